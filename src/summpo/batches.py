@@ -1,0 +1,118 @@
+"""Which rows make which batch, and how a batch is padded. Pure functions of (seed, epoch, position).
+
+A run is one stream of positions: every epoch is a permutation of the rows, drawn from (seed, epoch) alone, cut into global
+batches. A process takes its slice of each global batch, so the rows of an optimizer step are the same whatever the
+number of processes, and a resumed run meets the rows that it would have met.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from summpo.records import Batch, FrozenColumns, PairBatch
+
+
+@lru_cache(maxsize=4)
+def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """int64 [row], read-only: the order of the rows in one epoch."""
+    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
+    order.flags.writeable = False
+    return order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the rows of a split become optimizer steps."""
+
+    rows: int
+    batch_size: int
+    """Rows a process takes at a time."""
+    world_size: int
+    accumulate: int
+    """Batches of every process in one optimizer step."""
+    seed: int
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return -(-self.rows // (self.batch_size * self.world_size))
+
+    def total_batches(self, max_epochs: int | None, max_steps: int) -> int:
+        """Batches of every process in the whole run: so many epochs, so many optimizer steps (-1: no limit), or the less."""
+        by_epochs = None if max_epochs is None else max_epochs * self.batches_per_epoch
+        by_steps = None if max_steps < 0 else max_steps * self.accumulate
+        return min(limit for limit in (by_epochs, by_steps) if limit is not None)
+
+    def global_batch(self, index: int) -> np.ndarray:
+        """int64 [row]: the rows that all processes together take at position `index` of the run."""
+        epoch, position = divmod(index, self.batches_per_epoch)
+        size = self.batch_size * self.world_size
+        return epoch_order(self.rows, self.seed, epoch)[position * size : (position + 1) * size]
+
+    def step_rows(self, index: int, total: int) -> np.ndarray:
+        """int64 [row]: all rows of the optimizer step that batch `index` of `total` belongs to."""
+        first = index - index % self.accumulate
+        return np.concatenate([self.global_batch(i) for i in range(first, min(first + self.accumulate, total))])
+
+    def shard(self, index: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
+        """This process's rows of a global batch, and which of them are real (bool [row]).
+
+        Where the last rows of an epoch do not go round, a process takes the batch's first row once more as a filler.
+        """
+        rows = self.global_batch(index)
+        mine = np.array_split(rows, self.world_size)[rank]
+        if len(mine):
+            return mine, np.ones(len(mine), bool)
+        return rows[:1], np.zeros(1, bool)
+
+
+def pad(sequences: Sequence[tuple[np.ndarray, np.ndarray]], pad_id: int) -> dict[str, torch.Tensor]:
+    """Right-padded model input of (prompt, completion) id pairs, and where their completion tokens are.
+
+    Returns:
+        input_ids, attention_mask, predicted_at, targets, lengths: the fields of `Batch` of these names.
+    """
+    width = max(len(prompt) + len(completion) for prompt, completion in sequences)
+    input_ids = np.full((len(sequences), width), pad_id, np.int64)
+    mask = np.zeros((len(sequences), width), bool)
+    predicted_at = []
+    for row, (prompt, completion) in enumerate(sequences):
+        end = len(prompt) + len(completion)
+        input_ids[row, : len(prompt)] = prompt
+        input_ids[row, len(prompt) : end] = completion
+        mask[row, :end] = True
+        predicted_at.append(row * width + np.arange(len(prompt) - 1, end - 1))
+    return {
+        "input_ids": torch.from_numpy(input_ids),
+        "attention_mask": torch.from_numpy(mask),
+        "predicted_at": torch.from_numpy(np.concatenate(predicted_at)),
+        "targets": torch.from_numpy(np.concatenate([completion for _, completion in sequences]).astype(np.int64)),
+        "lengths": torch.tensor([len(completion) for _, completion in sequences]),
+    }
+
+
+def completion_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, pad_id: int) -> Batch:
+    """The batch of these rows' only completions (SFT, scoring)."""
+    tokens = columns.rows
+    sequences = [(tokens.prompts[row], tokens.completions[0][row]) for row in rows]
+    ids = tuple(tokens.ids[row] for row in rows)
+    return Batch(row_ids=ids, share=torch.from_numpy(share.astype(np.float32)), **pad(sequences, pad_id))
+
+
+def pair_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, pad_id: int) -> PairBatch:
+    """The batch of these rows' pairs, with their frozen columns."""
+    tokens = columns.rows
+    sequences = [(tokens.prompts[row], side[row]) for side in tokens.completions for row in rows]
+    reference = None
+    if columns.reference is not None:
+        flat = np.concatenate([side[row] for side in columns.reference for row in rows])
+        reference = torch.from_numpy(flat.astype(np.float32))
+    return PairBatch(
+        row_ids=tuple(tokens.ids[row] for row in rows),
+        share=torch.from_numpy(share.astype(np.float32)),
+        reference=reference,
+        margins=torch.from_numpy(columns.margins[rows].astype(np.float32)),
+        **pad(sequences, pad_id),
+    )

@@ -1,0 +1,210 @@
+"""The one place that makes objects of configuration nodes, and refuses a node that is not what its group asks for.
+
+Everything built here is light: a frozen dataclass with its hyperparameters guarded. No torch, no file is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from summpo.compose import sentence_of
+from summpo.datasets import PairDataset, SummaryDataset
+from summpo.errors import UserError, require, require_choice, require_number
+from summpo.margin_rewards import MarginReward
+from summpo.models import Lora, Model
+from summpo.objectives import CompletionObjective, PairwiseObjective
+from summpo.optimizers import AdamW
+from summpo.prompts import Prompt
+from summpo.tokens import Limits
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WeightedMargin:
+    """A margin reward and what a unit of it is worth."""
+
+    reward: MarginReward
+    weight: float
+
+
+@dataclass(frozen=True)
+class TrainParts:
+    """What a training run is made of, before anything is loaded."""
+
+    model: Model
+    reference: Model
+    lora: Lora | None
+    dataset: SummaryDataset | PairDataset
+    objective: CompletionObjective | PairwiseObjective
+    margins: dict[str, WeightedMargin]
+    prompt: Prompt
+    limits: Limits
+    optimizer: AdamW
+
+
+def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
+    """The object that a group's node describes.
+
+    Raises:
+        UserError: the node has no `_target_`, an unknown key, a value of the wrong type or out of range, or makes
+            something that is none of `asked_for`.
+    """
+    option = key.split(".")[0]
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise UserError(
+            f"{key} is set and nothing was chosen for it: there is no _target_; choose an option of the group "
+            f"{option} that makes {key}, or take the setting away"
+        )
+    target = str(node["_target_"])
+    module_name, _, class_name = target.rpartition(".")
+    try:
+        made = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{key}._target_: cannot find {target} ({error})") from None
+    require(is_dataclass(made), f"{key}._target_: {target} is not a dataclass")
+    values = OmegaConf.create({k: v for k, v in node.items_ex(resolve=False) if k != "_target_"}, parent=node._get_parent())
+    built = from_fields(made, values, key)
+    kinds = " or ".join(kind.__name__ for kind in asked_for)
+    require(isinstance(built, asked_for), f"{key}._target_: {target} is not a {kinds}, which {option} asks for")
+    return built
+
+
+def from_fields(made: type[T], node: DictConfig, key: str) -> T:
+    """A dataclass from a node with the dataclass's own fields and no others."""
+    known = [field.name for field in fields(made) if field.init]  # type: ignore[arg-type]
+    for name in node:
+        if name not in known:
+            raise UserError(f"unknown option {key}.{name}; {key} has {', '.join(known) or 'no options'}")
+    try:
+        values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(sentence_of(error, key)) from None
+    assert isinstance(values, dict)
+    hints = get_type_hints(made)
+    for name, value in values.items():
+        if not fits(value, hints[str(name)]):
+            raise UserError(f"{name} must be {named(hints[str(name)])}, got {value!r} (config key {key}.{name})")
+    return made(**{str(name): value for name, value in values.items()})
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of an annotated type: scalars, unions, literals and sequences of them."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(fits(value, argument) for argument in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin in (list, tuple, Sequence):
+        return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
+
+
+def named(hint: Any) -> str:
+    """A type as a user would name it."""
+    arguments = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(named(argument) for argument in arguments)
+    if get_origin(hint) is Literal:
+        return " or ".join(str(argument) for argument in arguments)
+    if get_origin(hint) in (list, tuple, Sequence):
+        return f"a list of {named(arguments[0])}"
+    words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
+    return words.get(hint, str(hint))
+
+
+def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
+    """Every chosen margin reward with its weight, by name."""
+    built = {}
+    for name in node:
+        key = f"margin_reward.{name}"
+        child = node._get_node(name)
+        weight = OmegaConf.select(node, f"{name}.weight") if isinstance(child, DictConfig) else None
+        if isinstance(child, DictConfig) and "weight" in child:
+            require_number(f"{key}.weight", weight)
+            child = OmegaConf.create({k: v for k, v in child.items_ex(resolve=False) if k != "weight"}, parent=node)
+        reward = from_target(child, key, (MarginReward,))
+        require(weight is not None, f"{key}.weight is required: what a unit of the reward is worth")
+        built[str(name)] = WeightedMargin(reward, float(weight))  # type: ignore[arg-type]
+    return built
+
+
+def train_parts(config: DictConfig) -> TrainParts:
+    """Every object of a training run, each guarded; and the rules between them.
+
+    Raises:
+        UserError: one sentence with the key and the value.
+    """
+    check_numbers(config)
+    objective = from_target(config.objective, "objective", (CompletionObjective, PairwiseObjective))
+    margins = margins_of(config.margin_reward)
+    if objective.learns_from == "completions":
+        require(config.w == 0, f"w weighs margin rewards and this objective has no pairs to weigh, got w={config.w}")
+        margins = {}
+    elif config.w > 0:
+        require(len(margins) > 0, f"w={config.w} weighs nothing: choose a margin reward, e.g. margin_reward=length")
+    dataset = from_target(config.dataset, "dataset", (SummaryDataset, PairDataset))
+    wanted, what = (SummaryDataset, "summaries") if objective.learns_from == "completions" else (PairDataset, "pairs")
+    require(
+        isinstance(dataset, wanted),
+        f"dataset={type(dataset).__name__} has no {what}, which the objective learns from"
+        + (": make some with `summpo pairs` and read them with dataset=jsonl" if what == "pairs" else ""),
+    )
+    model = from_target(config.model, "model", (Model,))
+    return TrainParts(
+        model=model,
+        reference=reference_of(model, config),
+        lora=None if config.lora is None else from_fields(Lora, config.lora, "lora"),
+        dataset=dataset,
+        objective=objective,
+        margins=margins,
+        prompt=from_fields(Prompt, config.prompt, "prompt"),
+        limits=from_fields(Limits, config.tokens, "tokens"),
+        optimizer=from_fields(AdamW, config.optimizer, "optimizer"),
+    )
+
+
+def reference_of(model: Model, config: DictConfig) -> Model:
+    """The frozen model that preference runs compare with: the policy's own start, or what `reference` names."""
+    return replace(model, path=str(config.reference.path), adapter=config.reference.adapter)
+
+
+def check_numbers(config: DictConfig) -> None:
+    """Guards the numbers of the root and of Lightning's trainer, which have no dataclass of their own to guard them."""
+    require_number("w", config.w, low=0)
+    require_number("seed", config.seed, low=0)
+    for key in ("batch_size", "eval_batch_size", "checkpoint_every", "validation.max_new_tokens", "trainer.num_nodes"):
+        require_number(key, OmegaConf.select(config, key), low=1)
+    for key in ("trainer.accumulate_grad_batches", "trainer.log_every_n_steps"):
+        require_number(key, OmegaConf.select(config, key), low=1)
+    for key in ("validation.times", "validation.samples"):
+        require_number(key, OmegaConf.select(config, key), low=0)
+    trainer = config.trainer
+    require_choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed", "16-mixed"))
+    require_choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "cuda", "mps", "auto"))
+    require_number("trainer.max_steps", trainer.max_steps, low=-1)
+    if trainer.gradient_clip_val is not None:
+        require_number("trainer.gradient_clip_val", trainer.gradient_clip_val, above=0)
+    if trainer.max_epochs is None:
+        require(trainer.max_steps > 0, "a run needs an end: set trainer.max_epochs or trainer.max_steps")
+    else:
+        require_number("trainer.max_epochs", trainer.max_epochs, low=1)
+    if isinstance(trainer.devices, int):
+        require(
+            trainer.devices > 0 or trainer.devices == -1,
+            f"devices must be > 0, or -1 for all, got {trainer.devices} (config key trainer.devices)",
+        )
+    else:
+        is_known = trainer.devices == "auto" or isinstance(trainer.devices, ListConfig)
+        require(is_known, f"devices must be a number, a list or auto, got {trainer.devices!r} (config key trainer.devices)")

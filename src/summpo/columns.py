@@ -1,0 +1,91 @@
+"""Frozen columns: computed once, stored under the fingerprint of everything they depend on, verified when read.
+
+The store knows arrays and fingerprints. What the arrays mean, and what they depend on, the caller says.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+Arrays = dict[str, np.ndarray]
+
+
+def fingerprint(inputs: Any) -> str:
+    """sha256 (hex) of plain data: dicts, lists, text, numbers, None and frozen dataclasses, whatever their order of keys."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=_plain, ensure_ascii=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **asdict(value)}
+    raise TypeError(f"a fingerprint takes plain data, got {type(value).__name__}")
+
+
+@dataclass(frozen=True)
+class ColumnStore:
+    """A folder of columns: <root>/<kind>/<fingerprint>/{<name>.npy, columns.json}."""
+
+    root: Path
+
+    def get(self, kind: str, depends_on: Any, compute: Callable[[], Arrays]) -> tuple[Arrays, bool]:
+        """The stored columns of these inputs, or `compute()`, stored; and whether they were stored already.
+
+        Two processes that ask for the same columns at once compute them once. A stored column whose bytes changed is
+        computed anew.
+        """
+        key = fingerprint(depends_on)
+        folder = self.root / kind / key[:24]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            stored = self._read(folder, key)
+            if stored is not None:
+                return stored, True
+            self._write(folder, key, kind, depends_on, compute())
+            written = self._read(folder, key)
+        if written is None:
+            raise OSError(f"{folder}: the columns just written do not read back")
+        return written, False
+
+    def _read(self, folder: Path, key: str) -> Arrays | None:
+        try:
+            record = json.loads((folder / "columns.json").read_text("utf-8"))
+            if record["fingerprint"] != key:
+                return None
+            for name, digest in record["sha256"].items():
+                if _sha256(folder / f"{name}.npy") != digest:
+                    print(f"columns: {folder / name}.npy has changed since it was written; computing it anew")
+                    return None
+            return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in record["sha256"]}
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _write(self, folder: Path, key: str, kind: str, depends_on: Any, arrays: Arrays) -> None:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for name, array in arrays.items():
+                np.save(temporary / f"{name}.npy", np.ascontiguousarray(array))
+            record = {
+                "kind": kind,
+                "fingerprint": key,
+                "depends_on": depends_on,
+                "sha256": {name: _sha256(temporary / f"{name}.npy") for name in arrays},
+            }
+            (temporary / "columns.json").write_text(json.dumps(record, default=_plain, indent=1), "utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,65 @@
+"""The command line: `summpo COMMAND [option=value ...]`; `python train.py` is `summpo train`.
+
+Exit code 0 when the work is done, 2 with one sentence on stderr for what the user got wrong, 1 for what failed.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+
+from summpo.errors import UserError
+
+COMMANDS = {
+    "train": "fine-tune: python train.py objective=modpo w=0.1; -m for a sweep",
+    "merge": "put a run's adapter into the weights under it: summpo merge run=DIR",
+    "pairs": "sample summaries from a model, make preference pairs of them: summpo pairs run=DIR output_dir=DIR",
+    "generate": "summarise documents: summpo generate run=DIR dataset=aclsum",
+    "evaluate": "summarise held-out documents and measure: summpo evaluate run=DIR dataset=aclsum",
+    "report": "table, front and page of several runs: summpo report DIR ... output_dir=DIR",
+    "run": "a chain of stages that skips what is done: summpo run demo",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    # Lightning starts the other processes of a distributed run as `summpo -cp ... -cn ...`.
+    name = "train" if arguments[0].startswith("-c") else arguments[0]
+    if name not in COMMANDS:
+        print(f"summpo: there is no command {name}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return guarded(name, arguments[1:] if name == arguments[0] else arguments)
+
+
+def guarded(name: str, arguments: list[str]) -> int:
+    """Runs a command; what the user can put right ends in one sentence and exit code 2."""
+    try:
+        return importlib.import_module(f"summpo.commands.{name}").run(arguments)
+    except UserError as error:
+        print(f"summpo {name}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        print(f"summpo {name}: {sentence_of(error)}", file=sys.stderr)
+        return 2
+
+
+def sentence_of(error: OSError) -> str:
+    """A full disk or a folder without permission, in one sentence."""
+    where = f" ({error.filename})" if error.filename else ""
+    advice = "what was written before is kept; the same command goes on from there"
+    return f"{(error.strerror or str(error)).lower()}{where}; {advice}"
+
+
+def usage() -> str:
+    """What `summpo --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(["usage: summpo COMMAND [option=value ...]", "", *lines, "", "summpo COMMAND --help lists its options."])

@@ -1,0 +1,103 @@
+"""From a command line to a composed configuration, and from Hydra's and OmegaConf's errors to one sentence.
+
+The configuration tree is conf/ beside the package's sources, or inside the installed package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from summpo.config import EvaluateConfig, GenerateConfig, MergeConfig, PairsConfig, TrainConfig
+from summpo.errors import UserError, require
+
+SCHEMAS = {
+    "train": TrainConfig,
+    "merge": MergeConfig,
+    "generate": GenerateConfig,
+    "evaluate": EvaluateConfig,
+    "pairs": PairsConfig,
+}
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration tree."""
+    package = Path(__file__).parent
+    installed, beside_sources = package / "conf", package.parents[1] / "conf"
+    return installed if installed.is_dir() else beside_sources
+
+
+def register_schemas() -> None:
+    """Makes the typed roots known to Hydra as `<command>_schema`."""
+    for command, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{command}_schema", node=schema)
+
+
+def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
+    """The configuration of a command with these overrides.
+
+    Raises:
+        UserError: one sentence naming the option and the value.
+    """
+    register_schemas()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
+            config = compose(command, list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(sentence_of(error)) from None
+    finally:
+        GlobalHydra.instance().clear()
+    known = {field.name for field in fields(SCHEMAS[command])}
+    for name in config:
+        require(name in known, f"unknown option {name}; summpo {command} --help lists the options")
+    return config
+
+
+def sentence_of(error: BaseException, under: str = "") -> str:
+    """What Hydra or OmegaConf found wrong, as one sentence with the full key and the value."""
+    cause: BaseException = error
+    while cause.__cause__ is not None and not getattr(cause, "full_key", None):
+        cause = cause.__cause__
+    key = getattr(cause, "full_key", None) or ""
+    key = ".".join(part for part in (under, key) if part)
+    text = str(cause if key else error)
+    for tail in ("\n    full_key:", "\nTo append to your config", "\nSee https://hydra.cc", "\nConfig search path"):
+        text = text.split(tail)[0]
+    absent = re.match(r"In '.*': Could not find '(.*)/(.*)'\n\nAvailable options in .*:\n(.*)", text, re.DOTALL)
+    if absent:
+        return f"{absent[1]} has no option {absent[2]}; there are {', '.join(absent[3].split())}"
+    text = re.sub(r"\s+", " ", text).strip()
+    mistyped = re.match(r"Value '(.*?)' (?:of type '.*?' )?could not be converted to (.*)", text)
+    if mistyped:
+        kind = {"Float": "a number", "Integer": "a whole number", "Bool": "true or false"}.get(mistyped[2], mistyped[2])
+        return f"{key.rsplit('.', 1)[-1]} must be {kind}, got {mistyped[1]} (config key {key})"
+    if key and re.search(r"is not in struct|not in '\w+'|Could not override", text):
+        return f"unknown option {key}"
+    if re.search(r"issing mandatory value", text):
+        return f"{key or text.split(':')[-1].strip()} is required"
+    return f"{key}: {text}" if key else text
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain data, resolved; what is still missing is left out, and so is the logger.
+
+    A logger's settings name the run's folder, which is known only once Hydra has made it.
+    """
+    names = [str(name) for name in config if not OmegaConf.is_missing(config, str(name)) and name != "logger"]
+    return {name: _resolved(config, name) for name in names}
+
+
+def _resolved(config: DictConfig, name: str) -> Any:
+    value = config[name]
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

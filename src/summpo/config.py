@@ -1,0 +1,207 @@
+"""The typed root of every command's configuration. A field's docstring is what `--help` prints of it.
+
+Groups (model, objective, dataset, margin_reward, logger) are yaml files with a `_target_`; `summpo.build` makes them
+objects. No torch here: a configuration error answers at once.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class PromptConfig:
+    template: str = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
+    """The text around a document; {document} stands for it, newlines are real ones."""
+    chat: bool = False
+    """Put the tokenizer's chat template around it."""
+    system: str | None = None
+    """The system line of the chat template."""
+
+
+@dataclass
+class TokensConfig:
+    max_length: int = 1024
+    """Tokens of prompt and completion together, at most."""
+    too_long: str = "truncate_document"
+    """What to do with a row over max_length: drop, truncate_document or error."""
+    empty: str = "error"
+    """What to do with an empty completion: drop or error."""
+    identical: str = "drop"
+    """What to do with a pair of equal completions: drop or error."""
+
+
+@dataclass
+class ReferenceConfig:
+    path: str = "${model.path}"
+    """The frozen model that preference runs compare with; by default the one that the policy starts from."""
+    adapter: str | None = "${model.adapter}"
+    """Its adapter; null for the model without one."""
+
+
+@dataclass
+class LoraConfig:
+    r: int = 64
+    """Rank of the adapter."""
+    alpha: float = 64.0
+    """Scale of the adapter: alpha / r times its product."""
+    dropout: float = 0.0
+    """Dropout before the adapter while training."""
+    target_modules: Any = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
+    """Names of linear layers, or all-linear."""
+
+
+@dataclass
+class OptimizerConfig:
+    lr: float = 2e-4
+    """Peak learning rate of AdamW."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of matrices."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of the first and second moment."""
+    schedule: str = "cosine"
+    """After the warm-up: cosine (to 0), linear (to 0) or constant."""
+    warmup_ratio: float = 0.1
+    """Share of the optimizer steps over which the learning rate rises from 0."""
+
+
+@dataclass
+class TrainerConfig:
+    max_epochs: int | None = 1
+    """Passes over the training rows."""
+    max_steps: int = -1
+    """Optimizer steps at most; -1 for no limit."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto."""
+    devices: Any = 1
+    """How many, or which."""
+    num_nodes: int = 1
+    """Machines."""
+    strategy: str = "auto"
+    """auto, ddp, ddp_spawn, fsdp ..."""
+    precision: str = "32-true"
+    """32-true, bf16-mixed, bf16-true, 16-mixed."""
+    accumulate_grad_batches: int = 1
+    """Batches in one optimizer step."""
+    gradient_clip_val: float | None = 1.0
+    """Largest norm of the gradient; null for none."""
+    log_every_n_steps: int = 1
+    """Optimizer steps from one row of metrics.csv to the next."""
+    enable_progress_bar: bool = True
+    """Show a progress bar."""
+
+
+@dataclass
+class ValidationConfig:
+    times: int = 4
+    """Validations in a run, evenly spaced, the last at its end; the best by val/loss is kept. 0 for none."""
+    samples: int = 2
+    """Summaries generated at each validation, for the eye."""
+    max_new_tokens: int = 128
+    """Length of these summaries, at most."""
+
+
+@dataclass
+class GenerationConfig:
+    max_new_tokens: int = 256
+    """Tokens of a summary, at most."""
+    temperature: float = 0.0
+    """0 takes the likeliest token each time (greedy); above 0 samples."""
+    top_p: float = 1.0
+    """Sample from the likeliest tokens with this much probability together."""
+    batch_size: int = 32
+    """Documents generated side by side."""
+
+
+@dataclass
+class SharedConfig:
+    """What every command with a model and data reads."""
+
+    model: Any = None
+    """The model: group `model`."""
+    dataset: Any = None
+    """The data: group `dataset`."""
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    tokens: TokensConfig = field(default_factory=TokensConfig)
+    seed: int = 42
+    """Seed of the order of rows, dropout, sampling and new weights."""
+    cache_dir: str = "${oc.env:SUMMPO_CACHE,${oc.env:HOME}/.cache/summpo}"
+    """Where converted models and frozen columns are kept and shared between runs."""
+
+
+@dataclass
+class TrainConfig(SharedConfig):
+    objective: Any = None
+    """What is minimised: group `objective`."""
+    margin_reward: dict[str, Any] = field(default_factory=dict)
+    """Outside rewards weighed against preference: group `margin_reward`, one or a list."""
+    w: float = 0.0
+    """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
+    batch_size: int = 8
+    """Rows that a process takes at a time."""
+    eval_batch_size: int = 16
+    """Rows at a time where no gradient is taken."""
+    lora: LoraConfig | None = field(default_factory=LoraConfig)
+    """null trains all weights."""
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    checkpoint_every: int = 50
+    """Optimizer steps from one resumable checkpoint to the next, beside those at validations."""
+    logger: Any = None
+    """Beside metrics.csv: group `logger` (none, wandb, tensorboard)."""
+    output_dir: str = "???"
+    """Where the run's files go; by default outputs/<date>/<time>, or multirun/<date>/<time>/<overrides> in a sweep."""
+
+
+@dataclass
+class MergeConfig:
+    run: str | None = None
+    """A run folder: its adapter and the model under it."""
+    model: Any = None
+    """Instead of `run`: the model under the adapter, group `model`, with model.adapter."""
+    output_dir: str | None = None
+    """The folder of the merged model; by default <run>/merged."""
+    dtype: str = "float32"
+    """Weights as stored: float32, bfloat16 or float16."""
+    cache_dir: str = SharedConfig.cache_dir
+
+
+@dataclass
+class GenerateConfig(SharedConfig):
+    run: str | None = None
+    """A run folder: its model, adapter and prompt; model.* and prompt.* override them."""
+    split: str = "test"
+    """Whose documents: train, validation or test."""
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+    precision: str = "32-true"
+    """32-true or bf16-mixed."""
+    output_dir: str | None = None
+    """Where samples.jsonl (and evaluation.json) go; by default the run folder."""
+
+
+@dataclass
+class EvaluateConfig(GenerateConfig):
+    margin_reward: dict[str, Any] = field(default_factory=dict)
+    """Margin rewards to report of the generated summaries, and to weigh in the preference accuracy."""
+
+
+@dataclass
+class PairsConfig(SharedConfig):
+    run: str | None = None
+    """A run folder: the model that writes the summaries, with its adapter and prompt."""
+    splits: list[str] = field(default_factory=lambda: ["train", "validation"])
+    """Whose documents get pairs."""
+    samples: int = 4
+    """Summaries sampled for each document."""
+    quality: str = "rouge1_recall"
+    """The rule by which the better is told from the worse: rouge1_recall, rouge1, rougeL."""
+    min_difference: float = 0.02
+    """Pairs whose quality differs by less are not made."""
+    generation: GenerationConfig = field(
+        default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
+    )
+    precision: str = "32-true"
+    """32-true or bf16-mixed."""
+    output_dir: str = "???"
+    """Where <split>.jsonl go."""

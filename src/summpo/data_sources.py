@@ -1,0 +1,57 @@
+"""Where a data set lies: a local folder with one JSONL file a split, or a data set on the Hub."""
+
+import re
+from pathlib import Path
+
+from summpo.errors import UserError, require
+from summpo.jsonl_files import SourceRow, read_jsonl
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+def read_split(path: str, split: str, config: str | None = None) -> list[SourceRow]:
+    """The rows of one split: of `<path>/<split>.jsonl` where `path` is a folder, else of the Hub data set `path`.
+
+    `config` is the configuration of the Hub data set; a folder has none.
+
+    Raises:
+        UserError: nothing is at `path`, the folder has no file for the split, or a row cannot be read.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        file = folder / f"{split}.jsonl"
+        require(file.is_file(), f"folder {path} has no file {file.name} for the split {split}")
+        return read_jsonl(file)
+    require(not folder.exists(), f"path must be a folder or a Hub id, got the file {path} (config key dataset.path)")
+    # A name inside a folder that exists is a misspelt path: no waiting for the Hub to find that out.
+    is_hub_id = (
+        HUB_ID.fullmatch(path) is not None and not folder.suffix.startswith(".json") and not folder.parent.is_dir()
+    )
+    require(is_hub_id, f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)")
+    return read_hub(path, split, config)
+
+
+def read_hub(name: str, split: str, config: str | None) -> list[SourceRow]:
+    """The rows of one split of a data set on the Hub (or in its local cache).
+
+    Raises:
+        UserError: the Hub cannot be reached, or has no such data set, configuration or split.
+    """
+    import datasets
+
+    def load() -> datasets.Dataset:
+        try:
+            return datasets.load_dataset(name, config, split=split)
+        except RuntimeError as error:
+            # Published as a script, which `datasets` no longer runs: the Hub keeps a converted copy, a folder a config.
+            if "scripts are no longer supported" not in str(error):
+                raise
+            return datasets.load_dataset(name, data_dir=config, split=split, revision="refs/convert/parquet")
+
+    try:
+        table = load()
+    except Exception as error:  # the library's and the network's errors share no narrower class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{name} is no local folder, and the Hub gives no split {split} of it: {reason}") from error
+    rows = enumerate(table.to_list())
+    return [SourceRow(f"{name}, split {split}, row {number}", number, columns) for number, columns in rows]

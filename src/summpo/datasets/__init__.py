@@ -1,0 +1,140 @@
+"""Data sets: source files to text rows. One frozen dataclass a file, one yaml in conf/dataset beside it.
+
+A data set knows columns. It does not know tokens, prompts, models or objectives. It offers `summaries`, `pairs` or
+both; what it lacks it does not define, and the command line says so before anything is loaded.
+
+The same call always returns the same rows in the same order. `limit` (rows a split, at most) is applied by the caller.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from summpo.errors import require
+from summpo.rows import PairRow, SummaryRow
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+HALVES: Mapping[Split, float] = {"validation": 0.5, "test": 0.5}
+"""How a held-out split is shared out where a data set publishes only one."""
+
+SftOn = Literal["chosen", "both"]
+SFT_ON: tuple[SftOn, ...] = ("chosen", "both")
+
+
+@runtime_checkable
+class SummaryDataset(Protocol):
+    """Documents with summaries, for SFT and for evaluation."""
+
+    limit: int | None
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The rows of one split.
+
+        Raises:
+            UserError: naming the file, row or column that cannot be used.
+        """
+        ...
+
+
+@runtime_checkable
+class PairDataset(Protocol):
+    """Documents with a chosen and a rejected summary, for preference optimization."""
+
+    limit: int | None
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The rows of one split.
+
+        Raises:
+            UserError: naming the file, row or column that cannot be used.
+        """
+        ...
+
+
+def deal(keys: Iterable[str], shares: Mapping[Split, float], seed: int) -> dict[str, Split]:
+    """The split of each distinct key (a document, a post id), whatever the order and number of the rows that name it.
+
+    The keys are ranked by a hash of seed and key, and the ranking is cut at the shares: sizes are exact, a share above
+    0 gets at least one key while there are keys, and the last split takes what rounding leaves. Keys that are added
+    later move only those beside a cut.
+    """
+    ranked = sorted(set(keys), key=lambda key: hashlib.sha256(f"{seed}\n{key}".encode()).digest())
+    *first, last = shares
+    split_of: dict[str, Split] = dict.fromkeys(ranked, last)
+    start = 0
+    for split in first:
+        size = max(1, round(shares[split] * len(ranked))) if shares[split] > 0 else 0
+        split_of |= dict.fromkeys(ranked[start : start + size], split)
+        start += size
+    return split_of
+
+
+def summary_rows(
+    pairs: Sequence[PairRow], sft_on: SftOn, references: Mapping[str, tuple[str, ...]] | None = None
+) -> list[SummaryRow]:
+    """Pairs as summaries to imitate: the chosen one of each, or both, each (document, summary) once.
+
+    `references` are those that the source gives, by document. A document without any has its distinct chosen summaries,
+    the one with most wins over losses first.
+    """
+    known = {**ranked_chosen(pairs), **(references or {})}
+    rows: dict[tuple[str, str], SummaryRow] = {}
+    for pair in pairs:
+        sides = ((pair.id, pair.chosen), (f"{pair.id}/rejected", pair.rejected))
+        for name, summary in sides if sft_on == "both" else sides[:1]:
+            row = SummaryRow(name, pair.document, summary, references=known[pair.document], prompt=pair.prompt)
+            rows.setdefault((pair.document, summary), row)
+    return list(rows.values())
+
+
+def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
+    """The distinct chosen summaries of each document, by wins minus losses; blank ones left out."""
+    balance: Counter[tuple[str, str]] = Counter()
+    chosen: dict[str, dict[str, None]] = {}
+    for pair in pairs:
+        balance[pair.document, pair.chosen] += 1
+        balance[pair.document, pair.rejected] -= 1
+        chosen.setdefault(pair.document, {}).update(dict.fromkeys(filter(str.strip, [pair.chosen])))
+    return {
+        document: tuple(sorted(texts, key=lambda text: balance[document, text], reverse=True))
+        for document, texts in chosen.items()
+    }
+
+
+def unique_ids(names: Iterable[str]) -> list[str]:
+    """The names in their order, a repeated one with `#<its position>` behind it."""
+    taken: dict[str, None] = {}
+    for position, name in enumerate(names):
+        while name in taken:
+            name = f"{name}#{position}"
+        taken[name] = None
+    return list(taken)
+
+
+def text_id(text: str) -> str:
+    """A short id for a text that its source gives none: the beginning of its hash."""
+    return f"text-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def require_path(path: Any, what: str) -> None:
+    """Guards a data set's `path`: text that is not blank; `what` says what it may name."""
+    require(
+        isinstance(path, str) and bool(path.strip()), f"path must be {what}, got {path!r} (config key dataset.path)"
+    )
+
+
+def require_limit(limit: Any) -> None:
+    """Guards a data set's `limit`: null or a whole number of rows, at least 1."""
+    is_whole = isinstance(limit, int) and not isinstance(limit, bool)
+    require(
+        limit is None or (is_whole and limit >= 1),
+        f"limit must be null or a whole number >= 1, got {limit!r} (config key dataset.limit)",
+    )
+
+
+def require_seed(seed: Any) -> None:
+    """Guards a data set's `seed`: a whole number."""
+    is_whole = isinstance(seed, int) and not isinstance(seed, bool)
+    require(is_whole, f"seed must be a whole number, got {seed!r} (config key dataset.seed)")

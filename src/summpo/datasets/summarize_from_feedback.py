@@ -1,0 +1,111 @@
+"""OpenAI's human comparisons of two summaries (Stiennon et al. 2020, arXiv 2009.01325), schema `comparisons`.
+
+Posts of Reddit (column info.post) and, in the validation file, articles of CNN and Daily Mail (info.article, no post).
+Only train and validation are published: the validation rows are cut in two halves, so that no post is in both.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from summpo.data_sources import read_split
+from summpo.datasets import (
+    HALVES,
+    SFT_ON,
+    SftOn,
+    Split,
+    deal,
+    require_limit,
+    require_path,
+    require_seed,
+    summary_rows,
+    text_id,
+)
+from summpo.errors import require_choice
+from summpo.jsonl_files import SourceRow
+from summpo.rows import PairRow, SummaryRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummarizeFromFeedback:
+    """One pair a human comparison; a `PairRow.id` is "<post id>#<number of the row in its source>"."""
+
+    path: str = "openai/summarize_from_feedback"
+    """Hub id, or folder with train.jsonl and validation.jsonl."""
+    majority: bool = False
+    """Where annotators contradict each other on two summaries of a document, keep their majority's verdict as one row
+    and drop ties; False = one row a verdict."""
+    sft_on: SftOn = "chosen"
+    """What `summaries` gives: the chosen ones, or both."""
+    seed: int = 0
+    """Decides which posts are validation and which test."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_choice("dataset.majority", self.majority, (True, False))
+        require_choice("dataset.sft_on", self.sft_on, SFT_ON)
+        require_seed(self.seed)
+        require_limit(self.limit)
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The comparisons of one split, in the order of the source.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+        source = "train" if split == "train" else "validation"
+        pairs = [comparison(row) for row in read_split(self.path, source, config="comparisons")]
+        if split != "train":
+            pairs = half(pairs, split, self.seed)
+        return majority_verdicts(pairs) if self.majority else pairs
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The summaries of one split, each (document, summary) once, with all chosen ones as references.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+        return summary_rows(self.pairs(split), self.sft_on)
+
+
+def comparison(row: SourceRow) -> PairRow:
+    """One row of the `comparisons` schema; title, subreddit, site and ids may be null.
+
+    Raises:
+        UserError: post and article are both null or blank; not two summaries; a choice that is not 0 or 1.
+    """
+    post, article = row.optional_text("info.post") or "", row.optional_text("info.article") or ""
+    document = post if post.strip() else article
+    if not document.strip():
+        raise row.fault("columns info.post and info.article are both missing, null or empty")
+    summaries, choice = row.value("summaries"), row.value("choice")
+    if not isinstance(summaries, list) or len(summaries) != 2:
+        raise row.fault(f"column summaries must be a list of two, got {summaries!r:.60}")
+    if type(choice) is not int or choice not in (0, 1):
+        raise row.fault(f"column choice must be 0 or 1, got {choice!r:.60}")
+    return PairRow(
+        id=f"{row.optional_id('info.id') or text_id(document)}#{row.number}",
+        document=document,
+        chosen=row.text(f"summaries.{choice}.text"),
+        rejected=row.text(f"summaries.{1 - choice}.text"),
+    )
+
+
+def half(pairs: list[PairRow], split: Split, seed: int) -> list[PairRow]:
+    """The pairs whose post falls into `split`, "validation" or "test"."""
+    first_id: dict[str, str] = {}  # a post that is listed under two ids stays on the side of its first
+    posts = [first_id.setdefault(pair.document, pair.id.rpartition("#")[0]) for pair in pairs]
+    split_of = deal(posts, HALVES, seed)
+    return [pair for pair, post in zip(pairs, posts, strict=True) if split_of[post] == split]
+
+
+def majority_verdicts(pairs: list[PairRow]) -> list[PairRow]:
+    """One row for each document and two summaries: the first with the verdict that most annotators gave; no ties."""
+    votes = Counter((pair.document, pair.chosen, pair.rejected) for pair in pairs)
+    kept: dict[tuple[str, str, str], PairRow] = {}
+    for pair in pairs:
+        same, opposite = (pair.document, pair.chosen, pair.rejected), (pair.document, pair.rejected, pair.chosen)
+        if votes[same] > votes[opposite] or same == opposite:
+            kept.setdefault(same, pair)
+    return list(kept.values())

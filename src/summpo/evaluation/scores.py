@@ -1,0 +1,120 @@
+"""Scores of generated summaries: text in, numbers out. Knows no model, no tokenizer and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from summpo.errors import require
+
+if TYPE_CHECKING:
+    from rouge_score.rouge_scorer import RougeScorer
+
+ROUGE = ("rouge1", "rouge2", "rougeL")
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryScores:
+    """The scores of one summary. The order of the fields is the order of the metrics."""
+
+    length_tokens: int
+    """Tokens of the summary's text in the policy's tokenizer, counted by the caller."""
+    length_words: int
+    """Words of the summary, split at white space."""
+    compression: float
+    """Words of the document / words of the summary. An empty summary counts as one word, so it is always finite."""
+    rouge1: float
+    """ROUGE F-measures, 0 to 1: words stemmed, the best over the references. 0 for an empty summary."""
+    rouge2: float
+    rougeL: float
+    ended: bool
+    """True where the model wrote EOS by itself, False where the limit on new tokens cut it."""
+
+
+METRICS = tuple("eval/ended_rate" if field.name == "ended" else f"eval/{field.name}" for field in fields(SummaryScores))
+"""The metric names, in the order of `SummaryScores`."""
+
+
+def score_summary(
+    summary: str, references: tuple[str, ...], document: str, length_tokens: int, ended: bool
+) -> SummaryScores:
+    """Scores one summary against every reference of its document.
+
+    Raises:
+        UserError: where there is no reference to score against.
+
+    Note: rouge-score reads the letters a-z and digits alone, so text in other scripts scores 0.
+    """
+    require(len(references) > 0, f"ROUGE needs at least one reference summary, the document {document[:60]!r} has none")
+    rouge = _scorer().score_multi(list(references), summary)
+    words = len(summary.split())
+    return SummaryScores(
+        length_tokens=length_tokens,
+        length_words=words,
+        compression=len(document.split()) / max(words, 1),
+        ended=ended,
+        **{name: float(rouge[name].fmeasure) for name in ROUGE},
+    )
+
+
+def aggregate(scores: Sequence[SummaryScores]) -> dict[str, float]:
+    """The mean of every metric over the summaries.
+
+    Raises:
+        UserError: where there is no summary.
+    """
+    return dict(zip(METRICS, _matrix(scores).mean(axis=0).tolist(), strict=True))
+
+
+def intervals(scores: Sequence[SummaryScores], seed: int = 0, resamples: int = 1000) -> dict[str, tuple[float, float]]:
+    """The 95% percentile bootstrap interval of every mean in `aggregate`, over documents drawn again.
+
+    Raises:
+        UserError: where there is no summary.
+    """
+    return _bootstrap(_matrix(scores), seed, resamples)
+
+
+def difference_intervals(
+    scores: Sequence[SummaryScores], base: Sequence[SummaryScores], seed: int = 0, resamples: int = 1000
+) -> dict[str, tuple[float, float]]:
+    """The 95% bootstrap interval of every mean difference `scores - base` on the same documents in the same order.
+
+    Paired, so what makes one document easier than another for both runs cancels: narrower than two separate intervals.
+
+    Raises:
+        UserError: where there is no summary.
+        ValueError: where the two differ in number.
+    """
+    if len(scores) != len(base):
+        raise ValueError(f"a paired difference needs the same documents, got {len(scores)} and {len(base)}")
+    return _bootstrap(_matrix(scores) - _matrix(base), seed, resamples)
+
+
+def _matrix(scores: Sequence[SummaryScores]) -> Float[np.ndarray, "summary metric"]:
+    require(len(scores) > 0, "there are no summaries to score: 0 documents were summarised")
+    return np.array([astuple(score) for score in scores], dtype=np.float64)
+
+
+def _bootstrap(
+    values: Float[np.ndarray, "summary metric"], seed: int, resamples: int
+) -> dict[str, tuple[float, float]]:
+    generator = np.random.default_rng(seed)
+    count = len(values)
+    # One resample at a time: all at once would take resamples * summaries * metrics numbers of memory.
+    means = np.stack([values[generator.integers(0, count, count)].mean(axis=0) for _ in range(resamples)])
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    return dict(zip(METRICS, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+
+
+@lru_cache(maxsize=1)
+def _scorer() -> RougeScorer:
+    # Here because it loads nltk, half a second that a configuration error need not wait for.
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(list(ROUGE), use_stemmer=True)

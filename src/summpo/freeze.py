@@ -1,0 +1,170 @@
+"""The scoring pass of the data stage: text rows to frozen columns, each computed once and kept in the column store.
+
+What a column depends on is written out here, one function a column, and is its key in the store. None depends on w, beta,
+the objective or the batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from summpo.batches import pad
+from summpo.columns import Arrays, ColumnStore, fingerprint
+from summpo.log_probs import completion_log_probs
+from summpo.margin_rewards import Completions, MarginReward
+from summpo.prompts import Prompt
+from summpo.records import Batch, Ragged, TokenRows
+from summpo.rows import PairRow, SummaryRow
+from summpo.tokens import Limits, Tokenized, completions_of, tokenize
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Freezer:
+    """The store, and the tokenizer that every column begins with."""
+
+    store: ColumnStore
+    tokenizer: PreTrainedTokenizerBase
+    tokenizer_fingerprint: str
+
+    def tokens(
+        self, rows: Sequence[SummaryRow] | Sequence[PairRow], prompt: Prompt, limits: Limits
+    ) -> tuple[Tokenized, str]:
+        """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
+        depends_on = {
+            "tokenizer": self.tokenizer_fingerprint,
+            "prompt": prompt,
+            "limits": limits,
+            "rows": [[row.id, row.prompt, row.document, *completions_of(row)] for row in rows],
+        }
+        key = fingerprint(depends_on)
+        arrays, was_stored = self.store.get(
+            "tokens", key, lambda: _tokens_to_arrays(tokenize(rows, self.tokenizer, prompt, limits))
+        )
+        _say("tokens", len(rows), was_stored)
+        return _tokens_from_arrays(arrays), key
+
+    def margins(self, rows: Sequence[PairRow], kept: np.ndarray, rewards: dict[str, MarginReward]) -> np.ndarray:
+        """float32 [pair, reward]: chosen minus rejected, of the kept rows, one column a reward in the dict's order."""
+        pairs = [rows[index] for index in kept]
+        differences = [np.zeros((len(pairs), 0), np.float32)]
+        for name, reward in rewards.items():
+            values = self._margin(name, reward, pairs)
+            differences.append((values[:, 0] - values[:, 1])[:, None].astype(np.float32))
+        return np.concatenate(differences, axis=1)
+
+    def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow]) -> np.ndarray:
+        depends_on = {
+            "tokenizer": self.tokenizer_fingerprint,
+            "reward": reward,
+            "rows": [[row.document, row.chosen, row.rejected] for row in pairs],
+        }
+        arrays, was_stored = self.store.get(
+            "margins", fingerprint(depends_on), lambda: {"rewards": margin_values(reward, pairs, self.count_tokens)}
+        )
+        _say(f"margin {name}", len(pairs), was_stored)
+        return arrays["rewards"]
+
+    def reference(
+        self,
+        tokenized: Tokenized,
+        tokens_key: str,
+        weights: dict[str, Any],
+        precision: str,
+        score: Callable[[TokenRows], tuple[Ragged, ...]],
+    ) -> tuple[Ragged, ...]:
+        """The reference's token log-probs. `weights` fingerprints the model and its adapter, dtype and quantisation."""
+        depends_on = {"tokens": tokens_key, "weights": weights, "precision": precision}
+
+        def compute() -> Arrays:
+            return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}
+
+        arrays, was_stored = self.store.get("reference", fingerprint(depends_on), compute)
+        _say("reference log-probs", len(tokenized.rows), was_stored)
+        sides = enumerate(tokenized.rows.completions)
+        return tuple(Ragged(arrays[f"side{i}"], side.offsets) for i, side in sides)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text alone: no special tokens, no EOS."""
+        if not texts:
+            return []
+        return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]  # type: ignore[arg-type]
+
+
+def margin_values(
+    reward: MarginReward, pairs: Sequence[PairRow], count_tokens: Callable[[Sequence[str]], list[int]]
+) -> np.ndarray:
+    """float32 [pair, 2]: the margin reward of each pair's chosen and rejected completion."""
+    completions = Completions(
+        documents=[row.document for row in pairs for _ in range(2)],
+        texts=[text for row in pairs for text in (row.chosen, row.rejected)],
+        count_tokens=count_tokens,
+    )
+    return np.asarray(reward.rewards(completions), np.float32).reshape(-1, 2)
+
+
+@torch.inference_mode()
+def score_completions(
+    model: nn.Module, rows: TokenRows, *, batch_size: int, pad_id: int, autocast: torch.dtype | None, progress: bool
+) -> tuple[Ragged, ...]:
+    """Token log-probs of every completion under a frozen model, float32, shaped like `rows.completions`.
+
+    Sequences of like length share a batch; the model is left in the mode (train or eval) in which it came.
+    """
+    sequences = [(rows.prompts[i], side[i]) for side in rows.completions for i in range(len(rows))]
+    order = np.argsort([-len(prompt) - len(completion) for prompt, completion in sequences], kind="stable")
+    device = next(model.parameters()).device
+    scored: list[np.ndarray] = [np.zeros(0, np.float32)] * len(sequences)
+    was_training = model.training
+    model.eval()
+    bar = tqdm(total=len(sequences), desc="reference log-probs", unit="completion", disable=not progress)
+    for first in range(0, len(order), batch_size):
+        chunk = order[first : first + batch_size]
+        batch = Batch(row_ids=(), share=torch.ones(len(chunk)), **pad([sequences[i] for i in chunk], pad_id)).to(device)
+        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+            log_probs = completion_log_probs(model, batch)
+        for i, values in zip(chunk, log_probs.tokens.cpu().split(log_probs.lengths.tolist()), strict=True):
+            scored[i] = values.numpy()
+        bar.update(len(chunk))
+    bar.close()
+    model.train(was_training)
+    n = len(rows)
+    return tuple(Ragged.from_rows(scored[i * n : (i + 1) * n], np.float32) for i in range(len(rows.completions)))
+
+
+def _tokens_to_arrays(tokenized: Tokenized) -> Arrays:
+    arrays: Arrays = {
+        "ids": np.asarray(tokenized.rows.ids, np.str_),
+        "kept": tokenized.kept,
+        "count_names": np.asarray(list(tokenized.counts), np.str_),
+        "counts": np.asarray(list(tokenized.counts.values()), np.int64),
+        "prompts": tokenized.rows.prompts.values,
+        "prompt_offsets": tokenized.rows.prompts.offsets,
+    }
+    for i, side in enumerate(tokenized.rows.completions):
+        arrays |= {f"completions{i}": side.values, f"completion_offsets{i}": side.offsets}
+    return arrays
+
+
+def _tokens_from_arrays(arrays: Arrays) -> Tokenized:
+    sides = sum(name.startswith("completion_offsets") for name in arrays)
+    rows = TokenRows(
+        tuple(str(row_id) for row_id in arrays["ids"]),
+        Ragged(arrays["prompts"], arrays["prompt_offsets"]),
+        tuple(Ragged(arrays[f"completions{i}"], arrays[f"completion_offsets{i}"]) for i in range(sides)),
+    )
+    counts = {str(name): int(n) for name, n in zip(arrays["count_names"], arrays["counts"], strict=True)}
+    return Tokenized(rows, arrays["kept"], counts)
+
+
+def _say(what: str, rows: int, was_stored: bool) -> None:
+    print(f"columns: {what} of {rows} rows {'read from the cache' if was_stored else 'computed and stored'}")

@@ -1,0 +1,103 @@
+"""Summaries from prompts: batches of like length, greedy by default. Token ids in, token ids out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+from transformers import GenerationConfig, PreTrainedModel
+
+from summpo.errors import require_number
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How tokens are picked."""
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    """0 takes the likeliest token (greedy)."""
+    top_p: float = 1.0
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        require_number("generation.max_new_tokens", self.max_new_tokens, low=1)
+        require_number("generation.temperature", self.temperature, low=0)
+        require_number("generation.top_p", self.top_p, above=0, high=1)
+        require_number("generation.batch_size", self.batch_size, low=1)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One completion as the model wrote it."""
+
+    ids: list[int]
+    """Without EOS."""
+    ended: bool
+    """The model wrote EOS itself, before max_new_tokens."""
+
+
+@torch.inference_mode()
+def generate(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    decoding: Decoding,
+    *,
+    eos_id: int,
+    pad_id: int,
+    autocast: torch.dtype | None = None,
+    progress: str | None = None,
+    on_batch: Callable[[list[int], list[Generated]], None] | None = None,
+) -> list[Generated]:
+    """One completion a prompt, in the order of the prompts. Sampling takes torch's seed as it stands.
+
+    Args:
+        progress: what the progress bar is called; None for no bar.
+        on_batch: told the prompts' positions and their completions as soon as a batch is done.
+    """
+    config = GenerationConfig(
+        max_new_tokens=decoding.max_new_tokens,
+        do_sample=decoding.temperature > 0,
+        temperature=decoding.temperature if decoding.temperature > 0 else None,
+        top_p=decoding.top_p if decoding.temperature > 0 else None,
+        top_k=0 if decoding.temperature > 0 else None,
+        eos_token_id=eos_id,
+        pad_token_id=pad_id,
+        use_cache=True,
+    )
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    device = next(model.parameters()).device
+    done: dict[int, Generated] = {}
+    was_training = model.training
+    model.eval()
+    bar = tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None)
+    for first in range(0, len(order), decoding.batch_size):
+        chunk = order[first : first + decoding.batch_size]
+        input_ids, mask = left_pad([prompts[i] for i in chunk], pad_id)
+        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+            output = model.generate(  # type: ignore[operator]
+                input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=config
+            )
+        written = [cut_at_eos(row, eos_id) for row in output[:, input_ids.shape[1] :].tolist()]
+        done.update(zip(chunk, written, strict=True))
+        if on_batch is not None:
+            on_batch(chunk, written)
+        bar.update(len(chunk))
+    bar.close()
+    model.train(was_training)
+    return [done[i] for i in range(len(prompts))]
+
+
+def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Int [prompt, position] ids and their mask, padded on the left, so that every prompt ends where writing begins."""
+    width = max(map(len, prompts))
+    ids = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+    mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(ids), torch.tensor(mask)
+
+
+def cut_at_eos(ids: list[int], eos_id: int) -> Generated:
+    """What stands before the first EOS; all of it, not ended, where there is none."""
+    if eos_id in ids:
+        return Generated(ids[: ids.index(eos_id)], ended=True)
+    return Generated(ids, ended=False)

@@ -1,0 +1,30 @@
+"""Minus the length: what a reader pays for a summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from summpo.errors import require_choice
+from summpo.margin_rewards import Completions
+
+
+@dataclass(frozen=True)
+class Length:
+    """Minus the number of tokens, words or characters of the completion's text.
+
+    Tokens are those of the text alone, as in the MODPO authors' length example: no special tokens, no EOS.
+    """
+
+    unit: str = "tokens"
+    """tokens, words (separated by white space) or characters."""
+
+    def __post_init__(self) -> None:
+        require_choice("margin_reward.length.unit", self.unit, ("tokens", "words", "characters"))
+
+    def rewards(self, completions: Completions) -> list[float]:
+        """Minus each completion's length in `unit`."""
+        if self.unit == "tokens":
+            return [-float(count) for count in completions.count_tokens(completions.texts)]
+        if self.unit == "words":
+            return [-float(len(text.split())) for text in completions.texts]
+        return [-float(len(text)) for text in completions.texts]

@@ -1,0 +1,194 @@
+"""LoRA adapters on a base: fresh, loaded, saved. An adapter never meets a base that it was not trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from summpo.errors import UserError, require
+from summpo.models import ALL_LINEAR, Lora
+from summpo.models.loading import loading, quiet
+from summpo.models.saving import whole_folder
+from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter
+
+if TYPE_CHECKING:
+    from peft import PeftConfig, PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BASE_FINGERPRINT = "summpo_base_fingerprint"
+"""Key in the metadata of adapter_model.safetensors: what the base was, by `fingerprint_weights`."""
+
+ADAPTER_CARD = """\
+---
+library_name: peft
+pipeline_tag: summarization
+tags: [lora, summpo]
+---
+
+# A LoRA adapter that summarises
+
+It belongs to the base model `{base}` and to no other. Made by summpo.
+
+```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{name}")  # this folder
+tokenizer = AutoTokenizer.from_pretrained("{name}")
+```
+"""
+
+
+def add_lora(base: PreTrainedModel, lora: Lora) -> PeftModel:
+    """The base, frozen, with a fresh float32 adapter that changes nothing yet (B = 0). `base` is changed in place.
+
+    Its weights are drawn from torch's global generator. A quantised base needs nothing more: PEFT's
+    `prepare_model_for_kbit_training` would cast norms and embeddings to float32, and the policy would no longer equal
+    the reference at step 0.
+
+    Raises:
+        UserError: where `lora.target_modules` names what is no linear layer inside the base.
+    """
+    with quiet():
+        from peft import LoraConfig, get_peft_model
+
+    _check_targets(base, lora)
+    targets = lora.target_modules
+    config = LoraConfig(
+        r=int(lora.r),
+        lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]  (a float is fine)
+        lora_dropout=lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+    with quiet():
+        return get_peft_model(base, config)  # pyright: ignore[reportReturnType]  (not mixed)
+
+
+def load_adapter(base: PreTrainedModel, adapter: Path, base_fingerprint: str, trainable: bool) -> PeftModel:
+    """The base with the adapter in a folder, to train on or to freeze; `base` is changed in place.
+
+    Args:
+        base_fingerprint: `fingerprint_weights` of the folder that `base` was loaded from.
+        trainable: whether the adapter's weights take gradients; otherwise it is in eval mode, without dropout.
+
+    Raises:
+        UserError: where the adapter was trained on another base, or a weight is missing, left over or misshapen.
+    """
+    from safetensors.torch import load_file
+
+    with quiet():
+        from peft import LoraConfig, PeftConfig, get_peft_model, set_peft_model_state_dict
+
+    check_adapter(adapter)
+    with loading(f"the adapter {adapter}"):
+        config = PeftConfig.from_pretrained(str(adapter))
+        trained_on, shapes = _read_header(adapter)
+    require(
+        isinstance(config, LoraConfig),
+        f"{adapter} is no LoRA adapter, but {config.peft_type} (config key model.adapter)",
+    )
+    require(
+        trained_on in (None, base_fingerprint),
+        f"the adapter {adapter} was trained on another base ({config.base_model_name_or_path}), "
+        f"not on {base.name_or_path} (config key model.adapter)",
+    )
+    config.base_model_name_or_path = base.name_or_path
+    config.inference_mode = not trainable
+    try:
+        with quiet():
+            policy = get_peft_model(base, config)
+    except ValueError as error:  # "Target modules ... not found in the base model"
+        raise _misfit(adapter, str(error).partition(". ")[0]) from error
+    _check_fit(adapter, shapes, policy)  # pyright: ignore[reportArgumentType]  (not mixed)
+    with loading(f"the adapter {adapter}"):
+        set_peft_model_state_dict(policy, load_file(adapter / ADAPTER_WEIGHTS))
+    return policy if trainable else policy.eval()  # pyright: ignore[reportReturnType]  (not mixed)
+
+
+def save_adapter(
+    policy: PeftModel, folder: Path, base: str, base_fingerprint: str, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Saves the adapter as a PEFT folder with tokenizer and model card, in place of what stood in `folder`.
+
+    Equal weights give equal bytes.
+
+    Args:
+        base: Hub id or folder of the base, as `sources.base_name` tells it.
+        base_fingerprint: `fingerprint_weights` of the base, which `load_adapter` will ask for.
+
+    Raises:
+        UserError: where the folder cannot be written; what stood there before still stands.
+    """
+    from safetensors.torch import save_file
+
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in _weights(policy).items()}
+    with whole_folder(folder) as partial:
+        # one entry alone: safetensors writes several in no fixed order
+        save_file(weights, partial / ADAPTER_WEIGHTS, metadata={BASE_FINGERPRINT: base_fingerprint})
+        _write_config(policy.peft_config["default"], partial, base)
+        tokenizer.save_pretrained(partial)
+        (partial / "README.md").write_text(ADAPTER_CARD.format(base=base, name=folder.name))
+
+
+def _check_targets(base: PreTrainedModel, lora: Lora) -> None:
+    """Every target must be a linear layer inside the base. The head is none: it may share the embeddings' weights."""
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    if lora.target_modules == ALL_LINEAR:
+        return
+    head = base.get_output_embeddings()
+    layers = [name for name, layer in base.named_modules() if isinstance(layer, Linear | Conv1D) and layer is not head]
+    unknown = [
+        target for target in lora.target_modules if not any(f".{layer}".endswith(f".{target}") for layer in layers)
+    ]
+    known = ", ".join(sorted({layer.rpartition(".")[2] for layer in layers}))
+    require(
+        not unknown,
+        f"target_modules names {', '.join(unknown)}, which is no linear layer inside the model; there are {known} "
+        "(config key lora.target_modules)",
+    )
+
+
+def _read_header(adapter: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
+    """The recorded fingerprint of the base, None from other tools, and each weight's shape; no weight is read."""
+    from safetensors import safe_open
+
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as opened:
+        shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+        return (opened.metadata() or {}).get(BASE_FINGERPRINT), shapes
+
+
+def _check_fit(adapter: Path, shapes: dict[str, tuple[int, ...]], policy: PeftModel) -> None:
+    """PEFT leaves a weight that the file lacks at its random start, and skips one that it has too many."""
+    expected = {name: tuple(weight.shape) for name, weight in _weights(policy).items()}
+    for name in sorted(expected.keys() | shapes.keys()):
+        if name not in shapes:
+            raise _misfit(adapter, f"it lacks {name}")
+        if name not in expected:
+            raise _misfit(adapter, f"the model has no place for its {name}")
+        if shapes[name] != expected[name]:
+            raise _misfit(adapter, f"{name} is {shapes[name]} in the adapter and {expected[name]} in the model")
+
+
+def _misfit(adapter: Path, why: str) -> UserError:
+    return UserError(f"the adapter {adapter} does not fit the model: {why} (config key model.adapter)")
+
+
+def _weights(policy: PeftModel) -> dict:
+    """The adapter's weights by the names that PEFT stores them under."""
+    from peft import get_peft_model_state_dict
+
+    # "auto" would ask the Hub about the base's vocabulary
+    return get_peft_model_state_dict(policy, save_embedding_layers=False)
+
+
+def _write_config(config: PeftConfig, folder: Path, base: str) -> None:
+    config.save_pretrained(str(folder))
+    file = folder / ADAPTER_CONFIG
+    settings = json.loads(file.read_text()) | {"base_model_name_or_path": base, "inference_mode": True}
+    if isinstance(settings["target_modules"], list):
+        settings["target_modules"].sort()
+    file.write_text(json.dumps(settings, indent=2, sort_keys=True))

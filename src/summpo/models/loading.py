@@ -1,0 +1,118 @@
+"""A folder of weights to a base model and a tokenizer. Knows dtype, quantisation and attention; no adapters."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from summpo.errors import UserError, require
+from summpo.models import Model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer in `folder`, with an end of sequence; it pads with that where it has no padding token.
+
+    Raises:
+        UserError: where it cannot be loaded, is empty or has no end of sequence.
+    """
+    from transformers import AutoTokenizer
+
+    with loading(f"the tokenizer in {folder}"), quiet():
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+    require(len(tokenizer) > len(tokenizer.all_special_ids), f"the tokenizer in {folder} has no vocabulary")
+    require(
+        tokenizer.eos_token_id is not None,
+        f"the tokenizer in {folder} has no end of sequence token (eos_token), so no summary could end",
+    )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: Path, model: Model) -> PreTrainedModel:
+    """The model in `folder` as `model` asks: dtype, attention, quantisation. On the CPU, in eval mode.
+
+    Quantised weights lie on the current CUDA device where there is one, for bitsandbytes packs them there.
+
+    Raises:
+        UserError: where the weights cannot be loaded or some are missing.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, model.dtype)
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    with loading(f"the weights in {folder}"), quiet():
+        base, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation=model.attention,
+            quantization_config=nf4 if model.quantization == "nf4" else None,
+            trust_remote_code=model.trust_remote_code,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    require_every_weight(report, str(folder))
+    for layer in base.modules():
+        # on a CPU with AVX512-BF16 bitsandbytes repacks a layer for good, in bfloat16, at its first forward in eval
+        # mode, and training would go on with other weights after each validation
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False  # pyright: ignore
+    return base
+
+
+def require_every_weight(report: Mapping[str, Any], where: str) -> None:
+    """Raises UserError where transformers' loading `report` tells of weights it had to make up (at random)."""
+    missing = sorted(report["missing_keys"])
+    require(not missing, f"the weights in {where} are not whole: {len(missing)} are missing, {missing[:1]} among them")
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Makes one sentence of whatever the libraries raise over a file that they cannot read.
+
+    Raises:
+        UserError: "cannot load {what}: {why}".
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # broken files raise anything, from KeyError to struct.error
+        why = shorten(str(error), 600) or type(error).__name__
+        raise UserError(f"cannot load {what}: {why}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the progress bars and advice of transformers, PEFT and bitsandbytes off the screen; errors still rise."""
+    from transformers.utils import logging as transformers_logging
+
+    bars, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+    bitsandbytes = logging.getLogger("bitsandbytes")
+    level = bitsandbytes.level
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    bitsandbytes.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        bitsandbytes.setLevel(level)
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

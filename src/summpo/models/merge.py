@@ -1,0 +1,65 @@
+"""Base + adapter to one plain model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from summpo.errors import require, require_choice
+from summpo.models import Model
+from summpo.models.adapters import load_adapter
+from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.saving import save_full
+from summpo.models.sources import base_name, check_adapter, resolve
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+
+def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -> None:
+    """Adds an adapter to the weights of its base and saves the sum as a plain transformers folder.
+
+    The sum is taken in float32 over the unquantised base, also for an adapter trained on a quantised one, and is
+    checked to compute what base and adapter compute together.
+
+    Args:
+        model: names the base; its own dtype, quantisation and adapter play no part.
+        out: a folder that is not there yet, or is empty.
+        dtype: type of the weights as saved.
+
+    Raises:
+        UserError: where `out` holds something, the adapter belongs to another base, or a folder cannot be read or
+            written.
+        RuntimeError: where the merged weights compute something else.
+    """
+    import torch
+
+    require_choice("dtype", dtype, ("float32", "bfloat16", "float16"))
+    require(
+        not out.exists() or (out.is_dir() and not any(out.iterdir())),
+        f"the folder for the merged model is not empty: {out} (config key output_dir)",
+    )
+    check_adapter(adapter)
+    folder = resolve(replace(model, adapter=None), cache_dir)
+    tokenizer = load_tokenizer(folder, model.trust_remote_code)
+    base = load_base(folder, replace(model, dtype="float32", quantization=None))
+    policy = load_adapter(base, adapter, fingerprint_weights(folder, cache_dir), trainable=False)
+    before = _probe(policy.get_base_model())
+    merged: PreTrainedModel = policy.merge_and_unload()  # pyright: ignore
+    # an adapter of other tools on a head that shares the embeddings' weights would change both
+    if not torch.allclose(before, _probe(merged), rtol=1e-3, atol=1e-3):
+        raise RuntimeError(f"merging {adapter} into {folder} changes what they compute, so nothing was written")
+    merged.to(getattr(torch, dtype))
+    story = f"Base `{base_name(model, folder)}`, with the adapter `{adapter.name}` added to its weights."
+    save_full(merged, out, tokenizer, story)
+
+
+def _probe(model: PreTrainedModel) -> Tensor:
+    """Logits of a few arbitrary tokens."""
+    import torch
+
+    with torch.no_grad():
+        return model(torch.arange(16)[None] % model.config.vocab_size).logits

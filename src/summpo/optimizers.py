@@ -1,0 +1,64 @@
+"""AdamW and its learning rate, from the number of optimizer steps of the run and nothing else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from summpo.errors import require, require_choice, require_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Decoupled weight decay (1711.05101) on matrices, warm-up as a share of the steps, then a schedule."""
+
+    lr: float = 2e-4
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: str = "cosine"
+    warmup_ratio: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_number("optimizer.lr", self.lr, above=0)
+        require_number("optimizer.weight_decay", self.weight_decay, low=0)
+        require_number("optimizer.warmup_ratio", self.warmup_ratio, low=0, high=1)
+        require_choice("optimizer.schedule", self.schedule, ("cosine", "linear", "constant"))
+        require(
+            all(0 <= beta < 1 for beta in self.betas),
+            f"betas must be in [0, 1), got {list(self.betas)} (config key optimizer.betas)",
+        )
+
+    def build(self, parameters: Iterable[Parameter], total_steps: int) -> tuple[Optimizer, LRScheduler]:
+        """The optimizer of the trainable parameters and its schedule over `total_steps` optimizer steps."""
+        import torch
+
+        trainable = [p for p in parameters if p.requires_grad]
+        groups = [
+            {"params": [p for p in trainable if p.dim() > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.lr, betas=self.betas)
+        scale = partial(learning_rate_scale, schedule=self.schedule, warmup_ratio=self.warmup_ratio, total=total_steps)
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
+
+
+def learning_rate_scale(step: int, *, schedule: str, warmup_ratio: float, total: int) -> float:
+    """The learning rate of optimizer step `step` (from 0) of `total`, as a share of its peak."""
+    warmup = math.ceil(warmup_ratio * total)
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    if schedule == "linear":
+        return max(0.0, 1 - progress)
+    return 1.0

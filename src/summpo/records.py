@@ -1,0 +1,110 @@
+"""What flows from the data to the loss, typed, each tensor with its shape.
+
+Completions of a batch are flat: one entry a completion token (axis `token`), in the order of the sequences (axis
+`sequence`), with the number of tokens of each sequence beside them. Padding exists in the model's input alone; no loss
+and no metric ever sees it. In a batch of pairs the first half of the sequences is chosen, the second half rejected.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths in one flat array: row i is values[offsets[i] : offsets[i + 1]]."""
+
+    values: np.ndarray
+    offsets: np.ndarray
+    """int64, one more than there are rows, from 0 to len(values)."""
+
+    @classmethod
+    def from_rows(cls, rows: list[np.ndarray] | list[list[int]], dtype: type) -> "Ragged":
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        values = np.concatenate([np.asarray(row, dtype) for row in rows]) if rows else np.zeros(0, dtype)
+        return cls(values.astype(dtype, copy=False), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Prompts with one completion each (SFT) or two (chosen, rejected), as token ids."""
+
+    ids: tuple[str, ...]
+    prompts: Ragged
+    completions: tuple[Ragged, ...]
+    """One or two columns, int32. EOS is the last token of every completion."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class FrozenColumns:
+    """Everything about the rows of one split that does not change while the policy trains."""
+
+    rows: TokenRows
+    reference: tuple[Ragged, ...] | None
+    """Token log-probs of the frozen reference, float32, shaped like `rows.completions`; None where not needed."""
+    margins: np.ndarray
+    """float32 [row, reward]: each margin reward of the chosen minus that of the rejected completion."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded sequences and where their completion tokens are. Shapes as in the module's first lines."""
+
+    row_ids: tuple[str, ...]
+    input_ids: Int[Tensor, "sequence position"]
+    attention_mask: Bool[Tensor, "sequence position"]
+    predicted_at: Int[Tensor, " token"]
+    """Where in the flattened [sequence * position] hidden states each completion token is predicted."""
+    targets: Int[Tensor, " token"]
+    lengths: Int[Tensor, " sequence"]
+    """Completion tokens of each sequence, EOS counted."""
+    share: Float[Tensor, " row"]
+    """What each row's loss counts in this batch's loss; 0 for a row that only fills up a process's share."""
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device (the name by which Lightning asks for it)."""
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class PairBatch(Batch):
+    """A batch of pairs: `sequence` is chosen_0 .. chosen_n, rejected_0 .. rejected_n; `row` is `pair`."""
+
+    reference: Float[Tensor, " token"] | None
+    margins: Float[Tensor, "pair reward"]
+
+
+@dataclass(frozen=True)
+class LogProbs:
+    """Log-probs of completions, token by token. float32."""
+
+    tokens: Float[Tensor, " token"]
+    lengths: Int[Tensor, " sequence"]
+
+    def sums(self) -> Float[Tensor, " sequence"]:
+        """Summed over the completion tokens of each sequence."""
+        sequence = torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
+        return torch.zeros(len(self.lengths), device=self.tokens.device, dtype=self.tokens.dtype).index_add(
+            0, sequence, self.tokens
+        )

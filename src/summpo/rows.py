@@ -1,0 +1,31 @@
+"""Text rows: what a data set hands over. Knows columns and text, not tokens, models or weights."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """One document with a summary to imitate (SFT) and the references to compare against (evaluation)."""
+
+    id: str
+    document: str
+    summary: str
+    references: tuple[str, ...] = ()
+    """Every reference summary of the document, for ROUGE; `(summary,)` where the data set names no other."""
+    prompt: str | None = None
+    """A ready prompt that is used as it is instead of the template around `document`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """One document with a better and a worse summary."""
+
+    id: str
+    document: str
+    chosen: str
+    rejected: str
+    score_chosen: float | None = None
+    score_rejected: float | None = None
+    reference: str | None = None
+    prompt: str | None = None
+    """A ready prompt that is used as it is instead of the template around `document`."""

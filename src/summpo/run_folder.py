@@ -1,0 +1,124 @@
+"""What a run leaves behind: the files of a run folder, and whether a run may start, go on or is done there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from summpo.errors import UserError, require
+
+# What may change between a run and its resumption: where it writes, what it shows, how it is watched.
+FREE_KEYS = ("output_dir", "cache_dir", "logger", "eval_batch_size", "checkpoint_every", "hydra")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one training run."""
+
+    path: Path
+
+    @property
+    def summary_path(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def validation_samples_path(self) -> Path:
+        return self.path / "validation_samples.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
+
+    @property
+    def merged(self) -> Path:
+        return self.path / "merged"
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """summary.json, or None where no run has begun here.
+
+        Raises:
+            UserError: the file is there and is not a run's summary.
+        """
+        try:
+            summary = json.loads(self.summary_path.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.summary_path}: cannot be read as a run's summary ({error})") from None
+        require(isinstance(summary, dict) and "status" in summary, f"{self.summary_path}: has no status")
+        return summary
+
+    def check(self, config: dict[str, Any]) -> dict[str, Any] | None:
+        """The summary of the run that is done here with these settings; None where it can start or go on.
+
+        Raises:
+            UserError: the folder cannot be written to, or holds a run with other settings.
+        """
+        parent = self.path
+        while not parent.exists():
+            parent = parent.parent
+        require(
+            parent.is_dir() and os.access(parent, os.W_OK | os.X_OK),
+            f"{self.path}: cannot be written to (config key output_dir)",
+        )
+        summary = self.read_summary()
+        if summary is None:
+            return None
+        other = first_difference(settings(summary.get("config", {})), settings(config))
+        if other is not None:
+            key, was, now = other
+            raise UserError(
+                f"{self.path} holds a run with {key}={was}, not {now}: choose another output_dir, or the same settings"
+            )
+        return summary if summary["status"] == "done" else None
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """summary.json, whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.summary_path.with_suffix(".json.tmp")
+        temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8")
+        os.replace(temporary, self.summary_path)
+
+
+def settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that make a run what it is, flat: {"optimizer.lr": 2e-4, ...}."""
+    flat: dict[str, Any] = {}
+
+    def walk(node: Any, key: str) -> None:
+        if isinstance(node, dict) and node:
+            for name, value in node.items():
+                walk(value, f"{key}.{name}" if key else str(name))
+        else:
+            flat[key] = node
+
+    kept = {key: value for key, value in config.items() if key not in FREE_KEYS}
+    walk(json.loads(json.dumps(kept, default=str)), "")
+    flat.pop("trainer.enable_progress_bar", None)
+    return flat
+
+
+def first_difference(was: dict[str, Any], now: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first key, by name, whose value differs."""
+    for key in sorted(was.keys() | now.keys()):
+        if was.get(key) != now.get(key):
+            return key, was.get(key), now.get(key)
+    return None

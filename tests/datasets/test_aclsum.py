@@ -1,0 +1,100 @@
+"""ACLSum: rows made by hand, and the real files where the package `aclsum` is installed."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from summpo.datasets import SPLITS, PairDataset, SummaryDataset
+from summpo.datasets.aclsum import ACLSum
+from summpo.errors import UserError
+
+PAPER: dict[str, Any] = {
+    "id": "P1",
+    "title": "T",
+    "summary": {"challenge": "It is hard. ", "approach": "They try.", "outcome": "It works."},
+    "sentences": {"abstract": ["A one .", "A two ."], "introduction": ["I ."], "conclusion": ["C ."]},
+}
+
+
+def folder(path: Path, *papers: dict[str, Any]) -> str:
+    (path / "val.jsonl").write_text("".join(json.dumps(paper) + "\n" for paper in papers), encoding="utf-8")
+    return str(path)
+
+
+def test_default_row(tmp_path: Path) -> None:
+    dataset = ACLSum(path=folder(tmp_path, PAPER))
+    [row] = dataset.summaries("validation")
+    assert (row.id, row.document, row.prompt) == ("P1", "A one . A two .", None)
+    assert row.summary == "It is hard. They try. It works."
+    assert row.references == (row.summary,)
+    assert isinstance(dataset, SummaryDataset)
+    assert not isinstance(dataset, PairDataset)
+
+
+def test_sections_and_aspect(tmp_path: Path) -> None:
+    [row] = ACLSum(path=folder(tmp_path, PAPER), sections=["conclusion", "abstract"], aspect="challenge").summaries(
+        "validation"
+    )
+    assert (row.document, row.summary) == ("C . A one . A two .", "It is hard.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"sections": ["abstract", "title"]}, "sections must be one of abstract, introduction, conclusion, got title"),
+        ({"sections": "abstract"}, "sections must be a list such as [abstract], got 'abstract'"),
+        ({"sections": []}, "sections must be a list such as [abstract], got []"),
+        ({"sections": None}, "sections must be a list such as [abstract], got None"),
+        ({"aspect": "result"}, "aspect must be one of challenge, approach, outcome, all, got result"),
+        ({"limit": 0}, "limit must be null or a whole number >= 1, got 0"),
+        ({"path": 5}, "path must be null (the installed package) or a folder, got 5"),
+    ],
+)
+def test_guards(fields: dict[str, Any], sentence: str) -> None:
+    [key] = fields
+    with pytest.raises(UserError) as caught:
+        ACLSum(**fields)
+    assert str(caught.value) == f"{sentence} (config key dataset.{key})"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"id": None}, "column id is missing or null"),
+        ({"sentences": {}}, "column sentences.abstract is missing or null"),
+        ({"sentences": {"abstract": []}}, "column sentences.abstract must be a list of texts, got []"),
+        ({"sentences": {"abstract": ["a", 1]}}, "column sentences.abstract.1 must be text, got 1"),
+        ({"summary": {**PAPER["summary"], "outcome": None}}, "column summary.outcome is missing or null"),
+        ({"summary": {**PAPER["summary"], "outcome": " "}}, "column summary.outcome is empty"),
+        ({"summary": "text"}, "column summary.challenge is missing or null"),
+    ],
+)
+def test_faults(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
+    path = folder(tmp_path, PAPER, {**PAPER, **change})
+    with pytest.raises(UserError) as caught:
+        ACLSum(path=path).summaries("validation")
+    assert str(caught.value) == f"{tmp_path / 'val.jsonl'}, line 2: {sentence}"
+
+
+def test_missing_file_and_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"test\.jsonl cannot be read: No such file"):
+        ACLSum(path=folder(tmp_path, PAPER)).summaries("test")
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(UserError, match=r"not installed: pip install --no-deps aclsum==0\.1\.2"):
+        ACLSum().summaries("train")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("aclsum") is None, reason="the package aclsum is not installed")
+def test_real_papers() -> None:
+    rows = {split: ACLSum().summaries(split) for split in SPLITS}
+    assert [len(part) for part in rows.values()] == [100, 50, 100]
+    assert len({row.id for part in rows.values() for row in part}) == 250
+    assert len({row.document for part in rows.values() for row in part}) == 250
+    assert all(len(row.summary.split()) > 20 for part in rows.values() for row in part)
+    longer = ACLSum(sections=["abstract", "introduction", "conclusion"]).summaries("test")
+    assert all(more.document.startswith(row.document) for row, more in zip(rows["test"], longer, strict=True))
+    assert "aclsum" not in sys.modules

@@ -1,0 +1,224 @@
+"""Your own data: files, folders, the cut of one file by document, and every fault in one sentence."""
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import datasets
+from summpo.datasets import SPLITS, PairDataset, SummaryDataset
+from summpo.datasets.jsonl import Jsonl
+from summpo.errors import UserError
+from summpo.rows import PairRow, SummaryRow
+
+REAL = Path(os.environ.get("SUMMPO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "documents"
+
+
+def write(path: Path, *rows: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def everything(path: str) -> Jsonl:
+    return Jsonl(path=path, validation_fraction=0, test_fraction=0)
+
+
+def test_summaries(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl",
+        {"document": "d", "summary": "s"},
+        {"document": "d", "summary": "t", "id": 7},
+        {"document": "e", "summary": "s", "id": "7", "reference": "r", "references": ["r", "q"], "prompt": "p"},
+        {"document": "f", "summary": " ", "id": None, "references": None},
+        {"prompt": "only", "summary": "s", "reference": None, "references": []},
+    )
+    dataset = everything(path)
+    assert dataset.summaries("train") == [
+        SummaryRow("row-1", "d", "s", ("s", "t")),
+        SummaryRow("7", "d", "t", ("s", "t")),
+        SummaryRow("7#2", "e", "s", ("r", "q"), prompt="p"),
+        SummaryRow("row-4", "f", " ", ()),
+        SummaryRow("row-5", "only", "s", ("s",), prompt="only"),
+    ]
+    assert dataset.summaries("validation") == dataset.summaries("test") == []
+    assert isinstance(dataset, SummaryDataset)
+    assert isinstance(dataset, PairDataset)
+
+
+def test_pairs_and_their_summaries(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl",
+        {"document": "d", "chosen": "c", "rejected": "r", "id": "one", "score_chosen": 2, "score_rejected": 0.5},
+        {"document": "d", "chosen": "r", "rejected": "c", "score_chosen": None},
+        {"document": "d", "chosen": "r", "rejected": ""},
+        {"prompt": "p", "chosen": "x", "rejected": "x", "references": ["a", "b"]},
+    )
+    assert everything(path).pairs("train") == [
+        PairRow("one", "d", "c", "r", 2.0, 0.5),
+        PairRow("row-2", "d", "r", "c"),
+        PairRow("row-3", "d", "r", ""),
+        PairRow("row-4", "p", "x", "x", reference="a", prompt="p"),
+    ]
+    assert everything(path).summaries("train") == [
+        SummaryRow("one", "d", "c", ("r", "c")),
+        SummaryRow("row-2", "d", "r", ("r", "c")),
+        SummaryRow("row-4", "p", "x", ("a", "b"), prompt="p"),
+    ]
+    both = Jsonl(path=path, sft_on="both", validation_fraction=0, test_fraction=0).summaries("train")
+    assert [(row.id, row.summary) for row in both] == [
+        ("one", "c"),
+        ("one/rejected", "r"),
+        ("row-3/rejected", ""),
+        ("row-4", "x"),
+    ]
+
+
+def test_rows_with_a_summary_and_a_pair_give_the_summary(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"document": "d", "summary": "s", "chosen": "c", "rejected": "r"})
+    assert [row.summary for row in everything(path).summaries("train")] == ["s"]
+    assert [pair.chosen for pair in everything(path).pairs("train")] == ["c"]
+
+
+def test_a_folder_has_a_file_a_split(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", {"document": "d", "summary": "s"})
+    write(tmp_path / "validation.jsonl", {"document": "e", "summary": "t"})
+    dataset = Jsonl(path=str(tmp_path))
+    assert [row.document for split in SPLITS[:2] for row in dataset.summaries(split)] == ["d", "e"]
+    with pytest.raises(UserError) as caught:
+        dataset.summaries("test")
+    assert str(caught.value) == f"folder {tmp_path} has no file test.jsonl for the split test"
+
+
+def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, config: None, split: str) -> datasets.Dataset:
+        assert (name, config, split) == ("owner/name", None, "validation")
+        return datasets.Dataset.from_list([{"document": "d", "chosen": "c", "rejected": "r"}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert Jsonl(path="owner/name").pairs("validation") == [PairRow("row-0", "d", "c", "r")]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(0, 8), min_size=3).filter(lambda documents: len(set(documents)) >= 3),
+    st.floats(0, 0.3),
+    st.floats(0, 0.3),
+    st.integers(0, 5),
+)
+def test_a_file_is_cut_by_document(documents: list[int], validation: float, test: float, seed: int) -> None:
+    rows = [{"document": f"d{document}", "chosen": str(row), "rejected": "r"} for row, document in enumerate(documents)]
+    with TemporaryDirectory() as name:
+        dataset = Jsonl(
+            path=write(Path(name) / "a.jsonl", *rows), validation_fraction=validation, test_fraction=test, seed=seed
+        )
+        pairs = [dataset.pairs(split) for split in SPLITS]
+        summaries = [dataset.summaries(split) for split in SPLITS]
+    sides = [{pair.document for pair in part} for part in pairs]
+    assert [{row.document for row in part} for part in summaries] == sides
+    assert sum(map(len, sides)) == len(set(documents))
+    assert [bool(side) for side in sides] == [True, validation > 0, test > 0]
+    assert sorted(int(pair.chosen) for part in pairs for pair in part) == list(range(len(rows)))
+
+
+def test_too_few_documents_for_the_split(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"document": "d", "summary": "s"}, {"document": "d", "summary": "t"})
+    with pytest.raises(UserError, match=r"a\.jsonl has 1 distinct documents, too few to leave one for train: add rows"):
+        Jsonl(path=path).summaries("train")
+    assert len(everything(path).summaries("train")) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "row", "sentence"),
+    [
+        ("summaries", {"summary": "s"}, "columns document and prompt are both missing or null"),
+        ("summaries", {"document": "\n", "summary": "s"}, "column document is empty"),
+        ("summaries", {"document": ["d"], "summary": "s"}, "column document must be text, got ['d']"),
+        ("summaries", {"document": "d"}, "column summary is missing or null"),
+        ("summaries", {"document": "d", "summary": 5}, "column summary must be text, got 5"),
+        ("summaries", {"document": "d", "summary": "s", "id": 1.5}, "column id must be text, got 1.5"),
+        ("summaries", {"document": "d", "summary": "s", "reference": 1}, "column reference must be text, got 1"),
+        (
+            "summaries",
+            {"document": "d", "summary": "s", "references": "r"},
+            "column references must be a list of texts, got 'r'",
+        ),
+        ("summaries", {"document": "d", "summary": "s", "references": [1]}, "column references.0 must be text, got 1"),
+        ("summaries", {"document": "d", "summary": "s", "prompt": 1}, "column prompt must be text, got 1"),
+        ("pairs", {"document": "d", "rejected": "r"}, "column chosen is missing or null"),
+        ("pairs", {"document": "d", "chosen": "c", "rejected": None}, "column rejected is missing or null"),
+        ("pairs", {"document": "d", "chosen": {}, "rejected": "r"}, "column chosen must be text, got {}"),
+        (
+            "pairs",
+            {"document": "d", "chosen": "c", "rejected": "r", "score_chosen": "4"},
+            "column score_chosen must be a finite number, got '4'",
+        ),
+        (
+            "pairs",
+            {"document": "d", "chosen": "c", "rejected": "r", "score_rejected": float("nan")},
+            "column score_rejected must be a finite number, got nan",
+        ),
+    ],
+)
+def test_faults(tmp_path: Path, method: str, row: dict[str, Any], sentence: str) -> None:
+    good = (
+        {"document": "g", "summary": "s"}
+        if method == "summaries"
+        else {"document": "g", "chosen": "c", "rejected": "r"}
+    )
+    path = write(tmp_path / "a.jsonl", good, row)
+    with pytest.raises(UserError) as caught:
+        getattr(everything(path), method)("train")
+    assert str(caught.value) == f"{path}, line 2: {sentence}"
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    for content, sentence in (
+        (b"", " is empty"),
+        (b"{", ", line 1: malformed JSON"),
+        (b'"\xff"', ", line 1: not UTF-8"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=sentence):
+            everything(str(file)).summaries("train")
+    with pytest.raises(UserError, match=r"^nothing is at .*none\.jsonl"):
+        everything(str(tmp_path / "none.jsonl")).summaries("train")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (
+            {"path": None},
+            "path must be a JSONL file, a folder of them or a Hub id (owner/name), got None (config key dataset.path)",
+        ),
+        ({"sft_on": "all"}, "sft_on must be one of chosen, both, got all (config key dataset.sft_on)"),
+        (
+            {"validation_fraction": -0.1},
+            "validation_fraction must be >= 0 and <= 1, got -0.1 (config key dataset.validation_fraction)",
+        ),
+        ({"test_fraction": "x"}, "test_fraction must be >= 0 and <= 1, got x (config key dataset.test_fraction)"),
+        (
+            {"validation_fraction": 0.5, "test_fraction": 0.5},
+            "validation_fraction and test_fraction must leave documents to train on, got 1 together "
+            "(config keys dataset.validation_fraction, dataset.test_fraction)",
+        ),
+        ({"seed": None}, "seed must be a whole number, got None (config key dataset.seed)"),
+        ({"limit": 0}, "limit must be null or a whole number >= 1, got 0 (config key dataset.limit)"),
+    ],
+)
+def test_guards(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        Jsonl(**{"path": "a.jsonl", **fields})
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real documents at {REAL} (set SUMMPO_TEST_DATA)")
+def test_real_documents_lack_the_columns() -> None:
+    with pytest.raises(UserError, match=r"train\.jsonl, line 1: columns document and prompt are both missing or null$"):
+        Jsonl(path=str(REAL)).summaries("train")

@@ -1,0 +1,232 @@
+"""Adapters: fresh ones change nothing, saved ones come back whole, and none meets a base that is not its own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from summpo.errors import UserError
+from summpo.models import Lora, Model
+from summpo.models.adapters import BASE_FINGERPRINT, add_lora, load_adapter, save_adapter
+from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.loading import load_base, load_tokenizer
+
+TOKENS = torch.arange(2, 26)[None]
+LORA = Lora(r=4, alpha=8, target_modules=["q_proj", "up_proj"])
+
+
+def base_of(folder: Path) -> PreTrainedModel:
+    return load_base(folder, Model(path=str(folder)))
+
+
+def logits(model: torch.nn.Module) -> torch.Tensor:
+    with torch.no_grad():
+        return model.eval()(TOKENS).logits
+
+
+def trained(folder: Path, lora: Lora = LORA) -> PeftModel:
+    """A policy whose adapter does something, the same each time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        policy = add_lora(base_of(folder), lora)
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                weight.data.normal_(std=0.1)
+    return policy
+
+
+@pytest.fixture
+def adapter(tiny_model_path: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "adapter"
+    save(trained(tiny_model_path), folder, tiny_model_path)
+    return folder
+
+
+def save(policy: PeftModel, folder: Path, base: Path) -> None:
+    save_adapter(policy, folder, str(base), fingerprint_weights(base), load_tokenizer(base))
+
+
+def refusal(base: Path, adapter: Path) -> str:
+    with pytest.raises(UserError) as error:
+        load_adapter(base_of(base), adapter, fingerprint_weights(base), trainable=True)
+    assert str(adapter) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def rewrite(adapter: Path, change: dict[str, torch.Tensor | None]) -> None:
+    """Sets weights of an adapter file by hand; None removes one."""
+    file = adapter / "adapter_model.safetensors"
+    weights = {name: weight for name, weight in (load_file(file) | change).items() if weight is not None}
+    save_file(weights, file)
+
+
+class TestFresh:
+    @pytest.mark.parametrize("targets", ["all-linear", ["q_proj"], ["self_attn.q_proj", "model.layers.1.mlp.up_proj"]])
+    def test_changes_nothing_and_trains_the_adapter_alone(self, tiny_model_path: Path, targets: list | str) -> None:
+        reference = logits(base_of(tiny_model_path))
+        policy = add_lora(base_of(tiny_model_path), Lora(r=4, alpha=8, target_modules=targets))
+        assert torch.equal(logits(policy), reference)
+        assert all(("lora_" in name) == weight.requires_grad for name, weight in policy.named_parameters())
+
+    def test_all_linear_spares_the_head(self, tiny_model_path: Path) -> None:
+        policy = add_lora(base_of(tiny_model_path), Lora(r=4, alpha=8))
+        adapted = {name.split(".lora_A")[0] for name, _ in policy.named_parameters() if "lora_A" in name}
+        assert len(adapted) == 2 * 7
+        assert not any("lm_head" in name for name in adapted)
+
+    def test_float32_on_a_half_precision_base(self, tiny_model_path: Path) -> None:
+        base = load_base(tiny_model_path, Model(path="x/x", dtype="bfloat16"))
+        policy = add_lora(base, LORA)
+        assert {weight.dtype for weight in policy.parameters() if weight.requires_grad} == {torch.float32}
+
+    @pytest.mark.parametrize("target", ["q_prj", "proj", "lm_head", "embed_tokens", "mlp", "0.q_proj"])
+    def test_unknown_targets(self, tiny_model_path: Path, target: str) -> None:
+        with pytest.raises(UserError) as refused:
+            add_lora(base_of(tiny_model_path), Lora(r=4, alpha=8, target_modules=["v_proj", target]))
+        assert str(refused.value) == (
+            f"target_modules names {target}, which is no linear layer inside the model; there are "
+            "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj (config key lora.target_modules)"
+        )
+
+
+class TestSaved:
+    def test_plain_peft_loads_it(self, tiny_model_path: Path, adapter: Path) -> None:
+        plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_path), str(adapter))
+        assert torch.equal(logits(plain), logits(trained(tiny_model_path)))
+
+    def test_what_it_leaves(self, tiny_model_path: Path, adapter: Path) -> None:
+        files = {file.name for file in adapter.iterdir()}
+        assert {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "README.md"} <= files
+        assert [path.name for path in adapter.parent.iterdir()] == ["adapter"]
+        config = json.loads((adapter / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == str(tiny_model_path)
+        assert config["target_modules"] == ["q_proj", "up_proj"]
+        assert str(tiny_model_path) in (adapter / "README.md").read_text()
+        with safe_open(adapter / "adapter_model.safetensors", framework="pt") as opened:
+            assert opened.metadata()[BASE_FINGERPRINT] == fingerprint_weights(tiny_model_path)
+
+    def test_the_card_tells_the_truth(self, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        code = (adapter / "README.md").read_text().split("```python\n")[1].split("```")[0]
+        monkeypatch.chdir(adapter.parent)
+        scope: dict = {}
+        exec(code, scope)
+        assert isinstance(scope["model"], PeftModel)
+        assert scope["tokenizer"].eos_token == "<|im_end|>"
+
+    def test_equal_weights_equal_bytes(self, tiny_model_path: Path, adapter: Path, tmp_path: Path) -> None:
+        save(trained(tiny_model_path), tmp_path / "again", tiny_model_path)
+        for name in ("adapter_model.safetensors", "adapter_config.json"):
+            assert (tmp_path / "again" / name).read_bytes() == (adapter / name).read_bytes()
+
+    def test_a_full_disk_leaves_the_former(
+        self, tiny_model_path: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        former = fingerprint_adapter(adapter)
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("safetensors.torch.save_file", full)
+        with pytest.raises(UserError, match=f"cannot write {adapter}: No space left on device"):
+            save(add_lora(base_of(tiny_model_path), LORA), adapter, tiny_model_path)
+        assert fingerprint_adapter(adapter) == former
+        assert [path.name for path in adapter.parent.iterdir()] == ["adapter"]
+
+
+class TestLoaded:
+    @pytest.mark.parametrize("trainable", [True, False])
+    def test_comes_back_whole(self, tiny_model_path: Path, adapter: Path, trainable: bool) -> None:
+        policy = load_adapter(base_of(tiny_model_path), adapter, fingerprint_weights(tiny_model_path), trainable)
+        assert any(module.training for module in policy.modules()) in (False, trainable)
+        assert any(weight.requires_grad for weight in policy.parameters()) == trainable
+        assert all("lora_" in name for name, weight in policy.named_parameters() if weight.requires_grad)
+        assert torch.equal(logits(policy), logits(trained(tiny_model_path)))
+
+    def test_a_second_round_keeps_the_first(self, tiny_model_path: Path, adapter: Path, tmp_path: Path) -> None:
+        policy = load_adapter(base_of(tiny_model_path), adapter, fingerprint_weights(tiny_model_path), trainable=True)
+        save(policy, tmp_path / "again", tiny_model_path)
+        assert fingerprint_adapter(tmp_path / "again") == fingerprint_adapter(adapter)
+        policy(TOKENS, labels=TOKENS).loss.backward()
+        with torch.no_grad():
+            for weight in policy.parameters():
+                if weight.grad is not None:
+                    weight -= 0.01 * weight.grad
+        save(policy, tmp_path / "again", tiny_model_path)
+        assert fingerprint_adapter(tmp_path / "again") != fingerprint_adapter(adapter)
+
+    def test_by_other_tools(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        policy = trained(tiny_model_path)
+        policy.save_pretrained(str(tmp_path / "plain"))
+        again = load_adapter(base_of(tiny_model_path), tmp_path / "plain", "anything", trainable=False)
+        assert torch.equal(logits(again), logits(policy))
+
+    def test_another_base_of_the_same_shape(self, tiny_model_path: Path, adapter: Path, tmp_path: Path) -> None:
+        other = Path(shutil.copytree(tiny_model_path, tmp_path / "other"))
+        weights = load_file(other / "model.safetensors")
+        weights["model.norm.weight"] += 0.5
+        save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+        assert f"was trained on another base ({tiny_model_path}), not on {other}" in refusal(other, adapter)
+
+    def test_a_weight_too_few(self, tiny_model_path: Path, adapter: Path) -> None:
+        name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
+        rewrite(adapter, {name: None})
+        assert f"it lacks {name}" in refusal(tiny_model_path, adapter)
+
+    def test_a_weight_too_many(self, tiny_model_path: Path, adapter: Path) -> None:
+        name = "base_model.model.model.layers.7.self_attn.q_proj.lora_B.weight"
+        rewrite(adapter, {name: torch.zeros(32, 4)})
+        assert f"no place for its {name}" in refusal(tiny_model_path, adapter)
+
+    def test_a_weight_of_another_shape(self, tiny_model_path: Path, adapter: Path) -> None:
+        rewrite(adapter, {"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(4, 64)})
+        assert "is (4, 64) in the adapter and (4, 32) in the model" in refusal(tiny_model_path, adapter)
+
+    def test_another_rank_than_it_says(self, tiny_model_path: Path, adapter: Path) -> None:
+        config = adapter / "adapter_config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"r": 8}))
+        assert "does not fit the model" in refusal(tiny_model_path, adapter)
+
+    def test_targets_that_the_model_lacks(self, tiny_model_path: Path, adapter: Path) -> None:
+        config = adapter / "adapter_config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"target_modules": ["c_attn"]}))
+        assert "does not fit the model: Target modules" in refusal(tiny_model_path, adapter)
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", '{"peft_type": "NO_SUCH"}'])
+    def test_a_broken_config(self, tiny_model_path: Path, adapter: Path, content: str) -> None:
+        (adapter / "adapter_config.json").write_text(content)
+        assert "cannot load the adapter" in refusal(tiny_model_path, adapter)
+
+    @pytest.mark.parametrize("content", ["{}", '{"peft_type": "IA3", "target_modules": ["k_proj"]}'])
+    def test_another_kind_of_adapter(self, tiny_model_path: Path, adapter: Path, content: str) -> None:
+        (adapter / "adapter_config.json").write_text(content)
+        assert "is no LoRA adapter" in refusal(tiny_model_path, adapter)
+
+    def test_broken_weights(self, tiny_model_path: Path, adapter: Path) -> None:
+        file = adapter / "adapter_model.safetensors"
+        for content in (file.read_bytes()[:-8], b"", b"not it at all"):
+            file.write_bytes(content)
+            assert "cannot load the adapter" in refusal(tiny_model_path, adapter)
+
+    def test_no_folder(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        assert "there is no adapter folder" in refusal(tiny_model_path, tmp_path / "none")
+
+
+def test_fingerprint_is_of_content(tiny_model_path: Path, adapter: Path, tmp_path: Path) -> None:
+    fingerprint = fingerprint_adapter(adapter)
+    file = adapter / "adapter_model.safetensors"
+    weights = load_file(file)
+    for _ in range(8):  # metadata of two entries is written in either order
+        save_file(weights, file, metadata={"one": "1", "two": "2"})
+        assert fingerprint_adapter(adapter) == fingerprint
+    next(iter(weights.values()))[0, 0] += 1
+    save_file(weights, file)
+    assert fingerprint_adapter(adapter) != fingerprint
+    save(trained(tiny_model_path, Lora(r=4, alpha=16, target_modules=LORA.target_modules)), adapter, tiny_model_path)
+    assert fingerprint_adapter(adapter) != fingerprint

@@ -1,0 +1,71 @@
+"""A path is a folder with a file a split, or else a Hub data set; what is neither is told in one sentence."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import datasets
+from summpo.data_sources import read_hub, read_split
+from summpo.errors import UserError
+
+ROWS = [{"a": "one", "more": {"b": ["two"]}}, {"a": None, "more": {"b": []}}]
+
+
+def test_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"a": "one"}\n')
+    assert [row.columns for row in read_split(str(tmp_path), "train")] == [{"a": "one"}]
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test") + "$"):
+        read_split(str(tmp_path), "test")
+
+
+def test_what_is_neither_folder_nor_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "file.jsonl").write_text('{"a": "one"}\n')
+    for path in ("missing", "no/such/folder", "elsewhere/missing.jsonl", "data/misspelt", str(tmp_path / "none")):
+        sentence = f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)"
+        with pytest.raises(UserError, match=re.escape(sentence) + "$"):
+            read_split(path, "train")
+    with pytest.raises(UserError, match=r"must be a folder or a Hub id, got the file file.jsonl"):
+        read_split("file.jsonl", "train")
+
+
+def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def load(name: str, config: str | None = None, **options: Any) -> datasets.Dataset:
+        calls.append((name, config, options))
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    rows = read_split("owner/name", "validation", config="some")
+    assert calls == [("owner/name", "some", {"split": "validation"})]
+    assert [dict(row.columns) for row in rows] == ROWS
+    assert (rows[0].number, rows[1].place) == (0, "owner/name, split validation, row 1")
+    assert rows[0].text("more.b.0") == "two"
+
+
+def test_hub_data_set_published_as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, config: str | None = None, **options: Any) -> datasets.Dataset:
+        if config is not None:
+            raise RuntimeError("Dataset scripts are no longer supported, but found name.py")
+        assert options == {"data_dir": "some", "split": "train", "revision": "refs/convert/parquet"}
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert len(read_hub("owner/name", "train", "some")) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionError("offline\nagain"), ValueError("offline again"), RuntimeError("offline again")]
+)
+def test_hub_failures_are_one_sentence(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    sentence = "owner/name is no local folder, and the Hub gives no split train of it: offline again"
+    with pytest.raises(UserError, match=f"^{sentence}$"):
+        read_hub("owner/name", "train", None)
