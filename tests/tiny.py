@@ -41,7 +41,7 @@ def tiny_llama(folder: Path) -> Path:
         additional_special_tokens=["<|im_start|>"],
         chat_template=CHAT_TEMPLATE,
     )
-    eos = tokenizer.eos_token_id
+    eos = backend.token_to_id("<|im_end|>")
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,

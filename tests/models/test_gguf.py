@@ -3,6 +3,7 @@
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def tiny_gguf(tiny_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -
     """The tiny model as llama.cpp's converter would write it, in float32."""
     file = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
     model = LlamaForCausalLM.from_pretrained(tiny_model_path)
-    config = model.config
+    config: Any = model.config
     tokenizer = json.loads((tiny_model_path / "tokenizer.json").read_text())
     vocabulary = sorted(tokenizer["model"]["vocab"], key=tokenizer["model"]["vocab"].get)
     special = {token["content"] for token in tokenizer["added_tokens"]}
@@ -81,7 +82,7 @@ def test_gives_the_model_that_was_written(
     folder = resolve(model, tmp_path)
     assert capfd.readouterr().out == f"converting tiny.gguf to safetensors, once, kept in {folder}\n"
     original = load_base(tiny_model_path, model)
-    converted = load_base(folder, model)
+    converted: Any = load_base(folder, model)
     assert torch.equal(converted(TOKENS).logits, original(TOKENS).logits)
     assert converted.get_output_embeddings().weight is converted.get_input_embeddings().weight
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -146,8 +147,8 @@ class TestNf4:
         from bitsandbytes.functional import dequantize_4bit
 
         name = "model.layers.0.mlp.down_proj"
-        plain = load_base(tiny_model_path, Model(path="x/x")).get_submodule(name).weight
-        layer = load_base(tiny_model_path, Model(path="x/x", quantization="nf4")).get_submodule(name)
+        plain: Any = load_base(tiny_model_path, Model(path="x/x")).get_submodule(name).weight
+        layer: Any = load_base(tiny_model_path, Model(path="x/x", quantization="nf4")).get_submodule(name)
         unpacked = dequantize_4bit(layer.weight.data, layer.weight.quant_state)
         assert 0.05 < (unpacked - plain).norm() / plain.norm() < 0.12
         hidden = torch.randn(5, plain.shape[1])

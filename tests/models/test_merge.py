@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def test_computes_what_base_and_adapter_compute(which: str, request: pytest.Fixt
     adapter, policy = made_adapter(base, tmp_path / "adapter", model)
     merge(model, adapter, tmp_path / "merged", "float32", tmp_path / "cache")
 
-    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    merged: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
     assert type(merged).__name__ == "LlamaForCausalLM"
     assert merged.get_output_embeddings().weight is merged.get_input_embeddings().weight

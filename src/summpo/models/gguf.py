@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from summpo.models.fingerprints import fingerprint_file
 from summpo.models.loading import loading, quiet, require_every_weight
@@ -57,7 +57,7 @@ def _unpack(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     # the unpacking draws a progress bar of its own on stderr
     with loading(f"the GGUF file {file}"), quiet(), redirect_stderr(StringIO()):
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             file.parent,
             gguf_file=file.name,
             dtype=torch.float32,
@@ -65,6 +65,7 @@ def _unpack(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             output_loading_info=True,
         )
         _split_digits(tokenizer, file)
+    model, report = loaded  # a pair, for output_loading_info
     require_every_weight(report, f"the GGUF file {file}")
     # the weights are plain now, but save_pretrained refuses a model that remembers a quantiser
     vars(model.config).pop("quantization_config", None)
@@ -83,5 +84,5 @@ def _split_digits(tokenizer: PreTrainedTokenizerBase, file: Path) -> None:
 
     rule = GGUFReader(file).get_field("tokenizer.ggml.pre")
     if rule is not None and rule.contents() == "smollm":
-        backend = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue]
+        backend: Any = tokenizer.backend_tokenizer
         backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])

@@ -56,7 +56,7 @@ def load_base(folder: Path, model: Model) -> PreTrainedModel:
         bnb_4bit_compute_dtype=dtype,
     )
     with loading(f"the weights in {folder}"), quiet():
-        base, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation=model.attention,
@@ -65,12 +65,13 @@ def load_base(folder: Path, model: Model) -> PreTrainedModel:
             local_files_only=True,
             output_loading_info=True,
         )
+    base, report = loaded  # a pair, for output_loading_info
     require_every_weight(report, str(folder))
     for layer in base.modules():
         # on a CPU with AVX512-BF16 bitsandbytes repacks a layer for good, in bfloat16, at its first forward in eval
         # mode, and training would go on with other weights after each validation
         if hasattr(layer, "support_avx512bf16_for_cpu"):
-            layer.support_avx512bf16_for_cpu = False  # pyright: ignore
+            layer.support_avx512bf16_for_cpu = False
     return base
 
 
