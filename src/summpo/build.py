@@ -15,7 +15,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.compose import sentence_of
-from summpo.datasets import PairDataset, SummaryDataset
+from summpo.datasets import SPLITS, PairDataset, SummaryDataset
+from summpo.decoding import Decoding
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.margin_rewards import MarginReward
 from summpo.models import Lora, Model
@@ -70,7 +71,9 @@ def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{key}._target_: cannot find {target} ({error})") from None
     require(is_dataclass(made), f"{key}._target_: {target} is not a dataclass")
-    values = OmegaConf.create({k: v for k, v in node.items_ex(resolve=False) if k != "_target_"}, parent=node._get_parent())
+    values = OmegaConf.create(
+        {k: v for k, v in node.items_ex(resolve=False) if k != "_target_"}, parent=node._get_parent()
+    )
     built = from_fields(made, values, key)
     kinds = " or ".join(kind.__name__ for kind in asked_for)
     require(isinstance(built, asked_for), f"{key}._target_: {target} is not a {kinds}, which {option} asks for")
@@ -140,6 +143,36 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
     return built
 
 
+@dataclass(frozen=True)
+class WritingParts:
+    """What it takes to write summaries of a data set's documents, before anything is loaded."""
+
+    model: Model
+    dataset: SummaryDataset
+    prompt: Prompt
+    limits: Limits
+    decoding: Decoding
+
+
+def writing_parts(config: DictConfig) -> WritingParts:
+    """Every object of a command that writes summaries, each guarded.
+
+    Raises:
+        UserError: one sentence with the key and the value.
+    """
+    require_number("seed", config.seed, low=0)
+    require_choice("accelerator", config.accelerator, ("cpu", "gpu"))
+    if "split" in config:
+        require_choice("split", config.split, SPLITS)
+    return WritingParts(
+        model=from_target(config.model, "model", (Model,)),
+        dataset=from_target(config.dataset, "dataset", (SummaryDataset,)),
+        prompt=from_fields(Prompt, config.prompt, "prompt"),
+        limits=from_fields(Limits, config.tokens, "tokens"),
+        decoding=from_fields(Decoding, config.generation, "generation"),
+    )
+
+
 def train_parts(config: DictConfig) -> TrainParts:
     """Every object of a training run, each guarded; and the rules between them.
 
@@ -207,4 +240,6 @@ def check_numbers(config: DictConfig) -> None:
         )
     else:
         is_known = trainer.devices == "auto" or isinstance(trainer.devices, ListConfig)
-        require(is_known, f"devices must be a number, a list or auto, got {trainer.devices!r} (config key trainer.devices)")
+        require(
+            is_known, f"devices must be a number, a list or auto, got {trainer.devices!r} (config key trainer.devices)"
+        )

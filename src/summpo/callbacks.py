@@ -13,7 +13,8 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from transformers import PreTrainedTokenizerBase
 
-from summpo.generation import Decoding, generate
+from summpo.decoding import Decoding
+from summpo.generation import generate
 from summpo.rows import SummaryRow
 
 
@@ -139,8 +140,7 @@ class SampleSummaries(Callback):
         if trainer.sanity_checking or not self.rows:
             return
         eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
-        with trainer.precision_plugin.forward_context():
-            written = generate(pl_module.policy, self.prompts, self.decoding, eos_id=eos_id, pad_id=pad_id)  # type: ignore[arg-type]
+        written = generate(pl_module.policy, self.prompts, self.decoding, eos_id=eos_id, pad_id=pad_id)  # type: ignore[arg-type]
         samples = [
             {
                 "step": trainer.global_step,

@@ -174,8 +174,8 @@ class GenerateConfig(SharedConfig):
     split: str = "test"
     """Whose documents: train, validation or test."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
-    precision: str = "32-true"
-    """32-true or bf16-mixed."""
+    accelerator: str = "cpu"
+    """cpu or gpu."""
     output_dir: str | None = None
     """Where samples.jsonl (and evaluation.json) go; by default the run folder."""
 
@@ -184,6 +184,10 @@ class GenerateConfig(SharedConfig):
 class EvaluateConfig(GenerateConfig):
     margin_reward: dict[str, Any] = field(default_factory=dict)
     """Margin rewards to report of the generated summaries, and to weigh in the preference accuracy."""
+    w: float = 0.0
+    """Weight of the margin reward in the preference accuracy; by default the run's."""
+    eval_batch_size: int = 16
+    """Completions scored side by side for the preference accuracy."""
 
 
 @dataclass
@@ -201,7 +205,7 @@ class PairsConfig(SharedConfig):
     generation: GenerationConfig = field(
         default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
     )
-    precision: str = "32-true"
-    """32-true or bf16-mixed."""
+    accelerator: str = "cpu"
+    """cpu or gpu."""
     output_dir: str = "???"
     """Where <split>.jsonl go."""

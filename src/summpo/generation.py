@@ -7,24 +7,7 @@ import torch
 from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel
 
-from summpo.errors import require_number
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How tokens are picked."""
-
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    """0 takes the likeliest token (greedy)."""
-    top_p: float = 1.0
-    batch_size: int = 32
-
-    def __post_init__(self) -> None:
-        require_number("generation.max_new_tokens", self.max_new_tokens, low=1)
-        require_number("generation.temperature", self.temperature, low=0)
-        require_number("generation.top_p", self.top_p, above=0, high=1)
-        require_number("generation.batch_size", self.batch_size, low=1)
+from summpo.decoding import Decoding
 
 
 @dataclass(frozen=True)
@@ -45,11 +28,12 @@ def generate(
     *,
     eos_id: int,
     pad_id: int,
-    autocast: torch.dtype | None = None,
     progress: str | None = None,
     on_batch: Callable[[list[int], list[Generated]], None] | None = None,
 ) -> list[Generated]:
     """One completion a prompt, in the order of the prompts. Sampling takes torch's seed as it stands.
+
+    Runs in the dtype of the weights: autocast would cast frozen weights anew for every token.
 
     Args:
         progress: what the progress bar is called; None for no bar.
@@ -74,10 +58,9 @@ def generate(
     for first in range(0, len(order), decoding.batch_size):
         chunk = order[first : first + decoding.batch_size]
         input_ids, mask = left_pad([prompts[i] for i in chunk], pad_id)
-        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            output = model.generate(  # type: ignore[operator]
-                input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=config
-            )
+        output = model.generate(  # type: ignore[operator]
+            input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=config
+        )
         written = [cut_at_eos(row, eos_id) for row in output[:, input_ids.shape[1] :].tolist()]
         done.update(zip(chunk, written, strict=True))
         if on_batch is not None:

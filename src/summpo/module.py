@@ -103,6 +103,28 @@ class SFTModule(_Training):
         self._log_validation(counts="token")
 
 
+def pair_values(
+    log_probs: LogProbs, batch: PairBatch, objective: PairwiseObjective, weights: Tensor
+) -> dict[str, Tensor]:
+    """The loss and the metrics of each pair, [pair], from the policy's log-probs and the batch's frozen columns."""
+    reference = LogProbs(batch.reference, batch.lengths) if batch.reference is not None else None
+    reward_chosen, reward_rejected = objective.reward(log_probs, reference).chunk(2)
+    margin = weighted_margin(batch.margins, weights)
+    logit = margin_logit(reward_chosen, reward_rejected, margin, objective.w0)
+    log_prob_chosen, log_prob_rejected = log_probs.sums().chunk(2)
+    return {
+        "loss": objective.link(logit),
+        "reward_accuracy": metrics.accuracy(reward_chosen - reward_rejected),
+        "reward_accuracy_with_margin": metrics.accuracy(logit),
+        "reward_margin": reward_chosen - reward_rejected,
+        "weighted_margin": margin,
+        "implicit_reward_chosen": reward_chosen,
+        "implicit_reward_rejected": reward_rejected,
+        "log_prob_chosen": log_prob_chosen,
+        "log_prob_rejected": log_prob_rejected,
+    }
+
+
 class PreferenceModule(_Training):
     """Trains on pairs; the loss is the mean over the step's pairs. Holds one model: the reference is a column."""
 
@@ -121,23 +143,7 @@ class PreferenceModule(_Training):
 
     def per_pair(self, batch: PairBatch) -> dict[str, Tensor]:
         """The loss and the metrics of each pair, [pair]."""
-        log_probs = completion_log_probs(self.policy, batch)
-        reference = LogProbs(batch.reference, batch.lengths) if batch.reference is not None else None
-        reward_chosen, reward_rejected = self.objective.reward(log_probs, reference).chunk(2)
-        margin = weighted_margin(batch.margins, self.weights)  # type: ignore[arg-type]
-        logit = margin_logit(reward_chosen, reward_rejected, margin, self.objective.w0)
-        log_prob_chosen, log_prob_rejected = log_probs.sums().chunk(2)
-        return {
-            "loss": self.objective.link(logit),
-            "reward_accuracy": metrics.accuracy(reward_chosen - reward_rejected),
-            "reward_accuracy_with_margin": metrics.accuracy(logit),
-            "reward_margin": reward_chosen - reward_rejected,
-            "weighted_margin": margin,
-            "implicit_reward_chosen": reward_chosen,
-            "implicit_reward_rejected": reward_rejected,
-            "log_prob_chosen": log_prob_chosen,
-            "log_prob_rejected": log_prob_rejected,
-        }
+        return pair_values(completion_log_probs(self.policy, batch), batch, self.objective, self.weights)  # type: ignore[arg-type]
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         shares = {name: (value * batch.share).sum() for name, value in self.per_pair(batch).items()}

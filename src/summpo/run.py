@@ -1,7 +1,9 @@
 """The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary."""
 
+import logging
 import platform
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,15 +24,15 @@ from summpo.callbacks import LastCheckpoint, MetricsTable, SampleSummaries, Vali
 from summpo.columns import ColumnStore
 from summpo.compose import plain
 from summpo.data import ColumnData
-from summpo.errors import UserError, require
+from summpo.decoding import Decoding
+from summpo.errors import require
 from summpo.freeze import Freezer, score_completions
-from summpo.generation import Decoding
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_tokenizer, fingerprint_weights
 from summpo.models.loading import load_base as load_model
 from summpo.models.loading import load_tokenizer
 from summpo.models.saving import save_full
-from summpo.models.sources import base_name, resolve
+from summpo.models.sources import resolve
 from summpo.module import PreferenceModule, SFTModule
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow, SummaryRow
@@ -40,6 +42,18 @@ from summpo.tokens import Limits, Tokenized, prompt_tokens
 Rows = Sequence[SummaryRow] | Sequence[PairRow]
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 SPLITS = ("train", "validation")
+
+
+# What Lightning says at every start and no user of a summary needs: devices that are not there, an advertisement, modules
+# in eval mode (a frozen base under an adapter), a loader that it cannot know to be resumable.
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+for noise in (
+    ".*modules? in eval mode.*",
+    ".*dataloader is not resumable.*",
+    ".*treespec, LeafSpec.*",
+    ".*does not have many workers.*",
+):
+    warnings.filterwarnings("ignore", noise)
 
 
 def train(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -68,7 +82,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     trainer = make_trainer(config, run, sample_callback(config, run, parts, rows["validation"], base.tokenizer))
     policy = make_policy(parts, base, config.seed)
-    score = reference_scorer(parts, base, policy, config, trainer)
+    score = reference_scorer(parts, base, policy, config, trainer.strategy.root_device)
     reference = {split: reference_column(freezer, parts, base, *tokens[split], config, score) for split in SPLITS}
     frozen = {split: FrozenColumns(tokens[split][0].rows, reference[split], margins[split]) for split in SPLITS}
     data = make_data(config, parts, frozen, base, trainer.world_size)
@@ -165,14 +179,18 @@ def make_policy(parts: TrainParts, base: Base, seed: int) -> nn.Module:
 
 
 def reference_scorer(
-    parts: TrainParts, base: Base, policy: nn.Module, config: DictConfig, trainer: Trainer
-):
-    """The function that gives a split's reference log-probs. The policy before its first step is the default reference."""
+    parts: TrainParts, base: Base, policy: nn.Module | None, config: DictConfig, device: torch.device
+) -> Callable[[TokenRows], tuple[Ragged, ...]]:
+    """The function that gives a split's reference log-probs.
+
+    Where the reference is what the policy starts from, the `policy` before its first step is the reference.
+    """
 
     def score(rows: TokenRows) -> tuple[Ragged, ...]:
-        model = policy if parts.reference == parts.model else load_reference(parts, base)
+        is_policy = policy is not None and parts.reference == parts.model
+        model = policy if is_policy else load_reference(parts, base)
         return score_completions(
-            model.to(trainer.strategy.root_device),
+            model.to(device),  # type: ignore[union-attr]
             rows,
             batch_size=config.eval_batch_size,
             pad_id=base.pad_id,
@@ -308,7 +326,7 @@ def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> No
     """The adapter, or the whole model where all weights trained."""
     policy.to("cpu")
     if parts.lora is None and parts.model.adapter is None:
-        save_full(policy, run.path / "model", base.tokenizer)  # type: ignore[arg-type]
+        save_full(policy, run.model, base.tokenizer)  # type: ignore[arg-type]
     else:
         save_adapter(policy, run.adapter, parts.model.path, base.fingerprint, base.tokenizer)  # type: ignore[arg-type]
 

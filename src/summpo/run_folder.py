@@ -49,6 +49,11 @@ class RunFolder:
         return self.path / "adapter"
 
     @property
+    def model(self) -> Path:
+        """The whole model, where all its weights trained."""
+        return self.path / "model"
+
+    @property
     def merged(self) -> Path:
         return self.path / "merged"
 

@@ -111,7 +111,9 @@ def completion_tokens(
     """Each completion's ids with EOS at the end."""
     texts = completions_of(row)
     if any(not text.strip() for text in texts):
-        raise _Dropped("empty_completion", f"row {row.id}: a completion is empty (tokens.empty=drop drops it)", limits.empty)
+        raise _Dropped(
+            "empty_completion", f"row {row.id}: a completion is empty (tokens.empty=drop drops it)", limits.empty
+        )
     if len(texts) == 2 and texts[0].strip() == texts[1].strip():
         sentence = f"row {row.id}: chosen and rejected are the same text (tokens.identical=drop drops it)"
         raise _Dropped("identical_pair", sentence, limits.identical)

@@ -62,4 +62,6 @@ def usage() -> str:
     """What `summpo --help` prints."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
-    return "\n".join(["usage: summpo COMMAND [option=value ...]", "", *lines, "", "summpo COMMAND --help lists its options."])
+    return "\n".join(
+        ["usage: summpo COMMAND [option=value ...]", "", *lines, "", "summpo COMMAND --help lists its options."]
+    )

@@ -11,6 +11,14 @@ import summpo.config
 from summpo.compose import SCHEMAS, conf_dir
 
 
+def wants_help(command: str, arguments: list[str]) -> bool:
+    """Prints the command's help where it is asked for."""
+    if "--help" not in arguments and "-h" not in arguments:
+        return False
+    print(help_of(command))
+    return True
+
+
 def help_of(command: str) -> str:
     """The help of a command that is configured by keys."""
     schema = SCHEMAS[command]

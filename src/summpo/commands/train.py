@@ -67,7 +67,7 @@ def job(config: DictConfig) -> None:
     except BadLoss as error:
         stop(f"{error}; {RunFolder(folder).checkpoints} keeps the last good checkpoint", 1)
     except OSError as error:
-        if error.errno is None or error.filename is None and error.errno != 28:
+        if error.errno is None or (error.filename is None and error.errno != 28):
             raise
         stop(os_sentence(error), 2)
 

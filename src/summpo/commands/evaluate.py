@@ -1,0 +1,65 @@
+"""`summpo evaluate run=DIR dataset=aclsum`: summaries of held-out documents, their lengths and ROUGE, preference accuracy."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from summpo.build import margins_of, writing_parts
+from summpo.commands.generate import output_folder, writer_of
+from summpo.commands.help import wants_help
+from summpo.compose import plain
+from summpo.datasets import PairDataset
+from summpo.inherit import compose_with_run
+from summpo.models.sources import check_paths
+
+
+def run(arguments: list[str]) -> int:
+    """Evaluates one model, or says that it has been evaluated with these settings."""
+    if wants_help("evaluate", arguments):
+        return 0
+    config = compose_with_run("evaluate", arguments, ("model", "prompt", "tokens", "dataset", "margin_reward", "w"))
+    parts = writing_parts(config)
+    margins = margins_of(config.margin_reward)
+    out = output_folder(config)
+    file = out / "evaluation.json"
+    if already(file, plain(config)):
+        print(f"evaluate: done already with these settings, see {file}")
+        return 0
+    check_paths(parts.model)
+    rows = parts.dataset.summaries(config.split)[: parts.dataset.limit]
+
+    from summpo.evaluation.held_out import evaluate
+
+    rewards = {name: margin.reward for name, margin in margins.items()}
+    result: dict[str, Any] = evaluate(writer_of(config, parts), rows, rewards, out)
+    result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
+    if config.run is not None and isinstance(parts.dataset, PairDataset):
+        from summpo.evaluation.preference import held_out_preference
+
+        result |= held_out_preference(Path(config.run), config)
+    result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config)}
+    temporary = file.with_suffix(".json.tmp")
+    temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(temporary, file)
+    metrics = result["metrics"]
+    print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
+          f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
+    return 0
+
+
+def dataset_name(config: Any) -> str:
+    """The data set as the report names it: its class, and its path where it has one."""
+    name = str(config.dataset._target_).rsplit(".", 1)[-1]
+    path = config.dataset.get("path")
+    return f"{name} {Path(path).name}" if path else name
+
+
+def already(file: Path, config: dict[str, Any]) -> bool:
+    """Whether `file` is an evaluation with these settings."""
+    try:
+        return json.loads(file.read_text("utf-8"))["config"] == json.loads(json.dumps(config))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

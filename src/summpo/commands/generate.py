@@ -1,0 +1,51 @@
+"""`summpo generate run=DIR dataset=aclsum`: summaries of a split's documents, in samples.jsonl."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from summpo.build import WritingParts, writing_parts
+from summpo.commands.help import wants_help
+from summpo.errors import require
+from summpo.inherit import compose_with_run
+from summpo.models.sources import check_paths
+
+
+def run(arguments: list[str]) -> int:
+    """Writes the summaries, and says where."""
+    if wants_help("generate", arguments):
+        return 0
+    config = compose_with_run("generate", arguments, ("model", "prompt", "tokens", "dataset"))
+    parts = writing_parts(config)
+    out = output_folder(config)
+    check_paths(parts.model)
+    rows = parts.dataset.summaries(config.split)[: parts.dataset.limit]
+
+    from summpo.evaluation.held_out import one_per_document, write_summaries
+
+    documents = one_per_document(rows)
+    require(len(documents) > 0, f"there is no document to summarise: the split {config.split} is empty")
+    samples = write_summaries(writer_of(config, parts), documents, out / "samples.jsonl")
+    print(f"generate: {len(samples)} summaries in {out / 'samples.jsonl'}")
+    return 0
+
+
+def output_folder(config: DictConfig) -> Path:
+    """output_dir, or the run's folder."""
+    folder = config.output_dir or config.run
+    require(folder is not None, "output_dir is required where no run is given: the folder for samples.jsonl")
+    return Path(folder)
+
+
+def writer_of(config: DictConfig, parts: WritingParts):
+    """Loads the model that the configuration names."""
+    import torch
+
+    from summpo.writer import load_writer
+
+    torch.manual_seed(config.seed)
+    print(f"model: {parts.model.path}" + (f" with {parts.model.adapter}" if parts.model.adapter else ""))
+    cache = Path(config.cache_dir)
+    return load_writer(parts.model, parts.prompt, parts.limits, parts.decoding, cache, config.accelerator)

@@ -1,0 +1,100 @@
+"""`summpo run demo`: a chain of stages, each a command line of its own; what is done is skipped.
+
+A chain is conf/chain/<name>.yaml: an output_dir and stages, each with a name, a command and the files that it makes. A stage
+that was interrupted is started again and goes on by itself, as its command does when it is typed once more.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from summpo.compose import conf_dir, sentence_of
+from summpo.errors import UserError, require
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command line of a chain."""
+
+    name: str
+    command: str
+    makes: tuple[Path, ...]
+    """Files or folders that are there once the stage is done."""
+    always: bool
+    """Run it each time, done or not: it is quick, and shows the result."""
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the chain's stages in order, up to the first that fails."""
+    names = sorted(path.stem for path in (conf_dir() / "chain").glob("*.yaml"))
+    if "--help" in arguments or "-h" in arguments or not arguments:
+        print(f"usage: summpo run CHAIN [key=value ...]\n\nchains: {', '.join(names)}\n\n{__doc__}")
+        return 0 if arguments else 2
+    require(arguments[0] in names, f"there is no chain {arguments[0]}; there are {', '.join(names)}")
+    output, stages = read_chain(conf_dir() / "chain" / f"{arguments[0]}.yaml", arguments[1:])
+    started = time.monotonic()
+    for number, stage in enumerate(stages, start=1):
+        label = f"[{number}/{len(stages)}] {stage.name}"
+        state = Path(output, "stages", f"{stage.name}.json")
+        if is_done(stage, state) and not stage.always:
+            print(f"{label}: done already, skipped")
+            continue
+        print(f"{label}: summpo {stage.command}", flush=True)
+        code, seconds = run_stage(stage)
+        if code != 0:
+            return code
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.write_text(json.dumps({"command": stage.command, "seconds": round(seconds, 1)}) + "\n", "utf-8")
+        print(f"{label}: done in {seconds:.0f} s", flush=True)
+    print(f"all {len(stages)} stages done, {time.monotonic() - started:.0f} s this time; everything is in {output}")
+    return 0
+
+
+def run_stage(stage: Stage) -> tuple[int, float]:
+    """Runs a stage in this process: what it imports, the next one has."""
+    from summpo.commands import main
+
+    started = time.monotonic()
+    code = main(shlex.split(stage.command))
+    missing = [path for path in stage.makes if not path.exists()]
+    if code == 0 and missing:
+        raise RuntimeError(f"stage {stage.name} ended well and did not make {missing[0]}")
+    return code, time.monotonic() - started
+
+
+def is_done(stage: Stage, state: Path) -> bool:
+    """Whether the stage ran to its end with this very command, and what it made is still there."""
+    try:
+        ran = json.loads(state.read_text("utf-8"))["command"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return ran == stage.command and all(path.exists() for path in stage.makes)
+
+
+def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
+    """The chain's output folder and its stages, `overrides` on top of the file's own keys.
+
+    Raises:
+        UserError: an override names a key that the chain has not.
+    """
+    try:
+        chain = OmegaConf.load(file)
+        OmegaConf.set_struct(chain, True)
+        for override in overrides:
+            key, has_value, value = override.partition("=")
+            require(bool(has_value) and key in chain and key != "stages", f"{file.stem} has no key {key} to set")
+            OmegaConf.update(chain, key, value)
+        stages = [
+            Stage(str(s.name), " ".join(s.command.split()), tuple(Path(m) for m in s.makes), bool(s.get("always", False)))
+            for s in chain.stages
+        ]
+    except OmegaConfBaseException as error:
+        raise UserError(f"{file}: {sentence_of(error)}") from None
+    return str(chain.output_dir), stages

@@ -1,0 +1,97 @@
+"""The evaluation of one model on held-out documents: write, score, compare preferences, leave the files."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from summpo.errors import require
+from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
+from summpo.margin_rewards import Completions, MarginReward
+from summpo.rows import SummaryRow
+from summpo.writer import Writer
+
+
+def one_per_document(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+    """The first row of each document, in order."""
+    return list({row.document: row for row in reversed(rows)}.values())[::-1]
+
+
+def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> list[dict[str, Any]]:
+    """Writes a summary of each document to `file` (one JSON object a line), whole or not at all; returns the lines."""
+    prompts, was_cut = writer.prompts(rows)
+    if was_cut:
+        print(f"{was_cut} of {len(rows)} documents were cut to tokens.max_length={writer.limits.max_length}")
+    samples = []
+    for row, written in zip(rows, writer.write(prompts, progress="summaries"), strict=True):
+        text = writer.text(written)
+        samples.append(
+            {
+                "id": row.id,
+                "document": row.document,
+                "summary": text,
+                "references": list(row.references or (row.summary,)),
+                "length_tokens": len(writer.tokenizer(text, add_special_tokens=False)["input_ids"]),  # type: ignore[arg-type]
+                "length_words": len(text.split()),
+                "ended": written.ended,
+            }
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".jsonl.tmp")
+    temporary.write_text("".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples), "utf-8")
+    os.replace(temporary, file)
+    return samples
+
+
+def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
+    """Each sample's lengths and ROUGE."""
+    return [
+        score_summary(s["summary"], tuple(s["references"]), s["document"], s["length_tokens"], s["ended"])
+        for s in samples
+    ]
+
+
+def margin_means(
+    rewards: dict[str, MarginReward], samples: Sequence[dict[str, Any]], writer: Writer
+) -> dict[str, float]:
+    """`eval/margin/<name>`: each margin reward's mean over the summaries."""
+    completions = Completions(
+        documents=[s["document"] for s in samples],
+        texts=[s["summary"] for s in samples],
+        count_tokens=lambda texts: [
+            len(ids)
+            for ids in writer.tokenizer(list(texts), add_special_tokens=False)["input_ids"]  # type: ignore[arg-type]
+        ],
+    )
+    return {
+        f"eval/margin/{name}": sum(values) / len(values)
+        for name, reward in rewards.items()
+        if (values := reward.rewards(completions))
+    }
+
+
+def evaluate(
+    writer: Writer, rows: Sequence[SummaryRow], rewards: dict[str, MarginReward], folder: Path
+) -> dict[str, Any]:
+    """Writes samples.jsonl in `folder` and returns what evaluation.json says of the summaries.
+
+    Raises:
+        UserError: there is no document.
+    """
+    started = time.monotonic()
+    documents = one_per_document(rows)
+    require(len(documents) > 0, "there is no document to summarise: the split is empty")
+    samples = write_summaries(writer, documents, folder / "samples.jsonl")
+    scores = scores_of(samples)
+    return {
+        "documents": len(samples),
+        "metrics": aggregate(scores) | margin_means(rewards, samples, writer),
+        "intervals": {name: list(bounds) for name, bounds in intervals(scores).items()},
+        "generation": asdict(writer.decoding),
+        "wall_time_s": round(time.monotonic() - started, 1),
+    }

@@ -1,0 +1,64 @@
+"""A command's configuration where `run=DIR` is given: what the run was trained with, and the command line on top of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from summpo.compose import compose_config
+from summpo.errors import UserError, require
+from summpo.run_folder import RunFolder
+
+
+def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence[str]) -> DictConfig:
+    """The command's configuration; with `run=DIR` the keys of `inherited` are that run's where the command line is silent.
+
+    Raises:
+        UserError: an option is unknown, or the run's folder holds no finished run.
+    """
+    config = compose_config(command, overrides)
+    if config.run is None:
+        return config
+    run = RunFolder(Path(config.run))
+    trained = trained_config(run)
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    # A whole option (model=qwen2_1_5b) replaces the run's; single keys (model.dtype=bfloat16) go on top of it.
+    chosen = {override.key_or_group for override in parsed}
+    OmegaConf.set_struct(config, False)
+    for key in inherited:
+        if key not in chosen and key in trained:
+            config[key] = trained[key]
+    for override in parsed:
+        if "." in override.key_or_group and override.key_or_group.split(".")[0] in inherited:
+            OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
+    if "model" in inherited and "model" not in chosen:
+        set_trained_model(config, run)
+    return config
+
+
+def trained_config(run: RunFolder) -> DictConfig:
+    """The configuration of a finished run.
+
+    Raises:
+        UserError: there is no run, or it is not done.
+    """
+    summary = run.read_summary()
+    if summary is None:
+        raise UserError(f"{run.path}: no run has been trained here, there is no summary.json (config key run)")
+    require(
+        summary["status"] == "done",
+        f"{run.path}: the run is {summary['status']}, not done; give its training command once more (config key run)",
+    )
+    return OmegaConf.create(summary["config"])
+
+
+def set_trained_model(config: DictConfig, run: RunFolder) -> None:
+    """Points the model at what the run made: its adapter on its base, or the weights that it trained in full."""
+    if run.adapter.exists():
+        config.model.adapter = str(run.adapter)
+        return
+    require(run.model.exists(), f"{run.path}: has neither adapter/ nor model/ (config key run)")
+    config.model.path, config.model.adapter = str(run.model), None

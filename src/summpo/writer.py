@@ -1,0 +1,67 @@
+"""A model ready to write summaries: its weights with the adapter merged in, its tokenizer, and the prompt around documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from summpo.decoding import Decoding
+from summpo.generation import Generated, generate
+from summpo.models import Model
+from summpo.models.adapters import load_adapter
+from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.sources import resolve
+from summpo.prompts import Prompt
+from summpo.rows import SummaryRow
+from summpo.tokens import Limits, prompt_tokens
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Documents in, summaries out."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    prompt: Prompt
+    limits: Limits
+    decoding: Decoding
+
+    def prompts(self, rows: Sequence[SummaryRow]) -> tuple[list[list[int]], int]:
+        """Each document's prompt with room for the summary, and how many documents were cut for it."""
+        limits = replace(self.limits, too_long="truncate_document")
+        made = [prompt_tokens(row, self.tokenizer, self.prompt, limits, self.decoding.max_new_tokens) for row in rows]
+        return [ids for ids, _ in made], sum(was_cut for _, was_cut in made)
+
+    def write(
+        self,
+        prompts: Sequence[Sequence[int]],
+        progress: str | None = None,
+        on_batch: Callable[[list[int], list[Generated]], None] | None = None,
+    ) -> list[Generated]:
+        """One completion a prompt, in order."""
+        eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        return generate(
+            self.model, prompts, self.decoding, eos_id=eos_id, pad_id=pad_id, progress=progress, on_batch=on_batch
+        )
+
+    def text(self, written: Generated) -> str:
+        """The summary's text, without the white space around it."""
+        return str(self.tokenizer.decode(written.ids, skip_special_tokens=True)).strip()
+
+
+def load_writer(
+    model: Model, prompt: Prompt, limits: Limits, decoding: Decoding, cache: Path, accelerator: str
+) -> Writer:
+    """Loads the model and adds its adapter to its weights, so that writing pays for one model."""
+    folder = resolve(model, cache)
+    base = load_base(folder, model)
+    if model.adapter is not None:
+        policy = load_adapter(base, Path(model.adapter), fingerprint_weights(folder, cache), trainable=False)
+        base = policy.merge_and_unload() if model.quantization is None else policy  # pyright: ignore[reportCallIssue]
+    device = torch.device("cuda" if accelerator in ("gpu", "cuda") else "cpu")
+    return Writer(base.to(device).eval(), load_tokenizer(folder), prompt, limits, decoding)  # type: ignore[arg-type]
