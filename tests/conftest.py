@@ -1,11 +1,22 @@
-"""What tests share: a tiny model, the embedded model, real data where there is some."""
+"""What tests share: shapes that are enforced, a tiny model, the embedded model, real data where there is some."""
 
 import os
 from pathlib import Path
 
+import hypothesis
+import jaxtyping
 import pytest
 
 from tiny import tiny_llama
+
+# The shapes in these modules' annotations are checked at every call, under pytest alone. The hook sees imports, so it
+# stands before the first of them.
+SHAPED = ["summpo.losses", "summpo.log_probs", "summpo.metrics", "summpo.batches", "summpo.records"]
+jaxtyping.install_import_hook(SHAPED, "beartype.beartype")
+
+# No time limit an example (machines differ), and the same examples each time: one commit has one verdict.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -1,8 +1,8 @@
 """Which rows make which batch, and how a batch is padded. Pure functions of (seed, epoch, position).
 
-A run is one stream of positions: every epoch is a permutation of the rows, drawn from (seed, epoch) alone, cut into global
-batches. A process takes its slice of each global batch, so the rows of an optimizer step are the same whatever the
-number of processes, and a resumed run meets the rows that it would have met.
+A run is one stream of positions: every epoch is a permutation of the rows, drawn from (seed, epoch) alone, cut into
+global batches. A process takes its slice of each global batch, so the rows of an optimizer step are the same whatever
+the number of processes, and a resumed run meets the rows that it would have met.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Plan:
         return -(-self.rows // (self.batch_size * self.world_size))
 
     def total_batches(self, max_epochs: int | None, max_steps: int) -> int:
-        """Batches of every process in the whole run: so many epochs, so many optimizer steps (-1: no limit), or the less."""
+        """Batches of each process in the whole run: so many epochs or optimizer steps (-1: no limit), or the less."""
         by_epochs = None if max_epochs is None else max_epochs * self.batches_per_epoch
         by_steps = None if max_steps < 0 else max_steps * self.accumulate
         return min(limit for limit in (by_epochs, by_steps) if limit is not None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -71,21 +71,28 @@ def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{key}._target_: cannot find {target} ({error})") from None
     require(is_dataclass(made), f"{key}._target_: {target} is not a dataclass")
-    values = OmegaConf.create(
-        {k: v for k, v in node.items_ex(resolve=False) if k != "_target_"}, parent=node._get_parent()
-    )
-    built = from_fields(made, values, key)
+    built = from_fields(made, without(node, "_target_"), key)
     kinds = " or ".join(kind.__name__ for kind in asked_for)
     require(isinstance(built, asked_for), f"{key}._target_: {target} is not a {kinds}, which {option} asks for")
     return built
 
 
+def without(node: DictConfig, name: str) -> DictConfig:
+    """The node but for one key; its interpolations (weight: ${w}) still find their way to the root."""
+    rest = DictConfig({k: v for k, v in node.items_ex(resolve=False) if k != name})
+    rest._set_parent(node._get_parent())  # pyright: ignore[reportArgumentType]
+    return rest
+
+
 def from_fields(made: type[T], node: DictConfig, key: str) -> T:
     """A dataclass from a node with the dataclass's own fields and no others."""
-    known = [field.name for field in fields(made) if field.init]  # type: ignore[arg-type]
+    known = {field.name: field for field in fields(made) if field.init}  # type: ignore[arg-type]
     for name in node:
         if name not in known:
             raise UserError(f"unknown option {key}.{name}; {key} has {', '.join(known) or 'no options'}")
+    for name, field in known.items():
+        has_default = field.default is not MISSING or field.default_factory is not MISSING
+        require(name in node or has_default, f"{key}.{name} is required")
     try:
         values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -136,7 +143,7 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
         weight = OmegaConf.select(node, f"{name}.weight") if isinstance(child, DictConfig) else None
         if isinstance(child, DictConfig) and "weight" in child:
             require_number(f"{key}.weight", weight)
-            child = OmegaConf.create({k: v for k, v in child.items_ex(resolve=False) if k != "weight"}, parent=node)
+            child = without(child, "weight")
         reward = from_target(child, key, (MarginReward,))
         require(weight is not None, f"{key}.weight is required: what a unit of the reward is worth")
         built[str(name)] = WeightedMargin(reward, float(weight))  # type: ignore[arg-type]
@@ -216,17 +223,22 @@ def reference_of(model: Model, config: DictConfig) -> Model:
 def check_numbers(config: DictConfig) -> None:
     """Guards the numbers of the root and of Lightning's trainer, which have no dataclass of their own to guard them."""
     require_number("w", config.w, low=0)
-    require_number("seed", config.seed, low=0)
+    require_number("seed", config.seed, low=0, high=2**32 - 1)
     for key in ("batch_size", "eval_batch_size", "checkpoint_every", "validation.max_new_tokens", "trainer.num_nodes"):
         require_number(key, OmegaConf.select(config, key), low=1)
     for key in ("trainer.accumulate_grad_batches", "trainer.log_every_n_steps"):
         require_number(key, OmegaConf.select(config, key), low=1)
+    if config.validation.rows is not None:
+        require_number("validation.rows", config.validation.rows, low=1)
     for key in ("validation.times", "validation.samples"):
         require_number(key, OmegaConf.select(config, key), low=0)
     trainer = config.trainer
     require_choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed", "16-mixed"))
     require_choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "cuda", "mps", "auto"))
-    require_number("trainer.max_steps", trainer.max_steps, low=-1)
+    require(
+        trainer.max_steps > 0 or trainer.max_steps == -1,
+        f"max_steps must be > 0, or -1 for no limit, got {trainer.max_steps} (config key trainer.max_steps)",
+    )
     if trainer.gradient_clip_val is not None:
         require_number("trainer.gradient_clip_val", trainer.gradient_clip_val, above=0)
     if trainer.max_epochs is None:
@@ -239,7 +251,7 @@ def check_numbers(config: DictConfig) -> None:
             f"devices must be > 0, or -1 for all, got {trainer.devices} (config key trainer.devices)",
         )
     else:
-        is_known = trainer.devices == "auto" or isinstance(trainer.devices, ListConfig)
+        is_known = trainer.devices == "auto" or (isinstance(trainer.devices, ListConfig) and len(trainer.devices) > 0)
         require(
             is_known, f"devices must be a number, a list or auto, got {trainer.devices!r} (config key trainer.devices)"
         )

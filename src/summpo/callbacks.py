@@ -77,7 +77,7 @@ class MetricsTable(Callback):
 
 
 class ValidationSchedule(Callback):
-    """Validates after the data module's `validation_points` and at no other time, so that the last is at the run's end."""
+    """Validates after the data module's `validation_points` alone, so that the last is at the run's end."""
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # Lightning asks `(batch_idx + 1) % val_check_batch == 0` once the batch is done.
@@ -85,7 +85,7 @@ class ValidationSchedule(Callback):
 
 
 class LastCheckpoint(Checkpoint):
-    """last.ckpt, for an exact resume: every so many optimizer steps, and after each validation rather than before it."""
+    """last.ckpt, for an exact resume: every so many optimizer steps, and after each validation, not before it."""
 
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every

@@ -20,7 +20,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def fingerprint(inputs: Any) -> str:
-    """sha256 (hex) of plain data: dicts, lists, text, numbers, None and frozen dataclasses, whatever their order of keys."""
+    """sha256 (hex) of plain data: dicts (in any order), lists, text, numbers, None and frozen dataclasses."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=_plain, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -65,7 +65,7 @@ class ColumnStore:
                     print(f"columns: {folder / name}.npy has changed since it was written; computing it anew")
                     return None
             return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in record["sha256"]}
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # whatever broken bytes can spell
             return None
 
     def _write(self, folder: Path, key: str, kind: str, depends_on: Any, arrays: Arrays) -> None:

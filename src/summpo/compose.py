@@ -14,7 +14,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -54,13 +54,18 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
             config = compose(command, list(overrides))
+        plain(config)  # an interpolation that leads nowhere is found here, and not by who reads its value
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(sentence_of(error)) from None
+    except ValueError as error:  # Hydra's, of a group that is set to null or to a number
+        raise UserError(f"cannot read {' '.join(overrides)}: {error}") from None
     finally:
         GlobalHydra.instance().clear()
-    known = {field.name for field in fields(SCHEMAS[command])}
+    known = [field.name for field in fields(SCHEMAS[command])]
     for name in config:
         require(name in known, f"unknown option {name}; summpo {command} --help lists the options")
+    for name in known:
+        require(name in config or OmegaConf.is_missing(config, name), f"{name} is required")
     return config
 
 
@@ -74,14 +79,23 @@ def sentence_of(error: BaseException, under: str = "") -> str:
     text = str(cause if key else error)
     for tail in ("\n    full_key:", "\nTo append to your config", "\nSee https://hydra.cc", "\nConfig search path"):
         text = text.split(tail)[0]
-    absent = re.match(r"In '.*': Could not find '(.*)/(.*)'\n\nAvailable options in .*:\n(.*)", text, re.DOTALL)
+    absent = re.match(r"In '.*': Could not (?:find|load) '(.*)/(.*?)'", text)
     if absent:
-        return f"{absent[1]} has no option {absent[2]}; there are {', '.join(absent[3].split())}"
+        options = sorted(path.stem for path in (conf_dir() / absent[1]).glob("*.yaml"))
+        return f"{absent[1]} has no option {absent[2]}; there are {', '.join(options) or 'none'}"
     text = re.sub(r"\s+", " ", text).strip()
-    mistyped = re.match(r"Value '(.*?)' (?:of type '.*?' )?could not be converted to (.*)", text)
+    mistyped = re.match(r"Value '(.*?)' (?:(?:of type '.*?' )?could not be converted to|is not a valid) (\w+)", text)
     if mistyped:
-        kind = {"Float": "a number", "Integer": "a whole number", "Bool": "true or false"}.get(mistyped[2], mistyped[2])
+        kind = {"Float": "a number", "Integer": "a whole number", "bool": "true or false"}.get(mistyped[2], mistyped[2])
         return f"{key.rsplit('.', 1)[-1]} must be {kind}, got {mistyped[1]} (config key {key})"
+    if key and re.search(r"^field '.*' is not Optional", text):
+        return f"{key.rsplit('.', 1)[-1]} must not be null (config key {key})"
+    followed = re.match(r"While dereferencing interpolation '\$\{(.*?)\}': Incompatible value '(.*?)'", text)
+    if followed:
+        name, value = followed[1], followed[2]
+        return f"{name.rsplit('.', 1)[-1]} must not be {value} (config key {name}, which {key} follows)"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override}: {text}"
     if key and re.search(r"is not in struct|not in '\w+'|Could not override", text):
         return f"unknown option {key}"
     if re.search(r"issing mandatory value", text):

@@ -25,7 +25,7 @@ class TokensConfig:
     too_long: str = "truncate_document"
     """What to do with a row over max_length: drop, truncate_document or error."""
     empty: str = "error"
-    """What to do with an empty completion: drop or error."""
+    """What to do with an empty completion or prompt: drop or error."""
     identical: str = "drop"
     """What to do with a pair of equal completions: drop or error."""
 
@@ -79,7 +79,7 @@ class TrainerConfig:
     strategy: str = "auto"
     """auto, ddp, ddp_spawn, fsdp ..."""
     precision: str = "32-true"
-    """32-true, bf16-mixed, bf16-true, 16-mixed."""
+    """32-true, bf16-mixed or 16-mixed."""
     accumulate_grad_batches: int = 1
     """Batches in one optimizer step."""
     gradient_clip_val: float | None = 1.0
@@ -94,6 +94,8 @@ class TrainerConfig:
 class ValidationConfig:
     times: int = 4
     """Validations in a run, evenly spaced, the last at its end; the best by val/loss is kept. 0 for none."""
+    rows: int | None = None
+    """Rows of the validation split that are validated on, at most; null for all."""
     samples: int = 2
     """Summaries generated at each validation, for the eye."""
     max_new_tokens: int = 128
@@ -194,8 +196,8 @@ class EvaluateConfig(GenerateConfig):
 class PairsConfig(SharedConfig):
     run: str | None = None
     """A run folder: the model that writes the summaries, with its adapter and prompt."""
-    splits: list[str] = field(default_factory=lambda: ["train", "validation"])
-    """Whose documents get pairs."""
+    documents: dict[str, int | None] = field(default_factory=lambda: {"train": None, "validation": None})
+    """Which splits get pairs, and of how many documents at most; null for all."""
     samples: int = 4
     """Summaries sampled for each document."""
     quality: str = "rouge1_recall"

@@ -37,7 +37,7 @@ class TrainStream:
             yield self.make_batch(self.columns, rows, real * self._share(index), self.pad_id)
 
     def _share(self, index: int) -> float:
-        """What a unit of loss counts, so that Lightning's own mean over batches and processes is the step's exact mean."""
+        """What a unit of loss counts, so that Lightning's mean over batches and processes is the step's exact mean."""
         rows = self.plan.step_rows(index, self.total)
         units = self.columns.rows.completions[0].lengths[rows].sum() if self.counts_tokens else len(rows)
         return self.plan.accumulate * self.plan.world_size / float(units)
@@ -45,7 +45,10 @@ class TrainStream:
 
 @dataclass(frozen=True)
 class ValidationBatches:
-    """This process's share of the validation rows, in order; every row counts 1."""
+    """This process's share of the validation rows, in order; every row counts 1.
+
+    A process without a row takes the first one, which counts 0 there: Lightning has every process validate something.
+    """
 
     columns: FrozenColumns
     batch_size: int
@@ -58,10 +61,12 @@ class ValidationBatches:
         return np.arange(self.rank, len(self.columns), self.world_size)
 
     def __len__(self) -> int:
-        return -(-len(self._rows()) // self.batch_size)
+        return max(1, -(-len(self._rows()) // self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
         mine = self._rows()
+        if not len(mine):
+            yield self.make_batch(self.columns, np.zeros(1, np.int64), np.zeros(1), self.pad_id)
         for first in range(0, len(mine), self.batch_size):
             rows = mine[first : first + self.batch_size]
             yield self.make_batch(self.columns, rows, np.ones(len(rows)), self.pad_id)
@@ -91,14 +96,14 @@ class ColumnData(LightningDataModule):
         self.batches_done = 0
 
     def _evenly(self, times: int) -> frozenset[int]:
-        """Batches (counted from 1) after which to validate: evenly spaced optimizer steps, the last at the run's end."""
+        """Batches (counted from 1) after which to validate: evenly spaced optimizer steps, the last the run's end."""
         steps = (-(-self.total_steps * i // times) for i in range(1, times + 1))
         return frozenset(min(step * self.plan.accumulate, self.total_batches) for step in steps)
 
     def seen(self) -> dict[str, int]:
         """Rows and tokens (prompts and completions, no padding) that the whole run trains on."""
         tokens = self.train.rows
-        lengths = sum(tokens.prompts.lengths + side.lengths for side in tokens.completions)
+        lengths = np.sum([tokens.prompts.lengths + side.lengths for side in tokens.completions], axis=0)
         rows = [self.plan.global_batch(i) for i in range(self.total_batches)]
         return {"rows_seen": sum(map(len, rows)), "tokens_seen": int(sum(lengths[r].sum() for r in rows))}
 

@@ -1,7 +1,7 @@
 """The scoring pass of the data stage: text rows to frozen columns, each computed once and kept in the column store.
 
-What a column depends on is written out here, one function a column, and is its key in the store. None depends on w, beta,
-the objective or the batch size.
+What a column depends on is written out here, one function a column, and is its key in the store. None depends on w,
+beta, the objective or the batch size.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from summpo.batches import pad
 from summpo.columns import Arrays, ColumnStore, fingerprint
+from summpo.errors import UserError, require
 from summpo.log_probs import completion_log_probs
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.prompts import Prompt
@@ -103,13 +104,25 @@ class Freezer:
 def margin_values(
     reward: MarginReward, pairs: Sequence[PairRow], count_tokens: Callable[[Sequence[str]], list[int]]
 ) -> np.ndarray:
-    """float32 [pair, 2]: the margin reward of each pair's chosen and rejected completion."""
+    """float32 [pair, 2]: the margin reward of each pair's chosen and rejected completion.
+
+    Raises:
+        UserError: the reward does not give one finite number a completion; names the first row.
+    """
     completions = Completions(
         documents=[row.document for row in pairs for _ in range(2)],
         texts=[text for row in pairs for text in (row.chosen, row.rejected)],
         count_tokens=count_tokens,
     )
-    return np.asarray(reward.rewards(completions), np.float32).reshape(-1, 2)
+    values = np.asarray(reward.rewards(completions), np.float32)
+    name = type(reward).__name__
+    require(
+        values.shape == (2 * len(pairs),), f"margin reward {name} gave {values.size} numbers for {2 * len(pairs)} texts"
+    )
+    values = values.reshape(-1, 2)
+    for row, value in zip(pairs, values, strict=True):
+        require(bool(np.isfinite(value).all()), f"row {row.id}: margin reward {name} gave {value.tolist()}")
+    return values
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""A command's configuration where `run=DIR` is given: what the run was trained with, and the command line on top of it."""
+"""A command's configuration where `run=DIR` is given: what the run was trained with, the command line on top."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from summpo.run_folder import RunFolder
 
 
 def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence[str]) -> DictConfig:
-    """The command's configuration; with `run=DIR` the keys of `inherited` are that run's where the command line is silent.
+    """The command's configuration; with `run=DIR` the `inherited` keys are the run's where the command line is silent.
 
     Raises:
         UserError: an option is unknown, or the run's folder holds no finished run.
@@ -27,7 +27,9 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     # A whole option (model=qwen2_1_5b) replaces the run's; single keys (model.dtype=bfloat16) go on top of it.
     chosen = {override.key_or_group for override in parsed}
-    OmegaConf.set_struct(config, False)
+    config = DictConfig(
+        OmegaConf.to_container(config, resolve=False)
+    )  # types were checked; from here on, keys are replaced
     for key in inherited:
         if key not in chosen and key in trained:
             config[key] = trained[key]
@@ -52,7 +54,7 @@ def trained_config(run: RunFolder) -> DictConfig:
         summary["status"] == "done",
         f"{run.path}: the run is {summary['status']}, not done; give its training command once more (config key run)",
     )
-    return OmegaConf.create(summary["config"])
+    return DictConfig(summary["config"])
 
 
 def set_trained_model(config: DictConfig, run: RunFolder) -> None:

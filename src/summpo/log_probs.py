@@ -21,8 +21,8 @@ class _AtPositions:
 def completion_log_probs(model: nn.Module, batch: Batch) -> LogProbs:
     """Log-probs of the batch's completion tokens under a causal language model, in float32.
 
-    The prompt's positions never reach the LM head: its logits would be most of the memory of a summarisation batch. What
-    the model does to its logits after the head (soft caps, scales) is kept, because its own forward runs.
+    The prompt's positions never reach the LM head: its logits would be most of the memory of a summarisation batch.
+    What the model does to its logits after the head (soft caps, scales) is kept, because its own forward runs.
     """
     head = model.get_output_embeddings()  # type: ignore[operator]
     handle = head.register_forward_pre_hook(_AtPositions(batch.predicted_at))

@@ -21,7 +21,7 @@ def implicit_reward(
 
 
 def weighted_margin(margins: Float[Tensor, "pair reward"], weights: Float[Tensor, " reward"]) -> Float[Tensor, " pair"]:
-    """w . m: the margin rewards' differences (chosen minus rejected), weighed and added up. MODPO, 2310.03708 eq. 11."""
+    """w . m: the margin rewards' differences (chosen minus rejected), weighed and added. MODPO, 2310.03708 eq. 11."""
     return margins @ weights
 
 
@@ -33,8 +33,8 @@ def margin_logit(
 ) -> Float[Tensor, " pair"]:
     """The argument of the link: ((r_chosen - r_rejected) - w . m) / w0. MODPO, 2310.03708 eq. 11.
 
-    With w0 = 1 and no margin it is DPO's (2305.18290 eq. 7). With the margin reward "minus the length" and weight w it is
-    R-DPO's with alpha = w (2403.19159 eq. 9).
+    With w0 = 1 and no margin it is DPO's (2305.18290 eq. 7). With the margin reward "minus the length" and weight w it
+    is R-DPO's with alpha = w (2403.19159 eq. 9).
     """
     return ((reward_chosen - reward_rejected) - margin) / w0
 

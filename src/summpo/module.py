@@ -1,9 +1,11 @@
 """Lightning's modules: the order of a training step, and the names under which its numbers are logged. No formula."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from summpo import metrics
@@ -13,6 +15,10 @@ from summpo.losses import margin_logit, weighted_margin
 from summpo.objectives import CompletionObjective, PairwiseObjective
 from summpo.optimizers import AdamW
 from summpo.records import Batch, LogProbs, PairBatch
+
+
+SEEDS = 2**63
+"""torch takes seeds below this."""
 
 
 class BadLoss(Exception):
@@ -29,15 +35,33 @@ class _Training(LightningModule):
         self.accumulate, self.seed = plan.accumulate, plan.seed
         self.step_metrics: dict[str, float] = {}
         self.validation_sums: dict[str, float] = {}
+        self.validation_faults: list[str] = []
         self.strict_loading = False  # a checkpoint holds the trainable weights alone
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer, schedule = self.optimizer.build(self.policy.parameters(), self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """The adapter's dropout is the only one; the base's own stays off, as it is in the reference.
+
+        Said here and not left to the mode that the policy came in, which differs with whether it had to score the
+        reference's column first: a resumed run would drop what the first one kept.
+        """
+        self.eval()
+        for name, layer in self.named_modules():
+            if "lora_dropout" in name:
+                layer.train()
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Dropout depends on (seed, batch, rank) alone, so a resumed run draws what it would have drawn."""
-        torch.manual_seed((self.seed * 1_000_003 + batch_idx) * 1_009 + self.global_rank)
+        torch.manual_seed(((self.seed * 1_000_003 + batch_idx) * 1_009 + self.global_rank) % SEEDS)
+
+    def on_train_end(self) -> None:
+        """No loss comes after the last step to show what it did to the weights."""
+        trained = (p for p in self.parameters() if p.requires_grad)
+        if not all(bool(torch.isfinite(p).all()) for p in trained):
+            raise BadLoss(f"the weights are not finite after the last step, {self.global_step}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps what trains: an adapter run's checkpoint is the size of the adapter, not of the model."""
@@ -45,9 +69,12 @@ class _Training(LightningModule):
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trainable}
 
     def _add_to_step(self, batch: Batch, loss: Tensor, values: dict[str, Tensor], batch_idx: int) -> None:
-        """Adds a batch's share to the step's metrics; logs them when the optimizer is about to step."""
-        if not torch.isfinite(loss):
-            raise BadLoss(f"the loss is {loss.item()} at step {self.global_step}; rows {', '.join(batch.row_ids)}")
+        """Adds a batch's share to the step's metrics; logs them when the optimizer is about to step.
+
+        Raises:
+            BadLoss: a loss is not finite, in this process or another.
+        """
+        self._stop_at(_faults(batch, loss), "the loss")
         for name, value in {"loss": loss.detach(), **values}.items():
             self.step_metrics[name] = self.step_metrics.get(name, 0.0) + value.item() / self.accumulate
         if (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch:
@@ -55,15 +82,35 @@ class _Training(LightningModule):
                 self.log(f"train/{name}", value, sync_dist=self.trainer.world_size > 1, prog_bar=name == "loss")
             self.step_metrics = {}
 
+    def _stop_at(self, faults: Sequence[str], what: str) -> None:
+        """Raises BadLoss in every process if one of them has a fault: no process waits for one that has stopped."""
+        if self.trainer.world_size > 1:
+            found = torch.tensor(float(len(faults)), device=self.device)
+            if self.trainer.strategy.reduce(found, reduce_op="sum") > 0:
+                everyone: list[Any] = [None] * self.trainer.world_size
+                torch.distributed.all_gather_object(everyone, list(faults))
+                faults = [fault for each in everyone for fault in each]
+        if faults:
+            raise BadLoss(f"{what} is not finite at step {self.global_step}: {'; '.join(faults)}")
+
     def on_validation_epoch_start(self) -> None:
         self.validation_sums = {}
+        self.validation_faults = []
 
-    def _add_to_validation(self, values: dict[str, Tensor]) -> None:
+    def _add_to_validation(self, batch: Batch, values: dict[str, Tensor], share: Tensor) -> None:
+        """Adds a batch to the sums; `share` is 0 for what only fills up a process's batch, 1 for all else."""
+        self.validation_faults += _faults(batch, (values["loss"] * share).sum())
         for name, value in values.items():
-            self.validation_sums[name] = self.validation_sums.get(name, 0.0) + value.sum().double().item()
+            total = (value * share).sum().double().item()
+            self.validation_sums[name] = self.validation_sums.get(name, 0.0) + total
 
     def _log_validation(self, counts: str) -> None:
-        """Logs exact means over all processes' rows: sums are added up before they are divided by the count."""
+        """Logs exact means over all processes' rows: sums are added up before they are divided by the count.
+
+        Raises:
+            BadLoss: a loss is not finite, in this process or another.
+        """
+        self._stop_at(self.validation_faults, "the validation loss")
         names = sorted(self.validation_sums)
         sums = torch.tensor([self.validation_sums[name] for name in names], dtype=torch.float64, device=self.device)
         if self.trainer.world_size > 1:
@@ -73,6 +120,11 @@ class _Training(LightningModule):
             if name != counts:
                 # every process has the same sums by now, so there is nothing left to synchronise
                 self.log(f"val/{name}", totals[name] / totals[counts], prog_bar=name == "loss", rank_zero_only=False)
+
+
+def _faults(batch: Batch, loss: Tensor) -> list[str]:
+    """Nothing for a finite loss, else its value and the batch's rows, for the sentence that stops the run."""
+    return [] if torch.isfinite(loss) else [f"{loss.item()} on the rows {', '.join(batch.row_ids)}"]
 
 
 class SFTModule(_Training):
@@ -97,7 +149,8 @@ class SFTModule(_Training):
 
     def validation_step(self, batch: Batch) -> None:
         losses = self.objective.token_loss(completion_log_probs(self.policy, batch))
-        self._add_to_validation({"loss": losses, "token": torch.ones_like(losses)})
+        share = torch.repeat_interleave(batch.share, batch.lengths)
+        self._add_to_validation(batch, {"loss": losses, "token": torch.ones_like(losses)}, share)
 
     def on_validation_epoch_end(self) -> None:
         self._log_validation(counts="token")
@@ -153,7 +206,7 @@ class PreferenceModule(_Training):
 
     def validation_step(self, batch: PairBatch) -> None:
         values = self.per_pair(batch)
-        self._add_to_validation({**values, "pair": torch.ones_like(values["loss"])})
+        self._add_to_validation(batch, {**values, "pair": torch.ones_like(values["loss"])}, batch.share)
 
     def on_validation_epoch_end(self) -> None:
         self._log_validation(counts="pair")

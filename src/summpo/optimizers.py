@@ -33,8 +33,8 @@ class AdamW:
         require_number("optimizer.warmup_ratio", self.warmup_ratio, low=0, high=1)
         require_choice("optimizer.schedule", self.schedule, ("cosine", "linear", "constant"))
         require(
-            all(0 <= beta < 1 for beta in self.betas),
-            f"betas must be in [0, 1), got {list(self.betas)} (config key optimizer.betas)",
+            len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
+            f"betas must be two numbers in [0, 1), got {list(self.betas)} (config key optimizer.betas)",
         )
 
     def build(self, parameters: Iterable[Parameter], total_steps: int) -> tuple[Optimizer, LRScheduler]:

@@ -44,11 +44,11 @@ AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.flo
 SPLITS = ("train", "validation")
 
 
-# What Lightning says at every start and no user of a summary needs: devices that are not there, an advertisement, modules
-# in eval mode (a frozen base under an adapter), a loader that it cannot know to be resumable.
+# What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
+# mode (a frozen base under an adapter), a loader that it cannot know to be resumable.
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 for noise in (
-    ".*modules? in eval mode.*",
+    r".*module\(s\) in eval mode.*",
     ".*dataloader is not resumable.*",
     ".*treespec, LeafSpec.*",
     ".*does not have many workers.*",
@@ -72,7 +72,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
         print(f"{folder}: done already, nothing to do (another output_dir starts another run)")
         return done
     parts = train_parts(config)
-    rows = {split: text_rows(parts, split) for split in SPLITS}
+    rows = {"train": text_rows(parts, "train"), "validation": text_rows(parts, "validation")[: config.validation.rows]}
     base = load_base(parts, Path(config.cache_dir))
     freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
     tokens = {split: freezer.tokens(rows[split], parts.prompt, parts.limits) for split in SPLITS}
@@ -313,7 +313,7 @@ def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
 
 
 def keep_best(module: LightningModule, trainer: Trainer, run: RunFolder) -> dict[str, float]:
-    """Gives the policy the weights of the best validation; the run's final numbers, with that validation's beside them."""
+    """Gives the policy the weights of the best validation; returns the final numbers."""
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if run.best_checkpoint.exists():
         state = torch.load(run.best_checkpoint, map_location="cpu", weights_only=False)

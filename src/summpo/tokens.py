@@ -32,7 +32,7 @@ class Limits:
     too_long: str = "truncate_document"
     """A row over max_length: drop it, cut its document's end, or stop with an error."""
     empty: str = "error"
-    """A row with an empty completion: drop or error."""
+    """A row with an empty completion or an empty prompt: drop or error."""
     identical: str = "drop"
     """A pair whose two completions are the same text: drop or error."""
 
@@ -132,6 +132,8 @@ def prompt_tokens(
 
     room = limits.max_length - reserved
     ids = encode(row.prompt if row.prompt is not None else prompt.around(row.document))
+    if not ids:  # nothing would stand before the completion's first token to predict it from
+        raise _Dropped("empty_prompt", f"row {row.id}: the prompt is empty (tokens.empty=drop drops it)", limits.empty)
     if len(ids) <= room:
         return ids, False
     sentence = (

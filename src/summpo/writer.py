@@ -1,4 +1,4 @@
-"""A model ready to write summaries: its weights with the adapter merged in, its tokenizer, and the prompt around documents."""
+"""A model ready to write summaries: weights with the adapter merged in, tokenizer, and the prompt around documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`summpo evaluate run=DIR dataset=aclsum`: summaries of held-out documents, their lengths and ROUGE, preference accuracy."""
+"""`summpo evaluate run=DIR dataset=aclsum`: summaries of held-out documents, their lengths, ROUGE, preferences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from summpo.build import margins_of, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
-from summpo.datasets import PairDataset
+from summpo.datasets import PairDataset, one_per_document
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
 
@@ -29,12 +29,12 @@ def run(arguments: list[str]) -> int:
         print(f"evaluate: done already with these settings, see {file}")
         return 0
     check_paths(parts.model)
-    rows = parts.dataset.summaries(config.split)[: parts.dataset.limit]
+    documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
 
     from summpo.evaluation.held_out import evaluate
 
     rewards = {name: margin.reward for name, margin in margins.items()}
-    result: dict[str, Any] = evaluate(writer_of(config, parts), rows, rewards, out)
+    result: dict[str, Any] = evaluate(writer_of(config, parts), documents, rewards, out)
     result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if config.run is not None and isinstance(parts.dataset, PairDataset):
         from summpo.evaluation.preference import held_out_preference

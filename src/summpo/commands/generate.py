@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from summpo.build import WritingParts, writing_parts
 from summpo.commands.help import wants_help
+from summpo.datasets import one_per_document
 from summpo.errors import require
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
@@ -21,11 +22,10 @@ def run(arguments: list[str]) -> int:
     parts = writing_parts(config)
     out = output_folder(config)
     check_paths(parts.model)
-    rows = parts.dataset.summaries(config.split)[: parts.dataset.limit]
+    documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
 
-    from summpo.evaluation.held_out import one_per_document, write_summaries
+    from summpo.evaluation.held_out import write_summaries
 
-    documents = one_per_document(rows)
     require(len(documents) > 0, f"there is no document to summarise: the split {config.split} is empty")
     samples = write_summaries(writer_of(config, parts), documents, out / "samples.jsonl")
     print(f"generate: {len(samples)} summaries in {out / 'samples.jsonl'}")

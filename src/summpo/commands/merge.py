@@ -1,4 +1,4 @@
-"""`summpo merge run=DIR`: the run's adapter added to the weights under it, as a folder that plain transformers loads."""
+"""`summpo merge run=DIR`: the run's adapter added to the weights under it, a folder for plain transformers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from summpo.build import from_target
 from summpo.commands.help import wants_help
-from summpo.errors import UserError, require, require_choice
+from summpo.errors import UserError, require_choice
 from summpo.inherit import compose_with_run
 from summpo.models import Model
 from summpo.models.sources import check_paths
@@ -22,12 +22,10 @@ def run(arguments: list[str]) -> int:
     model: Model = from_target(config.model, "model", (Model,))
     if model.adapter is None:
         raise UserError("there is no adapter to merge: set run=DIR, or model.path and model.adapter")
-    require(
-        config.run is not None or config.output_dir is not None,
-        "output_dir is required where no run is given: the folder of the merged model",
-    )
+    if config.output_dir is None and config.run is None:
+        raise UserError("output_dir is required where no run is given: the folder of the merged model")
     check_paths(model)
-    out = Path(config.output_dir) if config.output_dir is not None else RunFolder(Path(config.run)).merged
+    out = RunFolder(Path(str(config.run))).merged if config.output_dir is None else Path(config.output_dir)
 
     from summpo.models.merge import merge
 

@@ -1,17 +1,19 @@
-"""`summpo pairs run=DIR dataset=aclsum output_dir=DIR`: preference pairs from a model's own samples, read by dataset=jsonl."""
+"""`summpo pairs run=DIR dataset=aclsum output_dir=DIR`: preference pairs from a model's own samples."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from summpo.build import writing_parts
 from summpo.commands.evaluate import already
 from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
-from summpo.datasets import SPLITS
-from summpo.errors import require, require_choice
+from summpo.datasets import SPLITS, one_per_document
+from summpo.errors import require, require_choice, require_number
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
 
@@ -22,10 +24,12 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("pairs", arguments, ("model", "prompt", "tokens", "dataset"))
     parts = writing_parts(config)
-    for split in config.splits:
-        require_choice("splits", split, SPLITS)
+    for split, count in config.documents.items():
+        require_choice("documents", split, SPLITS)
+        if count is not None:
+            require_number(f"documents.{split}", count, low=1)
     require(parts.decoding.temperature > 0, "samples differ only with generation.temperature above 0")
-    require(not config._get_node("output_dir")._is_missing(), "output_dir is required: the folder of the pairs")
+    require(not OmegaConf.is_missing(config, "output_dir"), "output_dir is required: the folder of the pairs")
     folder = Path(config.output_dir)
     manifest = folder / "pairs.json"
     if already(manifest, plain(config)):
@@ -33,16 +37,14 @@ def run(arguments: list[str]) -> int:
         return 0
     require(not manifest.exists(), f"{folder} holds pairs made with other settings; choose another output_dir")
     check_paths(parts.model)
-    rows = {split: parts.dataset.summaries(split)[: parts.dataset.limit] for split in config.splits}
+    rows = {split: one_per_document(parts.dataset.summaries(split))[:n] for split, n in config.documents.items()}
 
-    from summpo.evaluation.held_out import one_per_document
     from summpo.synthesis.sampled_pairs import PairRule, make_pairs
 
     rule = PairRule(config.samples, config.quality, config.min_difference)
     writer = writer_of(config, parts)
     counts = {
-        split: make_pairs(writer, one_per_document(documents), rule, config.seed, folder, split)
-        for split, documents in rows.items()
+        split: make_pairs(writer, documents, rule, config.seed, folder, split) for split, documents in rows.items()
     }
     temporary = manifest.with_suffix(".json.tmp")
     temporary.write_text(json.dumps({"counts": counts, "config": plain(config)}, indent=1, ensure_ascii=False) + "\n")

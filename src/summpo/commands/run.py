@@ -1,7 +1,7 @@
 """`summpo run demo`: a chain of stages, each a command line of its own; what is done is skipped.
 
-A chain is conf/chain/<name>.yaml: an output_dir and stages, each with a name, a command and the files that it makes. A stage
-that was interrupted is started again and goes on by itself, as its command does when it is typed once more.
+A chain is conf/chain/<name>.yaml: an output_dir and stages, each with a name, a command and the files that it makes. A
+stage that was interrupted is started again and goes on by itself, as its command does when it is typed once more.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
             require(bool(has_value) and key in chain and key != "stages", f"{file.stem} has no key {key} to set")
             OmegaConf.update(chain, key, value)
         stages = [
-            Stage(str(s.name), " ".join(s.command.split()), tuple(Path(m) for m in s.makes), bool(s.get("always", False)))
+            Stage(
+                str(s.name), " ".join(s.command.split()), tuple(Path(m) for m in s.makes), bool(s.get("always", False))
+            )
             for s in chain.stages
         ]
     except OmegaConfBaseException as error:

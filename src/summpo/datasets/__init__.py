@@ -38,6 +38,14 @@ class SummaryDataset(Protocol):
         ...
 
 
+def one_per_document(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+    """The first row of each document, in order: what there is to summarise."""
+    first: dict[str, SummaryRow] = {}
+    for row in rows:
+        first.setdefault(row.document, row)
+    return list(first.values())
+
+
 @runtime_checkable
 class PairDataset(Protocol):
     """Documents with a chosen and a rejected summary, for preference optimization."""

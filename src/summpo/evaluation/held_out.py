@@ -17,11 +17,6 @@ from summpo.rows import SummaryRow
 from summpo.writer import Writer
 
 
-def one_per_document(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-    """The first row of each document, in order."""
-    return list({row.document: row for row in reversed(rows)}.values())[::-1]
-
-
 def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> list[dict[str, Any]]:
     """Writes a summary of each document to `file` (one JSON object a line), whole or not at all; returns the lines."""
     prompts, was_cut = writer.prompts(rows)
@@ -76,7 +71,7 @@ def margin_means(
 
 
 def evaluate(
-    writer: Writer, rows: Sequence[SummaryRow], rewards: dict[str, MarginReward], folder: Path
+    writer: Writer, documents: Sequence[SummaryRow], rewards: dict[str, MarginReward], folder: Path
 ) -> dict[str, Any]:
     """Writes samples.jsonl in `folder` and returns what evaluation.json says of the summaries.
 
@@ -84,7 +79,6 @@ def evaluate(
         UserError: there is no document.
     """
     started = time.monotonic()
-    documents = one_per_document(rows)
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
     samples = write_summaries(writer, documents, folder / "samples.jsonl")
     scores = scores_of(samples)

@@ -1,7 +1,7 @@
 """Objectives: what is minimised. One frozen dataclass a file, one yaml in conf/objective beside it.
 
-A pairwise objective says what a completion is worth (`reward`) and how a difference becomes a loss (`link`); the margin and
-w0 come between them (`summpo.losses.margin_logit`). SFT learns from single completions and says so by having no link.
+A pairwise objective says what a completion is worth (`reward`) and how a difference becomes a loss (`link`); the margin
+and w0 come between them (`summpo.losses.margin_logit`). SFT learns from single completions and has no link.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Preference pairs from a model's own samples: write several summaries of each document, take a better and a worse.
 
-The rule that tells them apart is a ROUGE score against the reference summary. Its default, ROUGE-1 recall, is the share of
-the reference's words that the summary covers: it favours coverage and costs nothing for length, so the pairs prefer longer
-summaries, as human annotators do.
+The rule that tells them apart is a ROUGE score against the reference summary. Its default, ROUGE-1 recall, is the share
+of the reference's words that the summary covers: it favours coverage and costs nothing for length, so the pairs prefer
+longer summaries, as human annotators do.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ class PairRule:
         if len(distinct) < 2:
             return None, "fewer_than_two_distinct"
         scores = self.scores(references, distinct)
-        best, worst = max(range(len(distinct)), key=scores.__getitem__), min(range(len(distinct)), key=scores.__getitem__)
+        best, worst = (
+            max(range(len(distinct)), key=scores.__getitem__),
+            min(range(len(distinct)), key=scores.__getitem__),
+        )
         if scores[best] - scores[worst] < self.min_difference or best == worst:
             return None, "too_alike_in_quality"
         pair = {

@@ -1,0 +1,181 @@
+"""Log-probs of completions, against the logits of every position written out independently."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
+
+from summpo.batches import pad
+from summpo.log_probs import completion_log_probs, target_log_probs
+from summpo.models import Lora, Model
+from summpo.models.adapters import add_lora
+from summpo.models.loading import load_base
+from summpo.records import Batch
+
+PAD = 1
+SEQUENCES = [
+    (np.array([10, 11, 12]), np.array([20, 21, 1])),
+    (np.array([30]), np.array([40, 41, 42, 43, 1])),
+    (np.array([50, 51, 52, 53, 54, 55]), np.array([60])),
+]
+
+
+def batch_of(sequences: list[tuple[np.ndarray, np.ndarray]], extra: int = 0) -> Batch:
+    """A batch of these, with `extra` positions of padding more than it needs."""
+    batch = Batch(row_ids=(), share=torch.ones(len(sequences)), **pad(sequences, PAD))
+    if extra == 0:
+        return batch
+    width = batch.input_ids.shape[1]
+    return Batch(
+        row_ids=(),
+        input_ids=nn.functional.pad(batch.input_ids, (0, extra), value=PAD),
+        attention_mask=nn.functional.pad(batch.attention_mask, (0, extra), value=False),
+        predicted_at=batch.predicted_at // width * (width + extra) + batch.predicted_at % width,
+        targets=batch.targets,
+        lengths=batch.lengths,
+        share=batch.share,
+    )
+
+
+def by_full_logits(model: nn.Module, prompt: np.ndarray, completion: np.ndarray) -> Tensor:
+    """log p(token | everything before it) of one sequence alone: softmax over every position, then picked one by one."""
+    ids = torch.tensor([*prompt.tolist(), *completion.tolist()])
+    probabilities = model(input_ids=ids[None]).logits[0].double().softmax(dim=-1)
+    places = range(len(prompt), len(ids))
+    return torch.stack([probabilities[place - 1, ids[place]].log() for place in places])
+
+
+def base_of(folder: Path, dtype: str = "float32") -> PreTrainedModel:
+    return load_base(folder, Model(path=str(folder), dtype=dtype)).eval()  # type: ignore[arg-type]
+
+
+def with_adapter(folder: Path, targets: list[str] | str = "all-linear") -> nn.Module:
+    """A policy wrapped by PEFT, whose adapter does something."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        policy = add_lora(base_of(folder), Lora(r=4, alpha=8, target_modules=targets))
+        for name, weight in policy.named_parameters():
+            if "lora_B" in name:
+                nn.init.normal_(weight, std=0.1)
+    return policy.eval()
+
+
+def soft_capped(_: Path) -> nn.Module:
+    """A tiny Gemma 2, which caps its logits after the head."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = Gemma2Config(
+            vocab_size=100,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            head_dim=8,
+            final_logit_softcapping=0.5,
+            initializer_range=0.5,
+            pad_token_id=PAD,
+        )
+        return Gemma2ForCausalLM(config).eval()
+
+
+MODELS: dict[str, Callable[[Path], nn.Module]] = {"base": base_of, "adapter": with_adapter, "soft cap": soft_capped}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request: pytest.FixtureRequest, tiny_model_path: Path) -> nn.Module:
+    return MODELS[request.param](tiny_model_path)
+
+
+def head_of(model: nn.Module) -> nn.Module:
+    return model.get_output_embeddings()  # type: ignore[operator]
+
+
+def test_equal_the_full_logits(model: nn.Module) -> None:
+    with torch.no_grad():
+        log_probs = completion_log_probs(model, batch_of(SEQUENCES))
+        expected = [by_full_logits(model, *sequence) for sequence in SEQUENCES]
+    assert log_probs.tokens.dtype == torch.float32
+    assert log_probs.lengths.tolist() == [3, 5, 1]
+    assert torch.allclose(log_probs.tokens.double(), torch.cat(expected), atol=1e-5)
+    assert torch.allclose(log_probs.sums().double(), torch.stack([tokens.sum() for tokens in expected]), atol=1e-5)
+    assert log_probs.tokens.std() > 0.01, "the models must tell tokens apart, or the test says nothing"
+
+
+@pytest.mark.parametrize("extra", [1, 7])
+def test_more_padding_changes_nothing(model: nn.Module, extra: int) -> None:
+    with torch.no_grad():
+        padded, plain = (completion_log_probs(model, batch_of(SEQUENCES, more)).tokens for more in (extra, 0))
+    assert torch.allclose(padded, plain, atol=1e-5)
+
+
+def test_other_neighbours_change_nothing(model: nn.Module) -> None:
+    with torch.no_grad():
+        together = completion_log_probs(model, batch_of(SEQUENCES))
+        alone = [completion_log_probs(model, batch_of([sequence])).tokens for sequence in SEQUENCES]
+        turned = completion_log_probs(model, batch_of(SEQUENCES[::-1]))
+    assert torch.allclose(together.tokens, torch.cat(alone), atol=1e-5)
+    in_order = turned.tokens.split(turned.lengths.tolist())[::-1]
+    assert torch.allclose(together.tokens, torch.cat(in_order), atol=1e-5)
+
+
+def test_the_gradient_is_that_of_the_full_logits(tiny_model_path: Path) -> None:
+    gradients = []
+    for compute in (
+        lambda model: completion_log_probs(model, batch_of(SEQUENCES)).tokens.sum(),
+        lambda model: sum(by_full_logits(model, *sequence).sum() for sequence in SEQUENCES),
+    ):
+        policy = with_adapter(tiny_model_path)
+        compute(policy).backward()
+        gradients.append({name: p.grad for name, p in policy.named_parameters() if p.requires_grad})
+    ours, expected = gradients
+    assert len(ours) == 2 * 2 * 7
+    for name, gradient in ours.items():
+        assert gradient is not None
+        assert gradient.abs().max() > 0, name
+        assert torch.allclose(gradient, expected[name], atol=1e-4), name
+
+
+def test_only_what_predicts_a_completion_token_goes_through_the_head(tiny_model_path: Path) -> None:
+    model, seen = base_of(tiny_model_path), []
+    head_of(model).register_forward_hook(lambda _, args, __: seen.append(tuple(args[0].shape)))
+    completion_log_probs(model, batch_of(SEQUENCES))
+    assert seen == [(1, 3 + 5 + 1, 32)]
+
+
+def test_in_float32_on_a_half_precision_base(tiny_model_path: Path) -> None:
+    with torch.no_grad():
+        half = completion_log_probs(base_of(tiny_model_path, "bfloat16"), batch_of(SEQUENCES)).tokens
+        full = completion_log_probs(base_of(tiny_model_path), batch_of(SEQUENCES)).tokens
+    assert half.dtype == torch.float32
+    assert torch.allclose(half, full, atol=0.1)
+
+
+class TestTheHook:
+    def test_is_gone_afterwards(self, model: nn.Module) -> None:
+        completion_log_probs(model, batch_of(SEQUENCES))
+        assert not head_of(model)._forward_pre_hooks
+        assert model(input_ids=torch.arange(2, 9)[None]).logits.shape[:2] == (1, 7)
+
+    def test_is_gone_after_an_exception(self, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        model = base_of(tiny_model_path)
+
+        def out_of_memory(*_: object, **__: object) -> None:
+            raise RuntimeError("out of memory")
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
+            patch.setattr(head_of(model), "forward", out_of_memory)
+            completion_log_probs(model, batch_of(SEQUENCES))
+        assert not head_of(model)._forward_pre_hooks
+        assert len(completion_log_probs(model, batch_of(SEQUENCES)).tokens) == 9
+
+
+def test_target_log_probs_by_hand() -> None:
+    """Logits ln 1, ln 2, ln 5 are probabilities 1/8, 2/8, 5/8; target 1 has ln 0.25, target 2 has ln 0.625."""
+    logits = torch.tensor([[1.0, 2.0, 5.0], [1.0, 2.0, 5.0]]).log()
+    log_probs = target_log_probs(logits, torch.tensor([1, 2]))
+    assert log_probs.tolist() == pytest.approx([-1.386294, -0.470004], abs=1e-6)

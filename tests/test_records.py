@@ -1,0 +1,80 @@
+"""What flows: ragged rows, batches that move whole, sums by sequence."""
+
+from dataclasses import replace
+from typing import Any
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from summpo.records import Batch, LogProbs, PairBatch, Ragged
+
+rows_of_ids = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=6), max_size=8)
+
+
+@given(rows_of_ids)
+def test_ragged_gives_its_rows_back(rows: list[list[int]]) -> None:
+    ragged = Ragged.from_rows(rows, np.int32)
+    assert len(ragged) == len(rows)
+    assert [ragged[i].tolist() for i in range(len(rows))] == rows
+    assert ragged.lengths.tolist() == [len(row) for row in rows]
+    assert (ragged.values.dtype, ragged.offsets.dtype) == (np.int32, np.int64)
+
+
+def test_log_probs_by_hand() -> None:
+    """Tokens -1 -2 | -4 | | -8 -16 -32 of sequences of 2, 1, 0 and 3 tokens: sums -3, -4, 0, -56."""
+    log_probs = LogProbs(-(2.0 ** torch.arange(6)), torch.tensor([2, 1, 0, 3]))
+    assert log_probs.sums().tolist() == [-3.0, -4.0, 0.0, -56.0]
+
+
+def test_a_sum_passes_its_gradient_to_its_own_tokens() -> None:
+    tokens = torch.zeros(5, requires_grad=True)
+    (LogProbs(tokens, torch.tensor([2, 3])).sums() * torch.tensor([10.0, -1.0])).sum().backward()
+    assert tokens.grad is not None
+    assert tokens.grad.tolist() == [10.0, 10.0, -1.0, -1.0, -1.0]
+
+
+def batch_of(kind: type[Batch], **more: Any) -> Batch:
+    """Two sequences of two positions, a completion token each."""
+    return kind(
+        row_ids=("a", "b"),
+        input_ids=torch.zeros(2, 2, dtype=torch.long),
+        attention_mask=torch.ones(2, 2, dtype=torch.bool),
+        predicted_at=torch.tensor([0, 2]),
+        targets=torch.tensor([5, 6]),
+        lengths=torch.tensor([1, 1]),
+        share=torch.ones(2),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("reference", [None, torch.zeros(2)])
+def test_a_batch_moves_with_every_tensor(reference: torch.Tensor | None) -> None:
+    batch = batch_of(PairBatch, reference=reference, margins=torch.zeros(1, 2))
+    moved = batch.to("meta")
+    assert type(moved) is PairBatch
+    assert moved.row_ids == batch.row_ids
+    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    assert len(tensors) == 7 + (reference is not None)
+    assert all(vars(moved)[name].device.type == "meta" for name in tensors)
+    assert all(value.device.type == "cpu" for value in tensors.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("input_ids", torch.zeros(4, dtype=torch.long)),
+        ("attention_mask", torch.ones(2, 3, dtype=torch.bool)),
+        ("attention_mask", torch.ones(2, 2, dtype=torch.long)),
+        ("targets", torch.zeros(3, dtype=torch.long)),
+        ("lengths", torch.ones(3, dtype=torch.long)),
+        ("share", torch.ones(2, 1)),
+        ("row_ids", ["a", "b"]),
+    ],
+)
+def test_shapes_are_enforced_under_pytest(field: str, value: Any) -> None:
+    with pytest.raises(jaxtyping.TypeCheckError):
+        replace(batch_of(Batch), **{field: value})
