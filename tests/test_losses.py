@@ -88,7 +88,9 @@ class TestLaws:
         assert (torch.exp(-there) + torch.exp(-back)).item() == pytest.approx(1.0, abs=1e-12)
 
     @given(st.lists(st.integers(-2000, 2000), min_size=2, max_size=2), st.integers(-10_000, 10_000), st.floats(0, 1))
-    def test_a_constant_added_to_both_margins_changes_nothing(self, lengths: list[int], constant: int, w: float) -> None:
+    def test_a_constant_added_to_both_margins_changes_nothing(
+        self, lengths: list[int], constant: int, w: float
+    ) -> None:
         chosen, rejected = (torch.tensor([[float(length)]]) for length in lengths)
         weights = torch.tensor([w])
         moved = weighted_margin((chosen + constant) - (rejected + constant), weights)
@@ -149,7 +151,10 @@ class TestGradients:
     def test_from_log_probs_to_the_loss(self) -> None:
         generator = torch.Generator().manual_seed(0)
         policy = torch.randn(6, dtype=torch.float64, generator=generator).requires_grad_()
-        reference, margin = torch.randn(6, dtype=torch.float64, generator=generator), torch.tensor([-9.0, 0.0, 4.0]).double()
+        reference, margin = (
+            torch.randn(6, dtype=torch.float64, generator=generator),
+            torch.tensor([-9.0, 0.0, 4.0]).double(),
+        )
 
         def loss(policy: Tensor) -> Tensor:
             return sigmoid_link(margin_logit(*implicit_reward(policy, reference, 0.3).chunk(2), 0.1 * margin, 0.5))

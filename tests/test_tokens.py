@@ -15,14 +15,16 @@ from summpo.errors import UserError
 from summpo.models.loading import load_tokenizer
 from summpo.prompts import Prompt
 from summpo.rows import PairRow, SummaryRow
-from summpo.tokens import Limits, Tokenized, tokenize
+from summpo.tokens import Limits, Tokenized, prompt_tokens, tokenize
 
 PLAIN = Prompt()
 CHAT = Prompt(template="Summarise: {document}", chat=True, system="Be brief.")
 BEFORE, AFTER = PLAIN.template.split("{document}")
 ROOMY = Limits(max_length=100_000)
 
-pieces = st.sampled_from(["cat ", "{document}", "{", "}}", "\n", "\n\nTL;DR:\n", "😀", "👩‍👩‍👧", "é", "漢字", "\u200d", "\\n", " "])
+pieces = st.sampled_from(
+    ["cat ", "{document}", "{", "}}", "\n", "\n\nTL;DR:\n", "😀", "👩‍👩‍👧", "é", "漢字", "\u200d", "\\n", " "]
+)
 documents = st.one_of(st.text(max_size=80), st.lists(pieces, max_size=60).map("".join))
 completions = st.one_of(st.text(min_size=1, max_size=20), st.lists(pieces, min_size=1, max_size=8).map("".join)).filter(
     lambda text: bool(text.strip())
@@ -78,7 +80,10 @@ def test_truncation_cuts_the_document_and_nothing_else(
     tokenizer: PreTrainedTokenizerBase, document: str, summary: str, max_length: int, prompt: Prompt
 ) -> None:
     tokenized = tokenize(
-        [SummaryRow("row-1", document, summary)], tokenizer, prompt, Limits(max_length=max_length, too_long="truncate_document")
+        [SummaryRow("row-1", document, summary)],
+        tokenizer,
+        prompt,
+        Limits(max_length=max_length, too_long="truncate_document"),
     )
     whole = prompt.render(prompt.around(document), tokenizer)
     needed = len(tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
@@ -99,8 +104,8 @@ def test_truncation_cuts_the_document_and_nothing_else(
         assert tokenized.counts == {"dropped_no_room_for_document": 1}
 
 
-def test_truncation_leaves_no_token_unused_in_plain_text(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Ten documents of one-token words: prompt and the longer completion fill max_length to the last token."""
+def test_truncation_cuts_no_more_than_it_must(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Ten documents of short words: prompt and the longer completion fill max_length but for two tokens at most."""
     rows = [replace(pair("cat " * 200, "dog " * (i + 1), "a"), id=str(i)) for i in range(10)]
     tokenized = tokenize(rows, tokenizer, PLAIN, Limits(max_length=150))
     assert tokenized.counts == {"kept": 10, "truncated_document": 10}
@@ -177,8 +182,8 @@ def test_the_empty_split(tokenizer: PreTrainedTokenizerBase) -> None:
             Limits(identical="error"),
             "row row-1: chosen and rejected are the same text (tokens.identical=drop drops it)",
         ),
-        (
-            pair("x" * 100, prompt="abc"),
+        (  # three letters of the prompt, six of the longer completion, EOS
+            pair(prompt="abc", chosen="zzzzzz", rejected="y"),
             Limits(max_length=8, too_long="error"),
             "row row-1: prompt and completion have 10 tokens, more than tokens.max_length=8",
         ),
@@ -187,11 +192,22 @@ def test_the_empty_split(tokenizer: PreTrainedTokenizerBase) -> None:
 def test_error_by_choice_names_the_row(
     tokenizer: PreTrainedTokenizerBase, row: SummaryRow | PairRow, limits: Limits, sentence: str
 ) -> None:
-    if "have 10 tokens" in sentence:  # three letters of the prompt, and the longer completion with EOS
-        row = replace(row, chosen="zzzzzz", rejected="y")  # type: ignore[call-arg]
     with pytest.raises(UserError) as refusal:
         tokenize([row], tokenizer, PLAIN, limits)  # type: ignore[arg-type]
     assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (pair(prompt="Go on. " * 40), "more than tokens.max_length=40"),
+        (pair(prompt=""), "row row-1: the prompt is empty"),
+    ],
+)
+def test_who_cannot_drop_a_row_has_the_sentence(tokenizer: PreTrainedTokenizerBase, row: PairRow, words: str) -> None:
+    """Prompts for generation are made one by one, with no token row to drop."""
+    with pytest.raises(UserError, match=words):
+        prompt_tokens(row, tokenizer, PLAIN, Limits(max_length=40), reserved=16)
 
 
 def test_the_defaults_keep_the_good_rows_and_say_what_became_of_the_rest(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -208,7 +224,9 @@ def test_a_row_that_just_fits_is_not_cut(tokenizer: PreTrainedTokenizerBase) -> 
     (prompt, chosen, rejected) = ids_of(tokenize([row], tokenizer, PLAIN, ROOMY))[0]
     fits = len(prompt) + max(len(chosen), len(rejected))
     assert tokenize([row], tokenizer, PLAIN, Limits(max_length=fits, too_long="drop")).counts == {"kept": 1}
-    assert tokenize([row], tokenizer, PLAIN, Limits(max_length=fits - 1, too_long="drop")).counts == {"dropped_too_long": 1}
+    assert tokenize([row], tokenizer, PLAIN, Limits(max_length=fits - 1, too_long="drop")).counts == {
+        "dropped_too_long": 1
+    }
 
 
 def test_the_chat_template_is_read_whole(tokenizer: PreTrainedTokenizerBase) -> None:

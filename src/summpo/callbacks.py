@@ -1,15 +1,18 @@
 """What happens beside the training step: rows of metrics.csv, checkpoints, summaries for the eye."""
 
 import csv
+import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from transformers import PreTrainedTokenizerBase
 
@@ -27,12 +30,12 @@ class MetricsTable(Callback):
     def __init__(self, path: Path, log_every: int) -> None:
         self.path, self.log_every = path, log_every
         self.rows: list[dict[str, float]] = []
+        self.columns = ["step", "epoch"]
 
+    @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step and self.path.exists():
-            with self.path.open(newline="") as file:
-                self.rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
-        self.rows = [row for row in self.rows if row["step"] <= trainer.global_step]
+        self.rows = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
+        self._add_columns({name for row in self.rows for name in row})
         self._write()
 
     def on_train_batch_end(
@@ -40,40 +43,65 @@ class MetricsTable(Callback):
     ) -> None:
         steps_now = (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch
         if steps_now and (trainer.global_step % self.log_every == 0 or trainer.is_last_batch):
-            epoch = (batch_idx + 1) / trainer.datamodule.plan.batches_per_epoch  # type: ignore[attr-defined]
-            self._add(trainer, {"step": trainer.global_step, "epoch": round(epoch, 4)}, "train/")
+            self._add(trainer, "train/")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.sanity_checking:
-            self._add(trainer, {"step": trainer.global_step}, "val/")
+            self._add(trainer, "val/")
 
     @rank_zero_only
-    def _add(self, trainer: Trainer, row: dict[str, float], prefix: str) -> None:
+    def _add(self, trainer: Trainer, prefix: str) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        row = {"step": trainer.global_step, "epoch": round(data.batches_taken / data.plan.batches_per_epoch, 4)}
         row |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
-        if self.rows and self.rows[-1]["step"] == row["step"]:
-            self.rows[-1] |= row
+        is_new = not self.rows or self.rows[-1]["step"] != row["step"]
+        if is_new:
+            self.rows.append({})
+        self.rows[-1] |= row
+        if self._add_columns(row.keys()) or not is_new:
             self._write()
         else:
-            is_known = bool(self.rows) and self._columns() == self._columns([row])
-            self.rows.append(row)
-            self._write(only_last=is_known)
-
-    def _columns(self, more: list[dict[str, float]] | None = None) -> list[str]:
-        names = {name for row in [*self.rows, *(more or [])] for name in row} - {"step", "epoch"}
-        return ["step", "epoch", *sorted(names)]
-
-    @rank_zero_only
-    def _write(self, only_last: bool = False) -> None:
-        if only_last:
             with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self._columns()).writerow(self.rows[-1])
-            return
-        temporary = self.path.with_suffix(".csv.tmp")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns())
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(temporary, self.path)
+                csv.DictWriter(file, self.columns).writerow(row)
+
+    def _add_columns(self, names: Iterable[str]) -> bool:
+        """Whether there are new ones."""
+        known = len(self.columns)
+        self.columns = ["step", "epoch", *sorted({*self.columns, *names} - {"step", "epoch"})]
+        return len(self.columns) > known
+
+    def _write(self) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(self.path, [text.getvalue()])
+
+
+def write_whole(path: Path, lines: Sequence[str]) -> None:
+    """The lines as a file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file, without a last one that was never finished; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="\n") as file:  # and not at what else Unicode takes for a line's end
+        return [line for line in file if line.endswith("\n")]
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of a metrics.csv, empty cells left out."""
+    kinds: dict[str, type] = {"step": int}
+    rows = csv.DictReader(whole_lines(path))
+    return [{name: kinds.get(name, float)(value) for name, value in row.items() if value} for row in rows]
 
 
 class ValidationSchedule(Callback):
@@ -85,22 +113,79 @@ class ValidationSchedule(Callback):
 
 
 class LastCheckpoint(Checkpoint):
-    """last.ckpt, for an exact resume: every so many optimizer steps, and after each validation, not before it."""
+    """last.ckpt, for an exact resume: every so many optimizer steps, and after each validation, not before it.
+
+    What a step did to the weights shows in the next loss. Until that is known to be finite the checkpoint waits beside
+    the last good one.
+    """
 
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every
+        self.waiting = path.with_name("next.ckpt")
+        self.has_waiting = False
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._accept()
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch
         due = trainer.global_step % self.every == 0 or trainer.is_last_batch
         if stepped and due and not _validates_after(trainer, batch_idx):
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.sanity_checking:
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
+            self._accept()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._accept()
+
+    @rank_zero_only
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.waiting.unlink(missing_ok=True)
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.waiting)
+        self.has_waiting = True
+
+    def _accept(self) -> None:
+        if self.has_waiting:
+            _rename(self.waiting, self.path)
+        self.has_waiting = False
+
+
+@rank_zero_only
+def _rename(old: Path, new: Path) -> None:
+    os.replace(old, new)
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it: a full disk or a kill leaves the one before as it was.
+
+    Lightning's own way leads through the system's temporary folder, and is a copy where that is another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Saves the checkpoint, whole or not at all.
+
+        Raises:
+            OSError: the disk is full or refuses; names the file.
+        """
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.partial")
+        memory = io.BytesIO()
+        torch.save(checkpoint, memory)  # straight into a file it would make a RuntimeError of a full disk
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(memory.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _validates_after(trainer: Trainer, batch_idx: int) -> bool:
@@ -122,7 +207,10 @@ def best_checkpoint(folder: Path) -> ModelCheckpoint:
 
 
 class SampleSummaries(Callback):
-    """Writes a few summaries at each validation to validation_samples.jsonl, and to W&B as a table where it logs."""
+    """Writes a few summaries at each validation to validation_samples.jsonl, and to W&B as a table where it logs.
+
+    A resumed run drops those after its checkpoint, as `MetricsTable` does.
+    """
 
     def __init__(
         self,
@@ -134,6 +222,12 @@ class SampleSummaries(Callback):
     ) -> None:
         self.path, self.rows, self.prompts = path, rows, prompts
         self.tokenizer, self.decoding = tokenizer, decoding
+
+    @rank_zero_only
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        write_whole(
+            self.path, [line for line in whole_lines(self.path) if json.loads(line)["step"] <= trainer.global_step]
+        )
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

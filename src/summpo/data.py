@@ -132,10 +132,15 @@ class ColumnData(LightningDataModule):
     def _rank(self) -> int:
         return self.trainer.global_rank if self.trainer is not None else 0
 
+    @property
+    def batches_taken(self) -> int:
+        """How many batches the run has taken, in all the processes that it was resumed in."""
+        assert self.trainer is not None
+        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
     def state_dict(self) -> dict[str, int]:
         """How many batches the run has taken."""
-        assert self.trainer is not None
-        return {"batches_done": self.trainer.fit_loop.epoch_loop.batch_progress.current.ready}
+        return {"batches_done": self.batches_taken}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Goes on after the batches that a checkpoint has seen."""

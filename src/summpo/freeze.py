@@ -114,15 +114,13 @@ def margin_values(
         texts=[text for row in pairs for text in (row.chosen, row.rejected)],
         count_tokens=count_tokens,
     )
-    values = np.asarray(reward.rewards(completions), np.float32)
-    name = type(reward).__name__
-    require(
-        values.shape == (2 * len(pairs),), f"margin reward {name} gave {values.size} numbers for {2 * len(pairs)} texts"
-    )
-    values = values.reshape(-1, 2)
-    for row, value in zip(pairs, values, strict=True):
-        require(bool(np.isfinite(value).all()), f"row {row.id}: margin reward {name} gave {value.tolist()}")
-    return values
+    values, asked = np.asarray(reward.rewards(completions), np.float32), len(completions.texts)
+    name = f"margin reward {type(reward).__name__}"
+    require(values.shape == (asked,), f"{name} gave {values.size} numbers for {asked} completions")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise UserError(f"row {pairs[bad[0] // 2].id}: {name} gave {values[bad[0]]}")
+    return values.reshape(-1, 2)
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """Summaries from prompts: batches of like length, greedy by default. Token ids in, token ids out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -52,23 +53,37 @@ def generate(
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     device = next(model.parameters()).device
     done: dict[int, Generated] = {}
-    was_training = model.training
-    model.eval()
-    bar = tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None)
-    for first in range(0, len(order), decoding.batch_size):
-        chunk = order[first : first + decoding.batch_size]
-        input_ids, mask = left_pad([prompts[i] for i in chunk], pad_id)
-        output = model.generate(  # type: ignore[operator]
-            input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=config
-        )
-        written = [cut_at_eos(row, eos_id) for row in output[:, input_ids.shape[1] :].tolist()]
-        done.update(zip(chunk, written, strict=True))
-        if on_batch is not None:
-            on_batch(chunk, written)
-        bar.update(len(chunk))
-    bar.close()
-    model.train(was_training)
+    with only(config, model), tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None) as bar:
+        for first in range(0, len(order), decoding.batch_size):
+            chunk = order[first : first + decoding.batch_size]
+            input_ids, mask = left_pad([prompts[i] for i in chunk], pad_id)
+            output = model.generate(  # type: ignore[operator]
+                input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=config
+            )
+            written = [cut_at_eos(row, eos_id) for row in output[:, input_ids.shape[1] :].tolist()]
+            done.update(zip(chunk, written, strict=True))
+            if on_batch is not None:
+                on_batch(chunk, written)
+            bar.update(len(chunk))
     return [done[i] for i in range(len(prompts))]
+
+
+@contextmanager
+def only(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
+    """The model in eval mode, and without the defaults that it came with.
+
+    transformers fills what a config leaves open from the model's generation_config.json. With the repetition penalty of
+    1.1 of Qwen2-Instruct, greedy would not be greedy.
+    """
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    its_own, was_training = base.generation_config, model.training
+    base.generation_config = config
+    model.eval()
+    try:
+        yield
+    finally:
+        base.generation_config = its_own
+        model.train(was_training)
 
 
 def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -16,7 +16,6 @@ from summpo.objectives import CompletionObjective, PairwiseObjective
 from summpo.optimizers import AdamW
 from summpo.records import Batch, LogProbs, PairBatch
 
-
 SEEDS = 2**63
 """torch takes seeds below this."""
 
@@ -74,7 +73,7 @@ class _Training(LightningModule):
         Raises:
             BadLoss: a loss is not finite, in this process or another.
         """
-        self._stop_at(_faults(batch, loss), "the loss")
+        self._stop_at(_faults(batch, loss), f"the loss of step {self.global_step + 1}")
         for name, value in {"loss": loss.detach(), **values}.items():
             self.step_metrics[name] = self.step_metrics.get(name, 0.0) + value.item() / self.accumulate
         if (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch:
@@ -91,7 +90,7 @@ class _Training(LightningModule):
                 torch.distributed.all_gather_object(everyone, list(faults))
                 faults = [fault for each in everyone for fault in each]
         if faults:
-            raise BadLoss(f"{what} is not finite at step {self.global_step}: {'; '.join(faults)}")
+            raise BadLoss(f"{what} is {'; '.join(faults)}")
 
     def on_validation_epoch_start(self) -> None:
         self.validation_sums = {}
@@ -110,7 +109,7 @@ class _Training(LightningModule):
         Raises:
             BadLoss: a loss is not finite, in this process or another.
         """
-        self._stop_at(self.validation_faults, "the validation loss")
+        self._stop_at(self.validation_faults, f"the validation loss after step {self.global_step}")
         names = sorted(self.validation_sums)
         sums = torch.tensor([self.validation_sums[name] for name in names], dtype=torch.float64, device=self.device)
         if self.trainer.world_size > 1:

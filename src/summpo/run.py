@@ -14,13 +14,22 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from summpo import batches
 from summpo.build import TrainParts, train_parts
-from summpo.callbacks import LastCheckpoint, MetricsTable, SampleSummaries, ValidationSchedule, best_checkpoint
+from summpo.callbacks import (
+    LastCheckpoint,
+    MetricsTable,
+    SampleSummaries,
+    ValidationSchedule,
+    WholeFiles,
+    best_checkpoint,
+    read_metrics,
+)
 from summpo.columns import ColumnStore
 from summpo.compose import plain
 from summpo.data import ColumnData
@@ -45,13 +54,15 @@ SPLITS = ("train", "validation")
 
 
 # What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
-# mode (a frozen base under an adapter), a loader that it cannot know to be resumable.
+# mode (a frozen base under an adapter), a loader that it cannot know to be resumable, numbers to be synchronised that
+# are the same in every process already.
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 for noise in (
     r".*module\(s\) in eval mode.*",
     ".*dataloader is not resumable.*",
     ".*treespec, LeafSpec.*",
     ".*does not have many workers.*",
+    r".*recommended to use `self\.log\(.*sync_dist=True.*",
 ):
     warnings.filterwarnings("ignore", noise)
 
@@ -69,7 +80,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     run = RunFolder(folder)
     done = run.check(plain(config))
     if done is not None:
-        print(f"{folder}: done already, nothing to do (another output_dir starts another run)")
+        print(run.done_already)
         return done
     parts = train_parts(config)
     rows = {"train": text_rows(parts, "train"), "validation": text_rows(parts, "validation")[: config.validation.rows]}
@@ -78,23 +89,25 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     tokens = {split: freezer.tokens(rows[split], parts.prompt, parts.limits) for split in SPLITS}
     require_rows(tokens["train"][0], parts.limits)
     margins = {split: margin_column(freezer, parts, rows[split], tokens[split][0]) for split in SPLITS}
-    run.write_summary({"status": "running", "config": plain(config), "rows": row_counts(tokens)})
-
+    facts = {
+        "rows": row_counts(tokens),
+        "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": tokens[split][1] for split in SPLITS}},
+        "config": plain(config),
+    }
     trainer = make_trainer(config, run, sample_callback(config, run, parts, rows["validation"], base.tokenizer))
+    if trainer.is_global_zero:
+        run.begin(facts)
     policy = make_policy(parts, base, config.seed)
     score = reference_scorer(parts, base, policy, config, trainer.strategy.root_device)
     reference = {split: reference_column(freezer, parts, base, *tokens[split], config, score) for split in SPLITS}
     frozen = {split: FrozenColumns(tokens[split][0].rows, reference[split], margins[split]) for split in SPLITS}
     data = make_data(config, parts, frozen, base, trainer.world_size)
     module = make_module(parts, policy, data)
-    resume = run.last_checkpoint if run.last_checkpoint.exists() else None
-    if resume is not None:
-        print(f"{folder}: goes on from {resume}")
-    trainer.fit(module, data, ckpt_path=resume)
+    fit(trainer, module, data, run, facts["config"])
     if not trainer.is_global_zero:
         return {}
-    metrics = keep_best(module, trainer, run)
-    save(module.policy, base, parts, run)
+    metrics = keep_best(module, run)
+    weights = save(module.policy, base, parts, run)
     summary = {
         "status": "done",
         "objective": parts.objective.__class__.__name__.lower(),
@@ -104,14 +117,12 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
         "wall_time_s": round(elapsed(trainer), 1),
         "steps": trainer.global_step,
         **data.seen(),
-        "rows": row_counts(tokens),
-        "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": tokens[split][1] for split in SPLITS}},
         "versions": {name: version(name) for name in ("summpo", "torch", "transformers", "peft", "lightning")}
         | {"python": platform.python_version()},
-        "config": plain(config),
+        **facts,
     }
     run.write_summary(summary)
-    print(f"{folder}: done; adapter or weights in {run.adapter}, numbers in {run.metrics_path} and {run.summary_path}")
+    print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
     return summary
 
 
@@ -280,6 +291,7 @@ def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) ->
         use_distributed_sampler=False,
         default_root_dir=run.path,
         logger=[instantiate(node) for node in (config.logger or {}).values()],
+        plugins=[WholeFiles()],
         callbacks=[
             Timer(interval="step"),
             ValidationSchedule(),
@@ -312,23 +324,66 @@ def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
     return SummaryRow(row.id, row.document, row.chosen, (row.reference or row.chosen,), row.prompt)
 
 
-def keep_best(module: LightningModule, trainer: Trainer, run: RunFolder) -> dict[str, float]:
-    """Gives the policy the weights of the best validation; returns the final numbers."""
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder, config: dict[str, Any]) -> None:
+    """Trains from the start, or from the last checkpoint; leaves no other process and no open logger."""
+    resume = run.last_checkpoint if run.last_checkpoint.exists() else None
+    if resume is not None:
+        print(f"{run.path}: goes on from {resume}")
+    for logger in trainer.loggers:
+        logger.log_hyperparams(config)
+    try:
+        trainer.fit(module, data, ckpt_path=resume)
+    except BaseException:
+        stop_others(trainer)
+        raise
+    close(trainer.loggers)
+
+
+def stop_others(trainer: Trainer) -> None:
+    """Ends the other processes of a run that failed: they wait for this one.
+
+    Their list is emptied, or Lightning's watcher would take their end for a failure of theirs and kill this process.
+    """
+    processes = getattr(trainer.strategy.launcher, "procs", [])
+    for process in processes:
+        process.kill()
+        process.wait()
+    processes.clear()
+
+
+def close(loggers: Sequence[Logger]) -> None:
+    """Ends the W&B run, so that the next point of a sweep begins its own and does not go on with this one."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
+
+
+def keep_best(module: LightningModule, run: RunFolder) -> dict[str, float]:
+    """Gives the policy the weights of the best validation.
+
+    Returns:
+        train/ of the last step, val/ of the weights that are kept, and their step as best_step where there is a best.
+    """
+    rows = read_metrics(run.metrics_path)
+    validations = [row for row in rows if "val/loss" in row]
+    kept, best = validations[-1:], {}
     if run.best_checkpoint.exists():
-        state = torch.load(run.best_checkpoint, map_location="cpu", weights_only=False)
+        state = torch.load(run.best_checkpoint, map_location="cpu", weights_only=True)
         module.load_state_dict(state["state_dict"], strict=False)
-        metrics["best_step"] = float(state["global_step"])
-    return metrics
+        best = {"best_step": float(state["global_step"])}
+        kept = [row for row in validations if row["step"] == state["global_step"]]
+    train = {name: value for name, value in rows[-1].items() if name.startswith("train/")}
+    return train | {k: v for row in kept for k, v in row.items() if k.startswith("val/")} | best
 
 
-def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> None:
-    """The adapter, or the whole model where all weights trained."""
+def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> Path:
+    """The adapter, or the whole model where all weights trained; returns its folder."""
     policy.to("cpu")
     if parts.lora is None and parts.model.adapter is None:
         save_full(policy, run.model, base.tokenizer)  # type: ignore[arg-type]
-    else:
-        save_adapter(policy, run.adapter, parts.model.path, base.fingerprint, base.tokenizer)  # type: ignore[arg-type]
+        return run.model
+    save_adapter(policy, run.adapter, parts.model.path, base.fingerprint, base.tokenizer)  # type: ignore[arg-type]
+    return run.adapter
 
 
 def elapsed(trainer: Trainer) -> float:

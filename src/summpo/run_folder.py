@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,34 @@ class RunFolder:
                 f"{self.path} holds a run with {key}={was}, not {now}: choose another output_dir, or the same settings"
             )
         return summary if summary["status"] == "done" else None
+
+    @property
+    def done_already(self) -> str:
+        """What the command says of a run that is done."""
+        return f"{self.path}: done already, nothing to do (another output_dir starts another run)"
+
+    def begin(self, summary: dict[str, Any]) -> None:
+        """Writes the summary of a run that starts or goes on; `summary` has the fingerprints of model and data.
+
+        Raises:
+            UserError: the run would go on from a checkpoint that was trained on something else.
+        """
+        was = (self.read_summary() or {}).get("fingerprints", summary["fingerprints"])
+        changed = [name for name, value in summary["fingerprints"].items() if was.get(name) != value]
+        require(
+            not changed or not self.last_checkpoint.exists(),
+            f"{self.path} holds a run that began with other data or weights ({', '.join(changed)}): "
+            "choose another output_dir, or put them back",
+        )
+        self.write_summary({"status": "running", **summary})
+
+    def discard(self) -> None:
+        """Takes away what a run that never began has left here; a folder that holds anything else stays."""
+        shutil.rmtree(self.path / ".hydra", ignore_errors=True)
+        for file in (self.summary_path, self.path / "train.log"):
+            file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """summary.json, whole or not at all."""

@@ -54,8 +54,8 @@ class Tokenized:
     """Rows by what happened to them: kept, truncated_document (among the kept), dropped_<reason>."""
 
 
-class _Dropped(Exception):
-    """Why a row does not become a token row."""
+class _Dropped(UserError):
+    """Why a row does not become a token row; who makes a prompt and cannot drop its row has the sentence."""
 
     def __init__(self, reason: str, sentence: str, policy: str) -> None:
         super().__init__(sentence)

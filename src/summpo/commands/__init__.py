@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,30 +23,48 @@ COMMANDS = {
     "run": "a chain of stages that skips what is done: summpo run demo",
 }
 
+RUN_FOLDER = "SUMMPO_RUN_FOLDER"
+"""Set while a run trains, for the other processes of a distributed run: Lightning starts them by the same command."""
+DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+
+FREE_FORM = ("report", "run")
+"""Commands whose arguments are not Hydra's overrides."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if RUN_FOLDER in os.environ:
+        return guarded("train", [])
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if arguments else 2
-    # Lightning starts the other processes of a distributed run as `summpo -cp ... -cn ...`.
-    name = "train" if arguments[0].startswith("-c") else arguments[0]
+    name = arguments[0]
     if name not in COMMANDS:
         print(f"summpo: there is no command {name}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    return guarded(name, arguments[1:] if name == arguments[0] else arguments)
+    return guarded(name, arguments[1:])
+
+
+def quoted(argument: str) -> str:
+    """An option whose value holds an equals sign (run=multirun/w=0.05), quoted as Hydra's grammar wants it."""
+    key, _, value = argument.partition("=")
+    if "=" not in value or key.startswith("-") or value[:1] in "\"'[{" or "(" in value:
+        return argument
+    return f"{key}=" + ",".join(f'"{part}"' if "=" in part else part for part in value.split(","))
 
 
 def guarded(name: str, arguments: list[str]) -> int:
     """Runs a command; what the user can put right ends in one sentence and exit code 2."""
     try:
-        return importlib.import_module(f"summpo.commands.{name}").run(arguments)
+        return importlib.import_module(f"summpo.commands.{name}").run(
+            arguments if name in FREE_FORM else [quoted(argument) for argument in arguments]
+        )
     except UserError as error:
         print(f"summpo {name}: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in DISK_REFUSES:
             raise
         print(f"summpo {name}: {sentence_of(error)}", file=sys.stderr)
         return 2

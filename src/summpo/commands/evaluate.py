@@ -11,7 +11,8 @@ from summpo.build import margins_of, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
-from summpo.datasets import PairDataset, one_per_document
+from summpo.datasets import PairDataset, Split, SummaryDataset, one_per_document
+from summpo.errors import UserError
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
 
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
     rewards = {name: margin.reward for name, margin in margins.items()}
     result: dict[str, Any] = evaluate(writer_of(config, parts), documents, rewards, out)
     result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
-    if config.run is not None and isinstance(parts.dataset, PairDataset):
+    if config.run is not None and has_pairs(parts.dataset, config.split):
         from summpo.evaluation.preference import held_out_preference
 
         result |= held_out_preference(Path(config.run), config)
@@ -48,6 +49,14 @@ def run(arguments: list[str]) -> int:
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
     return 0
+
+
+def has_pairs(dataset: SummaryDataset, split: Split) -> bool:
+    """Whether the split's rows, which have just been read as summaries, can be read as pairs too."""
+    try:
+        return isinstance(dataset, PairDataset) and len(dataset.pairs(split)) > 0
+    except UserError:  # data in summpo's own columns may have either or both
+        return False
 
 
 def dataset_name(config: Any) -> str:

@@ -37,8 +37,7 @@ def run(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments or not arguments:
         print(f"usage: summpo run CHAIN [key=value ...]\n\nchains: {', '.join(names)}\n\n{__doc__}")
         return 0 if arguments else 2
-    require(arguments[0] in names, f"there is no chain {arguments[0]}; there are {', '.join(names)}")
-    output, stages = read_chain(conf_dir() / "chain" / f"{arguments[0]}.yaml", arguments[1:])
+    output, stages = read_chain(chain_file(arguments[0], names), arguments[1:])
     started = time.monotonic()
     for number, stage in enumerate(stages, start=1):
         label = f"[{number}/{len(stages)}] {stage.name}"
@@ -57,16 +56,30 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def chain_file(name: str, names: list[str]) -> Path:
+    """The yaml of a chain: one of summpo's own by its name, or the user's by its path."""
+    if name.endswith((".yaml", ".yml")):
+        require(Path(name).is_file(), f"there is no chain file {name}")
+        return Path(name)
+    require(name in names, f"there is no chain {name}; there are {', '.join(names)}, or give a yaml file")
+    return conf_dir() / "chain" / f"{name}.yaml"
+
+
 def run_stage(stage: Stage) -> tuple[int, float]:
     """Runs a stage in this process: what it imports, the next one has."""
-    from summpo.commands import main
-
     started = time.monotonic()
-    code = main(shlex.split(stage.command))
+    code = command(shlex.split(stage.command))
     missing = [path for path in stage.makes if not path.exists()]
     if code == 0 and missing:
         raise RuntimeError(f"stage {stage.name} ended well and did not make {missing[0]}")
     return code, time.monotonic() - started
+
+
+def command(argv: list[str]) -> int:
+    """One command of summpo's, as typed after `summpo`."""
+    from summpo.commands import main
+
+    return main(argv)
 
 
 def is_done(stage: Stage, state: Path) -> bool:
@@ -89,8 +102,12 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
         OmegaConf.set_struct(chain, True)
         for override in overrides:
             key, has_value, value = override.partition("=")
-            require(bool(has_value) and key in chain and key != "stages", f"{file.stem} has no key {key} to set")
+            known = [str(name) for name in chain if name != "stages"]
+            require(bool(has_value) and key in known, f"{file.stem} has no key {key} to set; it has {', '.join(known)}")
             OmegaConf.update(chain, key, value)
+        for name in chain:
+            missing = OmegaConf.is_missing(chain, name)
+            require(not missing, f"{name} is required: summpo run {file.stem} {name}=... (see {file})")
         stages = [
             Stage(
                 str(s.name), " ".join(s.command.split()), tuple(Path(m) for m in s.makes), bool(s.get("always", False))

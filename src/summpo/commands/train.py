@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
-import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 import hydra
@@ -12,10 +14,13 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import train_parts
+from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
+from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
 from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
 from summpo.errors import UserError
@@ -25,13 +30,13 @@ from summpo.run_folder import RunFolder
 
 def main() -> None:
     """`python train.py`."""
-    from summpo.commands import guarded
-
     sys.exit(guarded("train", sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Trains once, or at every point of a sweep (-m)."""
+    if RUN_FOLDER in os.environ:
+        return join(Path(os.environ[RUN_FOLDER]))
     if "--help" in arguments or "-h" in arguments:
         print(help_of("train"))
         return 0
@@ -39,7 +44,10 @@ def run(arguments: list[str]) -> int:
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)
     if is_plain_run:
         arguments = [*arguments, *(sweep_folders(options.overrides) if options.multirun else [])]
-        check_at_the_door(options.overrides, options.multirun)
+        done = check_at_the_door(options.overrides, options.multirun)
+        if done is not None:
+            print(done.done_already)
+            return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us whole; what the user sees of them is decided here
     register_schemas()
     before = sys.argv
@@ -53,23 +61,60 @@ def run(arguments: list[str]) -> int:
 
 def job(config: DictConfig) -> None:
     """One run, in the folder that Hydra made for it."""
-    from summpo.commands import sentence_of as os_sentence
     from summpo.module import BadLoss
     from summpo.run import train
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
+    has_begun = folder.summary_path.exists()
     try:
-        train(config, folder)
+        with joined_by_others(folder.path):
+            train(config, folder.path)
     except UserError as error:
-        if not RunFolder(folder).checkpoints.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        if not has_begun:
+            folder.discard()
         stop(str(error), 2)
     except BadLoss as error:
-        stop(f"{error}; {RunFolder(folder).checkpoints} keeps the last good checkpoint", 1)
+        good = folder.last_checkpoint
+        stop(f"{error}; {f'{good} is the last good checkpoint' if good.exists() else 'no checkpoint was due yet'}", 1)
     except OSError as error:
-        if error.errno is None or (error.filename is None and error.errno != 28):
+        if error.errno not in DISK_REFUSES:
             raise
         stop(os_sentence(error), 2)
+
+
+@contextmanager
+def joined_by_others(folder: Path) -> Iterator[None]:
+    """Tells the other processes of a distributed run which run it is, and takes back what Lightning leaves of them.
+
+    Left alone, its process group and its variables would have the next run of a sweep wait for processes long gone.
+    """
+    import torch.distributed
+
+    before = dict(os.environ)
+    os.environ[RUN_FOLDER] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def join(folder: Path) -> int:
+    """Takes part in a distributed run, whose first process has checked its settings and written them into its folder.
+
+    What stops all processes alike is told by the first.
+    """
+    from summpo.module import BadLoss
+    from summpo.run import train
+
+    setup_globals()
+    HydraConfig.instance().cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")  # type: ignore[assignment]
+    config = OmegaConf.load(folder / ".hydra" / "config.yaml")
+    with suppress(UserError, BadLoss), redirect_stdout(io.StringIO()):
+        train(config, folder)  # type: ignore[arg-type]
+    return 0
 
 
 def stop(sentence: str, code: int) -> None:
@@ -78,8 +123,11 @@ def stop(sentence: str, code: int) -> None:
     raise SystemExit(code)
 
 
-def check_at_the_door(overrides: list[str], is_sweep: bool) -> None:
+def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
     """Composes and guards every point before anything heavy is imported.
+
+    Returns:
+        The run's folder where the run is done already.
 
     Raises:
         UserError: the first thing that is wrong with the first point that has one.
@@ -89,15 +137,10 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> None:
         parts = train_parts(config)
         check_paths(parts.model)
         check_paths(parts.reference)
-        if not is_sweep and not config_is_missing(config):
-            RunFolder(Path(config.output_dir)).check(plain(config))
-
-
-def config_is_missing(config: DictConfig) -> bool:
-    """Whether the run's folder is left to the clock."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.is_missing(config, "output_dir")
+        has_name = not OmegaConf.is_missing(config, "output_dir")  # or it is left to the clock
+        if has_name and not is_sweep and RunFolder(Path(config.output_dir)).check(plain(config)) is not None:
+            return RunFolder(Path(config.output_dir))
+    return None
 
 
 def points_of(overrides: list[str]) -> list[list[str]]:

@@ -1,0 +1,36 @@
+"""Cuts human comparisons (the `comparisons` schema) into short articles to train on and other short articles to test on.
+
+    python experiments/tldr_length_penalty/split.py COMPARISONS_FOLDER OUTPUT_FOLDER
+
+Articles of at most 480 tokens, ranked by a hash of their text: 40 for the test, 8 for validation, the rest for training,
+at most 6 comparisons an article there, so that no article rules. Both annotators of a contradiction are kept.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
+from summpo.models import Model
+from summpo.models.loading import load_tokenizer
+from summpo.models.sources import resolve
+
+source, target = map(Path, sys.argv[1:3])
+tokenizer = load_tokenizer(resolve(Model(path="embedded"), Path.home() / ".cache" / "summpo"))
+data = SummarizeFromFeedback(path=str(source))
+articles: dict[str, list] = {}
+for split in ("train", "validation", "test"):
+    for row in data.pairs(split):
+        articles.setdefault(row.document, []).append(row)
+short = [text for text in articles if len(tokenizer(text)["input_ids"]) <= 480]
+short.sort(key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+parts = {"test": short[:40], "validation": short[40:48], "train": short[48:]}
+target.mkdir(parents=True, exist_ok=True)
+for split, texts in parts.items():
+    rows = [row for text in texts for row in articles[text][: 6 if split != "test" else None]]
+    lines = [
+        json.dumps({"id": row.id, "document": row.document, "chosen": row.chosen, "rejected": row.rejected}) for row in rows
+    ]
+    Path(target, f"{split}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    print(f"{split}: {len(texts)} articles, {len(rows)} comparisons")

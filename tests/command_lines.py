@@ -1,0 +1,36 @@
+"""Checks a command line as its command would at the door, without the files that an earlier command makes."""
+
+import shlex
+
+from omegaconf import OmegaConf
+
+from summpo.build import margins_of, train_parts, writing_parts
+from summpo.commands import COMMANDS, quoted
+from summpo.commands.train import points_of
+from summpo.compose import compose_config
+
+
+def check(line: str) -> None:
+    """Composes every point of the line and builds its objects.
+
+    Raises:
+        UserError: what the command line would say.
+        AssertionError: the line is no command of summpo's.
+    """
+    words = shlex.split(line)
+    if words[:2] == ["python", "train.py"]:
+        words = ["summpo", "train", *words[2:]]
+    assert words[0] == "summpo" and words[1] in COMMANDS, line
+    command, arguments = words[1], words[2:]
+    if "--help" in arguments or command in ("report", "run"):
+        return
+    overrides = [quoted(argument) for argument in arguments if not argument.startswith("-")]
+    for point in points_of(overrides) if "-m" in arguments else [overrides]:
+        config = compose_config(command, point)
+        if command == "train":
+            train_parts(config)
+        elif command in ("generate", "evaluate", "pairs"):
+            writing_parts(config)
+        if command == "evaluate":
+            margins_of(config.margin_reward)
+        assert command != "merge" or not OmegaConf.is_missing(config, "model")

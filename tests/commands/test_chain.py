@@ -1,0 +1,93 @@
+"""Chains: stages in order, done ones skipped, a failed one stops the chain, a changed one runs again."""
+
+from pathlib import Path
+
+import pytest
+
+from summpo.commands import main
+from summpo.commands.run import read_chain
+from summpo.compose import conf_dir
+
+CHAIN = """
+output_dir: {out}
+word: one
+stages:
+  - name: first
+    command: echo ${{word}} to {out}/first
+    makes: ["{out}/first"]
+  - name: second
+    command: echo two to {out}/second
+    makes: ["{out}/second"]
+"""
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[list[str]]]:
+    """A chain whose one command writes a file; the list of what was run."""
+    ran: list[list[str]] = []
+
+    def echo(argv: list[str]) -> int:
+        ran.append(argv)
+        Path(argv[3]).write_text(argv[1], "utf-8")
+        return 0 if argv[1] != "fail" else 2
+
+    file = tmp_path / "chain.yaml"
+    file.write_text(CHAIN.format(out=tmp_path / "out"), "utf-8")
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr("summpo.commands.run.command", echo)
+    return file, ran
+
+
+def test_stages_run_once_and_in_order(chain: tuple[Path, list[list[str]]], capsys: pytest.CaptureFixture[str]) -> None:
+    file, ran = chain
+    assert main(["run", str(file)]) == 0
+    assert [argv[1] for argv in ran] == ["one", "two"]
+    assert main(["run", str(file)]) == 0
+    assert len(ran) == 2 and capsys.readouterr().out.count("done already, skipped") == 2
+
+
+def test_a_stage_whose_command_changed_or_whose_file_is_gone_runs_again(chain: tuple[Path, list[list[str]]]) -> None:
+    file, ran = chain
+    assert main(["run", str(file)]) == 0
+    assert main(["run", str(file), "word=other"]) == 0
+    assert [argv[1] for argv in ran] == ["one", "two", "other"]
+    Path(ran[1][3]).unlink()
+    assert main(["run", str(file), "word=other"]) == 0
+    assert [argv[1] for argv in ran] == ["one", "two", "other", "two"]
+
+
+def test_a_failed_stage_stops_the_chain_with_its_code(chain: tuple[Path, list[list[str]]]) -> None:
+    file, ran = chain
+    assert main(["run", str(file), "word=fail"]) == 2
+    assert len(ran) == 1
+    assert main(["run", str(file)]) == 0
+    assert [argv[1] for argv in ran] == ["fail", "one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nothing"], "there is no chain nothing"),
+        (["nothing.yaml"], "there is no chain file nothing.yaml"),
+        (["demo", "colour=red"], "demo has no key colour"),
+        (["demo", "stages=1"], "demo has no key stages"),
+        (["tldr_length_penalty"], "data is required"),
+    ],
+)
+def test_what_a_chain_refuses(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1
+
+
+def test_every_stage_of_every_chain_is_a_command_that_composes() -> None:
+    """The chains' command lines are checked as their commands check them, all but the files that earlier stages make."""
+    from command_lines import check
+
+    files = sorted((conf_dir() / "chain").glob("*.yaml"))
+    assert len(files) >= 2
+    for file in files:
+        _, stages = read_chain(file, ["data=somewhere"] if "tldr" in file.stem else [])
+        assert len(stages) >= 5
+        for stage in stages:
+            check(f"summpo {stage.command}")

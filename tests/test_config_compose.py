@@ -1,0 +1,278 @@
+"""The configuration tree: every option of every group composes, and what the tree says is what the code says."""
+
+import importlib
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+import summpo.config
+from command_lines import check
+from summpo.build import train_parts
+from summpo.commands.help import field_docs, help_of
+from summpo.compose import SCHEMAS, compose_config, conf_dir, plain
+from summpo.decoding import Decoding
+from summpo.errors import UserError
+from summpo.models import Lora
+from summpo.optimizers import AdamW
+from summpo.prompts import Prompt
+from summpo.tokens import Limits
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONF = conf_dir()
+GROUPS = ("model", "objective", "dataset", "margin_reward", "trainer", "logger")
+OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
+PAIRS = ("dataset=summarize_from_feedback",)
+COMMAND_LINE = re.compile(r"(?:python train\.py|summpo (?:train|merge|pairs|generate|evaluate)) .+$")
+
+
+def the_like(names: list[str], folder: str) -> bool:
+    """Whether the plug-ins of a package are those named: its modules but __init__."""
+    return sorted(names) == sorted(
+        p.stem for p in (REPOSITORY / "src/summpo" / folder).glob("*.py") if p.stem[0] != "_"
+    )
+
+
+def options(group: str) -> list[str]:
+    return [name for of, name in OPTIONS if of == group]
+
+
+class TestEveryOption:
+    def test_is_found(self) -> None:
+        assert {"sft", "dpo", "modpo"} <= set(options("objective"))
+        assert {"cpu", "gpu", "ddp"} <= set(options("trainer"))
+        assert {"none", "wandb", "tensorboard"} <= set(options("logger"))
+        assert {"smollm2"} <= set(options("model"))
+
+    @pytest.mark.parametrize(("folder", "group"), [("objectives", "objective"), ("margin_rewards", "margin_reward")])
+    def test_has_a_plug_in_and_every_plug_in_an_option(self, folder: str, group: str) -> None:
+        assert the_like([name for name in options(group) if name != "none"], folder)
+
+    def test_data_sets_likewise(self) -> None:
+        assert the_like(options("dataset"), "datasets")
+
+    @pytest.mark.parametrize(
+        ("group", "name"), [option for option in OPTIONS if option[0] not in ("objective", "dataset")]
+    )
+    def test_composes_and_builds(self, group: str, name: str) -> None:
+        weighed = ("w=0.1",) if (group, name) != ("margin_reward", "none") else ()
+        config = compose_config("train", [*PAIRS, "objective=modpo", f"{group}={name}", *weighed])
+        parts = train_parts(config)
+        assert [margin.weight for margin in parts.margins.values()] == [0.1] * len(weighed)
+
+    @pytest.mark.parametrize("dataset", options("dataset"))
+    @pytest.mark.parametrize("objective", options("objective"))
+    def test_every_objective_with_every_data_set(self, objective: str, dataset: str) -> None:
+        """Builds, or says in one sentence what the data set lacks."""
+        path = ["dataset.path=somewhere"] if dataset == "jsonl" else []
+        config = compose_config("train", [f"objective={objective}", f"dataset={dataset}", *path])
+        if objective != "sft" and dataset in ("aclsum", "scitldr"):
+            with pytest.raises(UserError, match="has no pairs, which the objective learns from"):
+                train_parts(config)
+        else:
+            assert type(train_parts(config).objective).__name__.lower() == objective
+
+    @pytest.mark.parametrize("logger", options("logger"))
+    def test_loggers_are_real_and_take_their_keys(self, logger: str) -> None:
+        for node in (compose_config("train", [f"logger={logger}"]).logger or {}).values():
+            module, _, name = str(node._get_node("_target_")).rpartition(".")
+            taken = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+            is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+            assert is_open or set(node) - {"_target_"} <= set(taken)
+
+
+def own_command_lines(file: Path) -> list[str]:
+    """The commands in a yaml's comments."""
+    found = [COMMAND_LINE.search(line) for line in file.read_text("utf-8").splitlines() if line.startswith("#")]
+    return [match[0] for match in found if match]
+
+
+class TestCommandLines:
+    def test_there_are_experiments(self) -> None:
+        assert EXPERIMENTS, f"no experiment in {CONF / 'experiment'}"
+
+    @pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+    def test_an_experiment_begins_with_its_own(self, file: Path) -> None:
+        first = file.read_text("utf-8").splitlines()[0]
+        (line, *_) = own_command_lines(file)
+        assert first == f"# {line}"
+        assert f"experiment={file.stem}" in shlex.split(line)
+
+    def test_in_comments_compose_and_build(self) -> None:
+        lines = [line for file in sorted(CONF.rglob("*.yaml")) for line in own_command_lines(file)]
+        assert len(lines) > 8
+        for line in lines:
+            try:
+                check(line)
+            except UserError as lacks:  # python train.py objective=dpo: the default data set has no pairs
+                assert "has no pairs" in str(lacks), line
+                check(f"{line} {PAIRS[0]}")
+
+
+def plug_ins() -> Iterator[tuple[str, DictConfig]]:
+    """Every node with a `_target_` of ours in the tree, by file and key."""
+    for group in ("model", "objective", "dataset", "margin_reward"):
+        for file in sorted((CONF / group).glob("*.yaml")):
+            node = OmegaConf.load(file)
+            assert isinstance(node, DictConfig)
+            for key, plug_in in [("", node)] if "_target_" in node else node.items():
+                yield f"{group}/{file.name} {key}".strip(), plug_in
+
+
+class TestYamlAndCode:
+    @pytest.mark.parametrize(("where", "node"), plug_ins(), ids=lambda value: value if isinstance(value, str) else "")
+    def test_a_plug_in_names_every_field_with_its_default(self, where: str, node: DictConfig) -> None:
+        module, _, name = node["_target_"].rpartition(".")
+        made = getattr(importlib.import_module(module), name)
+        defaults = {field.name: field.default for field in fields(made) if field.init}
+        keys = [key for key in node if key not in ("_target_", "weight" if where.startswith("margin") else "")]
+        assert keys == list(defaults)
+        if where.startswith("model/"):
+            return  # each file is another model: its values are its own
+        for key in keys:
+            value = OmegaConf.to_container(node)[key]  # type: ignore[index, call-overload]
+            value = tuple(value) if isinstance(value, list) else value
+            assert value == (None if defaults[str(key)] is MISSING else defaults[str(key)]), key
+
+    def test_a_margin_reward_has_a_weight(self) -> None:
+        weighed = [node for where, node in plug_ins() if where.startswith("margin_reward/")]
+        assert weighed
+        assert all(OmegaConf.to_container(node)["weight"] == "${w}" for node in weighed)  # type: ignore[index, call-overload]
+
+    @pytest.mark.parametrize(
+        ("config", "made"),
+        [
+            (summpo.config.PromptConfig, Prompt),
+            (summpo.config.TokensConfig, Limits),
+            (summpo.config.OptimizerConfig, AdamW),
+            (summpo.config.GenerationConfig, Decoding),
+        ],
+    )
+    def test_a_typed_node_has_the_fields_and_defaults_of_what_it_makes(self, config: type, made: type) -> None:
+        assert {f.name: getattr(config(), f.name) for f in fields(config)} == {
+            f.name: getattr(made(), f.name) for f in fields(made)
+        }
+
+    def test_lora_too_but_for_its_defaults(self) -> None:
+        assert [f.name for f in fields(summpo.config.LoraConfig)] == [f.name for f in fields(Lora)]
+
+    def test_the_trainers_keys_are_lightnings_own(self) -> None:
+        from lightning.pytorch import Trainer
+
+        assert {f.name for f in fields(summpo.config.TrainerConfig)} <= set(inspect.signature(Trainer).parameters)
+
+    def test_every_field_has_a_docstring(self) -> None:
+        docs = field_docs()
+        classes = [c for c in vars(summpo.config).values() if inspect.isclass(c) and c.__module__ == "summpo.config"]
+        assert len(classes) > 8
+        owners = {name for _, name in docs}
+        for made in classes:
+            plain_fields = [f for f in vars(made)["__annotations__"] if not is_dataclass(getattr(made(), f))]
+            undocumented = [name for name in plain_fields if (made.__name__, name) not in docs and name not in owners]
+            assert not undocumented, made.__name__
+
+
+class TestCommands:
+    @pytest.mark.parametrize("command", SCHEMAS)
+    def test_defaults_compose(self, command: str) -> None:
+        assert set(plain(compose_config(command, []))) <= {field.name for field in fields(SCHEMAS[command])}
+
+    @pytest.mark.parametrize("command", SCHEMAS)
+    def test_help_names_every_key(self, command: str) -> None:
+        text = help_of(command)
+        for key in leaves(SCHEMAS[command](), ""):
+            assert re.search(rf"^  {re.escape(key)}( = .*)?$", text, re.MULTILINE), key
+        shown = [group for group in GROUPS if group in {f.name for f in fields(SCHEMAS[command])} - {"trainer"}]
+        assert all(re.search(rf"^  {group}: .*{options(group)[0]}", text, re.MULTILINE) for group in shown)
+
+    def test_w_is_the_default_margins_weight_and_its_own_weight_wins(self) -> None:
+        pairs = [*PAIRS, "objective=modpo", "w=0.3"]
+        assert train_parts(compose_config("train", pairs)).margins["length"].weight == 0.3
+        own = compose_config("train", [*pairs, "margin_reward.length.weight=0.7"])
+        assert train_parts(own).margins["length"].weight == 0.7
+
+    def test_a_list_of_margin_rewards(self) -> None:
+        config = compose_config("train", [*PAIRS, "objective=modpo", "w=0.3", "margin_reward=[none,length]"])
+        assert list(train_parts(config).margins) == ["length"]
+
+    def test_the_reference_follows_the_model(self) -> None:
+        base = [*PAIRS, "objective=dpo", "model.path=here", "model.adapter=there"]
+        parts = train_parts(compose_config("train", base))
+        assert parts.reference == parts.model
+        parts = train_parts(compose_config("train", [*base, "reference.adapter=null"]))
+        assert (parts.reference.path, parts.reference.adapter) == ("here", None)
+        parts = train_parts(compose_config("train", [*base, "reference.path=elsewhere", "reference.adapter=sft"]))
+        assert (parts.model.path, parts.model.adapter) == ("here", "there")
+        assert (parts.reference.path, parts.reference.adapter) == ("elsewhere", "sft")
+
+    def test_plain_leaves_out_what_only_hydra_knows(self) -> None:
+        config = plain(compose_config("train", ["logger=wandb", "w=0.0"]))
+        assert "logger" not in config
+        assert "output_dir" not in config
+        assert config["margin_reward"]["length"]["weight"] == 0.0
+
+
+def leaves(config: Any, prefix: str) -> Iterator[str]:
+    """The keys of a typed configuration, nested ones with dots; a node that may be null by its own key or its children's."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            yield from leaves(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
+REPORT = (
+    "import sys\n"
+    "from summpo.commands import main\n"
+    "code = main(sys.argv[1:])\n"
+    f"print('loaded', sorted(set({HEAVY}) & set(sys.modules)), 'code', code)"
+)
+
+
+class TestAnswersAtOnce:
+    """Heavy imports stay out of the path of --help and of what is wrong with the configuration."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "words"),
+        [
+            (["--help"], 0, "usage: summpo COMMAND"),
+            (["train", "--help"], 0, "optimizer.lr = 0.0002"),
+            (["evaluate", "--help"], 0, "generation.max_new_tokens"),
+            (["train", "w=-0.1"], 2, "summpo train: w must be >= 0, got -0.1 (config key w)"),
+            (["train", "objective=kto"], 2, "objective has no option kto"),
+            (["train", "model.path=./nowhere"], 2, "nowhere"),
+            (["train", "-m", "objective=dpo,modpo", "w=0"], 2, "has no pairs"),
+            (["evaluate", "split=holdout"], 2, "holdout"),
+        ],
+    )
+    def test_without_a_heavy_import(self, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+        done = subprocess.run([sys.executable, "-c", REPORT, *arguments], capture_output=True, text=True, cwd=tmp_path)
+        assert f"loaded [] code {code}" in done.stdout, done.stderr
+        assert words in (done.stdout if code == 0 else done.stderr)
+        assert code == 0 or done.stderr.count("\n") == 1, "one sentence"
+        assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+    @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["optimizer.lr=fast"], 2)])
+    def test_the_script_likewise(self, tmp_path: Path, arguments: list[str], code: int) -> None:
+        command = [sys.executable, "-X", "importtime", str(REPOSITORY / "train.py"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == code
+        imported = {
+            line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")
+        }
+        assert "summpo.build" in imported
+        assert not imported & set(HEAVY)
+        said = [line for line in done.stderr.splitlines() if not line.startswith("import time")]
+        assert said == ([] if code == 0 else ["summpo train: lr must be a number, got fast (config key optimizer.lr)"])
+        assert not list(tmp_path.iterdir())

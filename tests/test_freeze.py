@@ -1,0 +1,264 @@
+"""The scoring pass: each column right, computed once, and independent of what it must not depend on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from summpo.columns import ColumnStore
+from summpo.errors import UserError
+from summpo.freeze import Freezer, margin_values, score_completions
+from summpo.margin_rewards import Completions, MarginReward
+from summpo.margin_rewards.length import Length
+from summpo.models import Model
+from summpo.models.loading import load_base, load_tokenizer
+from summpo.prompts import Prompt
+from summpo.records import Ragged, TokenRows
+from summpo.rows import PairRow, SummaryRow
+from summpo.tokens import Limits, Tokenized, tokenize
+
+LIMITS = Limits(max_length=400)
+ROWS = [
+    PairRow("a", "A text about cats.", "The cat sat.", "The dog sat on the cat, and the cat sat on the mat."),
+    PairRow("b", "Another text, a longer one, about dogs and papers.", "We summarise papers 😀.", "No."),
+    PairRow("same", "A text about cats.", "twice", "twice"),
+    PairRow("c", "x", "method " * 20, "{}"),
+    PairRow("d", "", "A cat.", "A dog.", prompt="Say: "),
+]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The share of the document's words that the text has; remembers nothing."""
+
+    def rewards(self, completions: Completions) -> list[float]:
+        pairs = zip(completions.documents, completions.texts, strict=True)
+        return [len(set(d.split()) & set(t.split())) / max(1, len(set(d.split()))) for d, t in pairs]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Gives what it is told to, right or wrong."""
+
+    values: tuple[float, ...]
+
+    def rewards(self, completions: Completions) -> list[float]:
+        return list(self.values)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model_path: Path) -> PreTrainedTokenizerBase:
+    return load_tokenizer(tiny_model_path)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_path: Path) -> PreTrainedModel:
+    return load_base(tiny_model_path, Model(path=str(tiny_model_path))).eval()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def freezer(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> Freezer:
+    return Freezer(ColumnStore(tmp_path), tokenizer, "tokenizer-1")
+
+
+def same_rows(one: TokenRows, other: TokenRows) -> bool:
+    columns = zip((one.prompts, *one.completions), (other.prompts, *other.completions), strict=True)
+    return one.ids == other.ids and all(
+        np.array_equal(a.values, b.values) and np.array_equal(a.offsets, b.offsets) for a, b in columns
+    )
+
+
+class TestTokens:
+    @pytest.mark.parametrize(
+        "rows", [ROWS, [SummaryRow("a", "A text.", "A summary.")], []], ids=["pairs", "summaries", "none"]
+    )
+    def test_stored_ones_are_those_computed(
+        self, freezer: Freezer, capsys: pytest.CaptureFixture[str], rows: list
+    ) -> None:
+        computed = tokenize(rows, freezer.tokenizer, Prompt(), LIMITS)
+        for said in ("computed and stored", "read from the cache"):
+            tokenized, _ = freezer.tokens(rows, Prompt(), LIMITS)
+            assert same_rows(tokenized.rows, computed.rows)
+            assert tokenized.kept.tolist() == computed.kept.tolist()
+            assert tokenized.counts == computed.counts
+            assert f"tokens of {len(rows)} rows {said}" in capsys.readouterr().out
+
+    def test_their_key_changes_with_all_that_they_depend_on(self, freezer: Freezer) -> None:
+        other = Freezer(freezer.store, freezer.tokenizer, "tokenizer-2")
+        keys = [
+            freezer.tokens(ROWS, Prompt(), LIMITS)[1],
+            other.tokens(ROWS, Prompt(), LIMITS)[1],
+            freezer.tokens(ROWS, Prompt(chat=True), LIMITS)[1],
+            freezer.tokens(ROWS, Prompt(), replace(LIMITS, max_length=500))[1],
+            freezer.tokens(ROWS[:-1], Prompt(), LIMITS)[1],
+            freezer.tokens(ROWS[::-1], Prompt(), LIMITS)[1],
+            freezer.tokens([replace(ROWS[0], chosen="A cat sat."), *ROWS[1:]], Prompt(), LIMITS)[1],
+            freezer.tokens([replace(ROWS[0], document="A text."), *ROWS[1:]], Prompt(), LIMITS)[1],
+            freezer.tokens([replace(ROWS[0], prompt="ready"), *ROWS[1:]], Prompt(), LIMITS)[1],
+        ]
+        assert len(set(keys)) == len(keys)
+        assert freezer.tokens(list(ROWS), Prompt(), replace(LIMITS))[1] == keys[0]
+
+    def test_a_refused_row_stores_nothing(self, freezer: Freezer) -> None:
+        for _ in range(2):
+            with pytest.raises(UserError, match="row e: a completion is empty"):
+                freezer.tokens([*ROWS, PairRow("e", "d", "", "r")], Prompt(), LIMITS)
+        assert not list(freezer.store.root.rglob("*.npy"))
+
+
+class TestMargins:
+    def test_are_those_of_the_kept_rows(self, freezer: Freezer) -> None:
+        """Recomputed one text at a time: chosen minus rejected, a column a reward, in the rewards' order."""
+        tokenized, _ = freezer.tokens(ROWS, Prompt(), LIMITS)
+        assert tokenized.rows.ids == ("a", "b", "c", "d")
+        rewards: dict[str, MarginReward] = {"coverage": Coverage(), "length": Length(), "words": Length("words")}
+        margins = freezer.margins(ROWS, tokenized.kept, rewards)
+        assert margins.dtype == np.float32
+        for row, values in zip((ROWS[i] for i in tokenized.kept), margins, strict=True):
+            words = set(row.document.split())
+            covered = [len(words & set(text.split())) / max(1, len(words)) for text in (row.chosen, row.rejected)]
+            tokens = [len(freezer.tokenizer.tokenize(text)) for text in (row.chosen, row.rejected)]
+            expected = [
+                covered[0] - covered[1],
+                tokens[1] - tokens[0],
+                len(row.rejected.split()) - len(row.chosen.split()),
+            ]
+            assert values.tolist() == pytest.approx(expected)
+
+    def test_long_lengths_are_exact(self, freezer: Freezer) -> None:
+        """bfloat16 would round 257 to 256, float16 4097 to 4096; the margin must tell these lengths apart."""
+        rows = [PairRow(str(n), "d", "x" * (n + 1), "x" * n) for n in (256, 257, 511, 2049, 4096, 70_001)]
+        margins = freezer.margins(rows, np.arange(len(rows)), {"length": Length("characters")})
+        assert margins[:, 0].tolist() == [-1.0] * len(rows)
+        values = margin_values(Length("characters"), rows, freezer.count_tokens)
+        assert values.tolist() == [[-float(len(row.chosen)), -float(len(row.rejected))] for row in rows]
+
+    def test_no_reward_is_no_column(self, freezer: Freezer) -> None:
+        assert freezer.margins(ROWS, np.array([0, 3]), {}).shape == (2, 0)
+        assert freezer.margins([], np.array([], np.int64), {"length": Length()}).shape == (0, 1)
+
+    def test_are_computed_once_for_each_reward(self, freezer: Freezer, capsys: pytest.CaptureFixture[str]) -> None:
+        first = freezer.margins(ROWS, np.arange(4), {"length": Length()})
+        capsys.readouterr()
+        both = freezer.margins(ROWS, np.arange(4), {"words": Length("words"), "brevity": Length()})
+        said = capsys.readouterr().out
+        assert "margin words of 4 rows computed and stored" in said
+        assert "margin brevity of 4 rows read from the cache" in said
+        assert np.array_equal(both[:, 1], first[:, 0])
+
+    @pytest.mark.parametrize(
+        ("values", "sentence"),
+        [
+            ((0.0,) * 9, "margin reward Wrong gave 9 numbers for 10 completions"),
+            ((0.0,) * 5, "margin reward Wrong gave 5 numbers for 10 completions"),
+            ((0.0,) * 7 + (float("nan"),) * 3, "row c: margin reward Wrong gave nan"),
+            ((0.0, 0.0, float("-inf")) + (0.0,) * 7, "row b: margin reward Wrong gave -inf"),
+        ],
+    )
+    def test_a_reward_that_is_no_number_a_completion(self, freezer: Freezer, values: tuple, sentence: str) -> None:
+        with pytest.raises(UserError) as refusal:
+            freezer.margins(ROWS, np.arange(5), {"wrong": Wrong(values)})
+        assert str(refusal.value) == sentence
+
+    def test_tokens_are_those_of_the_text_alone(self, freezer: Freezer) -> None:
+        assert freezer.count_tokens([]) == []
+        texts = ["", "x", "The cat sat.", "😀"]
+        assert freezer.count_tokens(texts) == [len(freezer.tokenizer.tokenize(text)) for text in texts]
+        assert freezer.count_tokens(texts)[:2] == [0, 1]
+
+
+def scored(model: PreTrainedModel, rows: TokenRows, batch_size: int = 4) -> tuple[Ragged, ...]:
+    return score_completions(model, rows, batch_size=batch_size, pad_id=1, autocast=None, progress=False)
+
+
+class TestScoring:
+    @pytest.fixture
+    def rows(self, tokenizer: PreTrainedTokenizerBase) -> TokenRows:
+        return tokenize(ROWS, tokenizer, Prompt(), LIMITS).rows
+
+    def test_equals_each_completion_alone(self, model: PreTrainedModel, rows: TokenRows) -> None:
+        reference = scored(model, rows)
+        for side, completions in zip(reference, rows.completions, strict=True):
+            assert side.values.dtype == np.float32
+            assert side.offsets.tolist() == completions.offsets.tolist()
+            for i in range(len(rows)):
+                ids = torch.tensor([*rows.prompts[i].tolist(), *completions[i].tolist()])
+                with torch.no_grad():
+                    all_log_probs = model(input_ids=ids[None]).logits[0].log_softmax(dim=-1)
+                start = len(rows.prompts[i])
+                expected = [all_log_probs[place - 1, ids[place]].item() for place in range(start, len(ids))]
+                assert side[i].tolist() == pytest.approx(expected, abs=1e-5)
+
+    def test_does_not_depend_on_the_batch_size_or_the_order_of_rows(
+        self, model: PreTrainedModel, rows: TokenRows
+    ) -> None:
+        turned = TokenRows(
+            rows.ids[::-1],
+            Ragged.from_rows([rows.prompts[i] for i in range(len(rows))][::-1], np.int32),
+            tuple(Ragged.from_rows([side[i] for i in range(len(rows))][::-1], np.int32) for side in rows.completions),
+        )
+        one = scored(model, rows, batch_size=1)
+        for side, full, back in zip(one, scored(model, rows, 8), scored(model, turned, 3), strict=True):
+            assert np.allclose(full.values, side.values, atol=1e-5)
+            for i in range(len(rows)):
+                assert np.allclose(back[len(rows) - 1 - i], side[i], atol=1e-5)
+
+    @pytest.mark.parametrize("training", [True, False])
+    def test_leaves_the_model_as_it_came(self, model: PreTrainedModel, rows: TokenRows, training: bool) -> None:
+        model.train(training)
+        weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+        scored(model, rows)
+        assert model.training is training
+        assert all(torch.equal(weight, weights[name]) for name, weight in model.state_dict().items())
+        model.eval()
+
+    def test_no_rows(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        assert scored(model, tokenize([], tokenizer, Prompt(), LIMITS).rows) == ()
+
+
+class TestReference:
+    @pytest.fixture
+    def tokens(self, freezer: Freezer) -> tuple[Tokenized, str]:
+        return freezer.tokens(ROWS, Prompt(), LIMITS)
+
+    @pytest.fixture
+    def calls(self) -> list[TokenRows]:
+        return []
+
+    @pytest.fixture
+    def score(self, model: PreTrainedModel, calls: list[TokenRows]) -> Callable[[TokenRows], tuple[Ragged, ...]]:
+        def score(rows: TokenRows) -> tuple[Ragged, ...]:
+            calls.append(rows)
+            return scored(model, rows)
+
+        return score
+
+    def test_is_stored_and_reused(
+        self, freezer: Freezer, model: PreTrainedModel, tokens: tuple[Tokenized, str], score: Callable, calls: list
+    ) -> None:
+        first, again = (freezer.reference(*tokens, {"model": "m"}, "32-true", score) for _ in range(2))
+        assert len(calls) == 1
+        for one, other, side in zip(first, again, scored(model, tokens[0].rows), strict=True):
+            assert np.array_equal(one.values, other.values)
+            assert np.array_equal(one.values, side.values)
+            assert one.offsets.tolist() == other.offsets.tolist() == side.offsets.tolist()
+
+    def test_depends_on_tokens_weights_and_precision(
+        self, freezer: Freezer, tokens: tuple[Tokenized, str], score: Callable, calls: list
+    ) -> None:
+        others = freezer.tokens(ROWS[:2], Prompt(), LIMITS)
+        for given, weights, precision in [
+            (tokens, {"model": "m", "adapter": None}, "32-true"),
+            (others, {"model": "m", "adapter": None}, "32-true"),
+            (tokens, {"model": "n", "adapter": None}, "32-true"),
+            (tokens, {"model": "m", "adapter": "sft"}, "32-true"),
+            (tokens, {"model": "m", "adapter": None}, "bf16-mixed"),
+        ]:
+            before = len(calls)
+            for _ in range(2):
+                freezer.reference(*given, weights, precision, score)
+            assert len(calls) == before + 1
