@@ -113,7 +113,7 @@ def test_generate_evaluate_and_report(road: Path, capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert "ROUGE-1" in out and "0.1" in out
     assert (road / "report" / "front.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in (road / "report" / "front.html").read_text("utf-8")
+    assert "data:image/png;base64" in (road / "report" / "front.html").read_text("utf-8")
 
 
 def test_preference_accuracy_of_held_out_pairs(road: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.rows import SummaryRow
 from summpo.writer import Writer
+
+logging.getLogger("absl").setLevel(logging.WARNING)  # rouge-score announces its tokenizer each time
 
 
 def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> list[dict[str, Any]]:
