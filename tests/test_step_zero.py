@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
 from summpo.models import Model
@@ -40,10 +41,10 @@ def tiny_pairs(tiny_model_path: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def real_pairs(real_model_path: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pairs:
-    """The eight comparisons with the shortest articles, and the embedded model fine-tuned on their chosen summaries."""
+    """The four comparisons with the shortest articles, and the embedded model fine-tuned on their chosen summaries."""
     root = tmp_path_factory.mktemp("step-zero-real")
     (root / "data").mkdir()
-    for split, count in (("train", 8), ("validation", 2)):
+    for split, count in (("train", 4), ("validation", 2)):
         lines = (shared_data / "tldr_comparisons" / f"{split}.jsonl").read_text("utf-8").splitlines()
         shortest = sorted(lines, key=lambda line: len(str(json.loads(line)["info"])))[:count]
         (root / "data" / f"{split}.jsonl").write_text("\n".join(shortest), "utf-8")
@@ -60,6 +61,8 @@ def with_sft(root: Path, settings: list[str], model: Path, texts: list[tuple[str
     all_rows = [f"batch_size={len(texts)}", "validation.times=0"]
     sft = run([*settings, *all_rows, "objective=sft", "trainer.max_steps=1", f"output_dir={root / 'sft'}"], root / "log")
     assert sft.code == 0, sft.err
+    adapter = load_file(root / "sft" / "adapter" / "adapter_model.safetensors")
+    assert any(weight.any() for name, weight in adapter.items() if "lora_B" in name)
     merge(Model(path=str(model)), root / "sft" / "adapter", root / "merged", "float32", root / "cache")
     return Pairs(root / "merged", [*settings, *all_rows, f"model.path={root / 'merged'}"], texts)
 

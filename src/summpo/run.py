@@ -146,7 +146,7 @@ def load_base(parts: TrainParts, cache: Path) -> Base:
     folder = resolve(parts.model, cache)
     return Base(
         folder=folder,
-        tokenizer=load_tokenizer(folder),
+        tokenizer=load_tokenizer(folder, parts.model.trust_remote_code),
         fingerprint=fingerprint_weights(folder, cache),
         store=ColumnStore(cache / "columns"),
         cache=cache,

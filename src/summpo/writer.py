@@ -64,4 +64,4 @@ def load_writer(
         policy = load_adapter(base, Path(model.adapter), fingerprint_weights(folder, cache), trainable=False)
         base = policy.merge_and_unload() if model.quantization is None else policy  # pyright: ignore[reportCallIssue]
     device = torch.device("cuda" if accelerator in ("gpu", "cuda") else "cpu")
-    return Writer(base.to(device).eval(), load_tokenizer(folder), prompt, limits, decoding)  # type: ignore[arg-type]
+    return Writer(base.to(device).eval(), load_tokenizer(folder, model.trust_remote_code), prompt, limits, decoding)  # type: ignore[arg-type]
