@@ -111,7 +111,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["dataset=jsonl"], ["path must be text, got None (config key dataset.path)"]),
     (["~model.path"], ["model.path"]),
     (["~w"], ["w"]),
-    (["model.path=???"], ["model.path is required"]),
+    (["model.path=???"], ["path is required"]),
     ([*M, "~margin_reward.length.weight"], ["margin_reward.length.weight is required"]),
     (["objective=null"], ["objective=null"]),
     (["~objective"], ["objective is set and nothing was chosen for it: there is no _target_"]),

@@ -10,7 +10,7 @@ from summpo.errors import UserError, require, require_choice, require_number
 
 def test_require() -> None:
     require(True, "never said")
-    with pytest.raises(UserError, match="^the sentence$"):
+    with pytest.raises(UserError, match=r"^the sentence$"):
         require(False, "the sentence")
 
 

@@ -127,7 +127,7 @@ def test_the_gradient_is_that_of_the_full_logits(tiny_model_path: Path) -> None:
     gradients = []
     for compute in (
         lambda model: completion_log_probs(model, batch_of(SEQUENCES)).tokens.sum(),
-        lambda model: sum(by_full_logits(model, *sequence).sum() for sequence in SEQUENCES),
+        lambda model: torch.cat([by_full_logits(model, *sequence) for sequence in SEQUENCES]).sum(),
     ):
         policy = with_adapter(tiny_model_path)
         compute(policy).backward()

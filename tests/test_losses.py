@@ -30,6 +30,12 @@ def pair(value: float) -> Tensor:
     return torch.tensor([value], dtype=torch.float64)
 
 
+def halves(rewards: Tensor) -> tuple[Tensor, Tensor]:
+    """The rewards of the chosen and of the rejected completions."""
+    chosen, rejected = rewards.chunk(2)
+    return chosen, rejected
+
+
 def logit_of(chosen: float, rejected: float, margin: float = 0.0, w0: float = 1.0) -> Tensor:
     return margin_logit(pair(chosen), pair(rejected), pair(margin), w0)
 
@@ -60,7 +66,7 @@ class TestByHand:
         assert reward.tolist() == pytest.approx([0.2, -0.1])
         margin = weighted_margin(torch.tensor([[-10.0, 0.3]]), torch.tensor([0.02, 0.5]))
         assert margin.tolist() == pytest.approx([-0.05])
-        logit = margin_logit(*reward.chunk(2), margin, 0.5)
+        logit = margin_logit(*halves(reward), margin, 0.5)
         assert logit.tolist() == pytest.approx([0.7])
         assert sigmoid_link(logit).tolist() == pytest.approx([0.403186], abs=1e-6)
 
@@ -101,7 +107,7 @@ class TestLaws:
         self, chosen: float, rejected: float, beta: float, w0: float
     ) -> None:
         same = torch.tensor([chosen, rejected])
-        logit = margin_logit(*implicit_reward(same, same, beta).chunk(2), torch.zeros(1), w0)
+        logit = margin_logit(*halves(implicit_reward(same, same, beta)), torch.zeros(1), w0)
         assert sigmoid_link(logit).item() == pytest.approx(LN2, abs=1e-7)
 
     @given(rewards, rewards, st.lists(margins, min_size=0, max_size=3), positive)
@@ -157,7 +163,7 @@ class TestGradients:
         )
 
         def loss(policy: Tensor) -> Tensor:
-            return sigmoid_link(margin_logit(*implicit_reward(policy, reference, 0.3).chunk(2), 0.1 * margin, 0.5))
+            return sigmoid_link(margin_logit(*halves(implicit_reward(policy, reference, 0.3)), 0.1 * margin, 0.5))
 
         assert torch.autograd.gradcheck(loss, (policy,))
 

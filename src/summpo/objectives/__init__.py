@@ -33,8 +33,11 @@ class PairwiseObjective(Protocol):
     learns_from: ClassVar[str]
     """"pairs"."""
     needs_reference: ClassVar[bool]
-    w0: float
-    """What the logit is divided by: the weight of the human preference beside the margin rewards' weights."""
+
+    @property
+    def w0(self) -> float:
+        """What the logit is divided by: the weight of the human preference beside the margin rewards' weights."""
+        ...
 
     def reward(self, policy: LogProbs, reference: LogProbs | None) -> Tensor:
         """Float [sequence]: what the policy's log-probs say that each completion is worth."""
