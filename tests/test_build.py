@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import fits, from_fields, from_target, margins_of, named, train_parts, writing_parts
 from summpo.compose import compose_config
@@ -264,9 +264,9 @@ class Made:
 
 
 def test_from_fields_takes_the_fields_and_no_others() -> None:
-    node = OmegaConf.create({"needed": "${number}", "number": 2, "choice": None})
-    node.needed = "text"
-    assert from_fields(Made, node, "made") == Made("text", 2)  # type: ignore[arg-type]
+    node = DictConfig({"needed": "text", "number": "${twice:1}", "choice": None})
+    OmegaConf.register_new_resolver("twice", lambda number: 2 * number, replace=True)
+    assert from_fields(Made, node, "made") == Made("text", 2)
     for content, words in [
         ({}, "made.needed is required"),
         ({"needed": "a", "fixed": "b"}, "unknown option made.fixed; made has needed, number, names, choice, made"),
@@ -278,7 +278,7 @@ def test_from_fields_takes_the_fields_and_no_others() -> None:
         ({"needed": "${nope}"}, "made.needed: Interpolation key 'nope' not found"),
     ]:
         with pytest.raises(UserError) as refusal:
-            from_fields(Made, OmegaConf.create(content), "made")
+            from_fields(Made, DictConfig(content), "made")
         assert str(refusal.value) == words
 
 

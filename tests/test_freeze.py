@@ -251,7 +251,7 @@ class TestReference:
         self, freezer: Freezer, tokens: tuple[Tokenized, str], score: Callable, calls: list
     ) -> None:
         others = freezer.tokens(ROWS[:2], Prompt(), LIMITS)
-        for given, weights, precision in [
+        for (tokenized, key), weights, precision in [
             (tokens, {"model": "m", "adapter": None}, "32-true"),
             (others, {"model": "m", "adapter": None}, "32-true"),
             (tokens, {"model": "n", "adapter": None}, "32-true"),
@@ -260,5 +260,5 @@ class TestReference:
         ]:
             before = len(calls)
             for _ in range(2):
-                freezer.reference(*given, weights, precision, score)
+                freezer.reference(tokenized, key, weights, precision, score)
             assert len(calls) == before + 1

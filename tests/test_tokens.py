@@ -61,8 +61,7 @@ def test_text_in_is_text_out_and_eos_is_last(
     assert text_of(tokenizer, prompt) == PLAIN.around(document)
     for ids, text in zip(sides, (chosen, rejected), strict=True):
         assert text_of(tokenizer, ids[:-1]) == text
-        assert ids.count(tokenizer.eos_token_id) == 1
-        assert ids[-1] == tokenizer.eos_token_id
+        assert [i for i, token in enumerate(ids) if token == tokenizer.eos_token_id] == [len(ids) - 1]
 
 
 @given(documents, completions, completions, st.integers(8, 80))
@@ -231,8 +230,8 @@ def test_a_row_that_just_fits_is_not_cut(tokenizer: PreTrainedTokenizerBase) -> 
 
 def test_the_chat_template_is_read_whole(tokenizer: PreTrainedTokenizerBase) -> None:
     ((prompt, _, _),) = ids_of(tokenize([pair("cats")], tokenizer, CHAT, ROOMY))
-    start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
-    assert (prompt.count(start), prompt.count(end)) == (3, 2), "markers are tokens of their own"
+    markers = [tokenizer.convert_tokens_to_ids(marker) for marker in ("<|im_start|>", "<|im_end|>")]
+    assert [sum(token == marker for token in prompt) for marker in markers] == [3, 2], "markers are tokens of their own"
     assert text_of(tokenizer, prompt) == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nSummarise: cats<|im_end|>\n<|im_start|>assistant\n"
     )

@@ -22,8 +22,8 @@ def one_token_each(values: list[float]) -> LogProbs:
 
 def loss_of(objective: DPO, policy: LogProbs, reference: LogProbs) -> torch.Tensor:
     """Float [pair], as the training step puts it together without a margin."""
-    rewards = objective.reward(policy, reference).chunk(2)
-    return objective.link(margin_logit(*rewards, torch.zeros_like(rewards[0]), objective.w0))
+    chosen, rejected = objective.reward(policy, reference).chunk(2)
+    return objective.link(margin_logit(chosen, rejected, torch.zeros_like(chosen), objective.w0))
 
 
 def test_by_hand() -> None:

@@ -38,10 +38,10 @@ def length_margin(counts: list[int]) -> Tensor:
     return torch.tensor([[chosen - rejected]], dtype=torch.float64)
 
 
-def loss_of(objective: PairwiseObjective, policy: list[float], reference: list[float], margin: Tensor) -> float:
+def loss_of(objective: MODPO | DPO, policy: list[float], reference: list[float], margin: Tensor) -> float:
     """The loss of one pair, as the training step puts it together."""
-    rewards = objective.reward(one_token_each(policy), one_token_each(reference)).chunk(2)
-    return objective.link(margin_logit(*rewards, margin, objective.w0)).item()
+    chosen, rejected = objective.reward(one_token_each(policy), one_token_each(reference)).chunk(2)
+    return objective.link(margin_logit(chosen, rejected, margin, objective.w0)).item()
 
 
 def test_by_hand() -> None:

@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from summpo.build import train_parts
 from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
@@ -54,6 +55,8 @@ def run(arguments: list[str]) -> int:
     sys.argv = [before[0], *arguments]
     try:
         hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(sentence_of(error)) from error
     finally:
         sys.argv = before
     return 0
