@@ -41,7 +41,7 @@ from summpo.models.fingerprints import fingerprint_adapter, fingerprint_tokenize
 from summpo.models.loading import load_base as load_model
 from summpo.models.loading import load_tokenizer
 from summpo.models.saving import save_full
-from summpo.models.sources import resolve
+from summpo.models.sources import base_name, check_context, resolve
 from summpo.module import PreferenceModule, SFTModule
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow, SummaryRow
@@ -145,6 +145,7 @@ class Base:
 def load_base(parts: TrainParts, cache: Path) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
     folder = resolve(parts.model, cache)
+    check_context(folder, parts.limits.max_length)
     return Base(
         folder=folder,
         tokenizer=load_tokenizer(folder, parts.model.trust_remote_code),
@@ -383,7 +384,8 @@ def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> Pa
     if parts.lora is None and parts.model.adapter is None:
         save_full(policy, run.model, base.tokenizer)  # type: ignore[arg-type]
         return run.model
-    save_adapter(policy, run.adapter, parts.model.path, base.fingerprint, base.tokenizer)  # type: ignore[arg-type]
+    name = base_name(parts.model, base.folder)  # a Hub id or a folder: what plain PEFT finds again
+    save_adapter(policy, run.adapter, name, base.fingerprint, base.tokenizer)  # type: ignore[arg-type]
     return run.adapter
 
 

@@ -15,7 +15,7 @@ from summpo.models import Model
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.loading import load_base, load_tokenizer
-from summpo.models.sources import resolve
+from summpo.models.sources import check_context, resolve
 from summpo.prompts import Prompt
 from summpo.rows import SummaryRow
 from summpo.tokens import Limits, prompt_tokens
@@ -59,6 +59,7 @@ def load_writer(
 ) -> Writer:
     """Loads the model and adds its adapter to its weights, so that writing pays for one model."""
     folder = resolve(model, cache)
+    check_context(folder, limits.max_length)
     base = load_base(folder, model)
     if model.adapter is not None:
         policy = load_adapter(base, Path(model.adapter), fingerprint_weights(folder, cache), trainable=False)

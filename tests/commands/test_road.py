@@ -71,6 +71,13 @@ def test_merged_is_a_plain_transformers_folder(road: Path) -> None:
     assert model(**tokenizer("The cat", return_tensors="pt")).logits.shape[-1] == model.config.vocab_size
 
 
+def test_plain_peft_loads_the_adapter_on_the_base_that_it_names(road: Path) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    policy = AutoPeftModelForCausalLM.from_pretrained(road / "modpo" / "w=0.1" / "adapter")
+    assert Path(policy.peft_config["default"].base_model_name_or_path) == road / "sft" / "merged"
+
+
 def test_pairs_prefer_what_covers_more_of_the_reference(road: Path) -> None:
     rows = [json.loads(line) for line in (road / "pairs" / "train.jsonl").read_text("utf-8").splitlines()]
     assert rows and all(row["score_chosen"] >= row["score_rejected"] for row in rows)

@@ -8,7 +8,7 @@ import pytest
 
 from summpo.errors import UserError
 from summpo.models import Model, sources
-from summpo.models.sources import base_name, check_paths, resolve, weight_files
+from summpo.models.sources import base_name, check_context, check_paths, resolve, weight_files
 
 
 def refusal(model: Model) -> str:
@@ -166,3 +166,9 @@ class TestHub:
         monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
         with pytest.raises(UserError, match="holds no weights"):
             resolve(Model(path="owner/name"), tmp_path)
+
+
+def test_rows_longer_than_the_context_are_refused(tiny_model_path: Path) -> None:
+    check_context(tiny_model_path, 512)
+    with pytest.raises(UserError, match=r"context of 512 tokens, got 513 \(config key tokens\.max_length\)"):
+        check_context(tiny_model_path, 513)

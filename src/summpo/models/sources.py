@@ -66,6 +66,20 @@ def resolve(model: Model, cache_dir: Path) -> Path:
     return convert(source, cache_dir)
 
 
+def check_context(folder: Path, max_length: int) -> None:
+    """Checks that rows of `max_length` tokens fit the positions that the model was made for.
+
+    Raises:
+        UserError: naming both numbers.
+    """
+    positions = json.loads((folder / "config.json").read_text("utf-8")).get("max_position_embeddings")
+    require(
+        not isinstance(positions, int) or max_length <= positions,
+        f"max_length must be at most the model's context of {positions} tokens, got {max_length} "
+        "(config key tokens.max_length)",
+    )
+
+
 def base_name(model: Model, folder: Path) -> str:
     """How others find the base again: the Hub id, or else the `folder` that `resolve` gave."""
     return model.path if _on_disk(model) is None else str(folder)
