@@ -102,10 +102,11 @@ class TestCommandLines:
 
     @pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
     def test_an_experiment_begins_with_its_own(self, file: Path) -> None:
-        first = file.read_text("utf-8").splitlines()[0]
-        (line, *_) = own_command_lines(file)
-        assert first == f"# {line}"
-        assert f"experiment={file.stem}" in shlex.split(line)
+        lines = [line for line in file.read_text("utf-8").splitlines() if line != "# @package _global_"]
+        (command, *_) = own_command_lines(file)
+        assert lines[0] == f"# {command}"
+        assert f"experiment={file.stem}" in shlex.split(command)
+        check(command)
 
     def test_in_comments_compose_and_build(self) -> None:
         lines = [line for file in sorted(CONF.rglob("*.yaml")) for line in own_command_lines(file)]

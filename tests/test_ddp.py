@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-from train_runs import SECONDS, Ended, adapter_bytes, files_of, metrics_of, run, run_ranks, small, summary_of, write_splits
+from train_runs import (
+    SECONDS,
+    Ended,
+    adapter_bytes,
+    files_of,
+    metrics_of,
+    run,
+    run_ranks,
+    small,
+    summary_of,
+    write_splits,
+)
 
 OBJECTIVES = {
     # 21 rows: the last batch of an epoch is 3 rows here and 2 there

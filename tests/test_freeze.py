@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from summpo.columns import ColumnStore
@@ -164,11 +166,17 @@ class TestMargins:
             freezer.margins(ROWS, np.arange(5), {"wrong": Wrong(values)})
         assert str(refusal.value) == sentence
 
-    def test_tokens_are_those_of_the_text_alone(self, freezer: Freezer) -> None:
-        assert freezer.count_tokens([]) == []
+    def test_tokens_are_those_of_the_text_alone(self, freezer: Freezer, tiny_model_path: Path) -> None:
         texts = ["", "x", "The cat sat.", "😀"]
-        assert freezer.count_tokens(texts) == [len(freezer.tokenizer.tokenize(text)) for text in texts]
-        assert freezer.count_tokens(texts)[:2] == [0, 1]
+        counts = freezer.count_tokens(texts)
+        assert counts == [len(freezer.tokenizer.tokenize(text)) for text in texts]
+        assert counts[:2] == [0, 1]
+        assert freezer.count_tokens([]) == []
+        with_bos: Any = load_tokenizer(tiny_model_path)
+        with_bos.backend_tokenizer.post_processor = TemplateProcessing(
+            single="<|im_start|> $A <|im_end|>", special_tokens=[("<|im_start|>", 0), ("<|im_end|>", 1)]
+        )
+        assert replace(freezer, tokenizer=with_bos).count_tokens(texts) == counts
 
 
 def scored(model: PreTrainedModel, rows: TokenRows, batch_size: int = 4) -> tuple[Ragged, ...]:

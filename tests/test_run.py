@@ -179,9 +179,7 @@ def test_validation_does_not_depend_on_its_batch_size(trial: Trial, tmp_path: Pa
 
 
 def test_sft_validation_is_the_mean_over_tokens(trial: Trial, tmp_path: Path) -> None:
-    trained(
-        trial.settings, tmp_path, objective="sft", trainer__max_steps=2, validation__times=1, optimizer__lr=1e-3
-    )
+    trained(trial.settings, tmp_path, objective="sft", trainer__max_steps=2, validation__times=1, optimizer__lr=1e-3)
     policy, tokenizer = load_policy(trial.model, tmp_path / "adapter")
     rows = rows_of(trial.data / "validation.jsonl")
     sums = [log_prob(policy, tokenizer, row, row["chosen"]) for row in rows]
@@ -204,7 +202,9 @@ def test_two_batches_of_four_make_the_step_of_one_of_eight(trial: Trial, tmp_pat
     common["dataset__path"] = tmp_path / "data"
     trained(trial.settings, tmp_path / "eight-16", batch_size=8, **common)
     trained(trial.settings, tmp_path / "four-16", batch_size=4, trainer__accumulate_grad_batches=2, **common)
-    eight, four = (load_file(tmp_path / f"{name}-16" / "adapter" / "adapter_model.safetensors") for name in ("eight", "four"))
+    eight, four = (
+        load_file(tmp_path / f"{name}-16" / "adapter" / "adapter_model.safetensors") for name in ("eight", "four")
+    )
     for name, weight in eight.items():
         assert four[name] == pytest.approx(weight, rel=1e-3, abs=1e-5)
     rows = zip(metrics_of(tmp_path / "eight-16"), metrics_of(tmp_path / "four-16"), strict=True)
@@ -232,7 +232,9 @@ def test_full_fine_tuning_leaves_a_whole_model(trial: Trial, tmp_path: Path) -> 
     trained(trial.settings, tmp_path, lora="null", validation__times=1, optimizer__lr=1e-3)
     assert not (tmp_path / "adapter").exists()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
-    models = [AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (trial.model, tmp_path / "model")]
+    models = [
+        AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (trial.model, tmp_path / "model")
+    ]
     losses = []
     for row in rows_of(trial.data / "validation.jsonl"):
         before, after = (
@@ -280,7 +282,8 @@ def test_tensorboard_gets_the_metrics_and_the_settings(trial: Trial, tmp_path: P
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     ended = run(
-        [*trial.settings, "logger=tensorboard", "validation.times=1", f"output_dir={tmp_path / 'run'}"], tmp_path / "log"
+        [*trial.settings, "logger=tensorboard", "validation.times=1", f"output_dir={tmp_path / 'run'}"],
+        tmp_path / "log",
     )
     assert ended.code == 0, ended.err
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()

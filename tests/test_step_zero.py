@@ -59,7 +59,9 @@ def real_pairs(real_model_path: Path, shared_data: Path, tmp_path_factory: pytes
 
 def with_sft(root: Path, settings: list[str], model: Path, texts: list[tuple[str, str]]) -> Pairs:
     all_rows = [f"batch_size={len(texts)}", "validation.times=0"]
-    sft = run([*settings, *all_rows, "objective=sft", "trainer.max_steps=1", f"output_dir={root / 'sft'}"], root / "log")
+    sft = run(
+        [*settings, *all_rows, "objective=sft", "trainer.max_steps=1", f"output_dir={root / 'sft'}"], root / "log"
+    )
     assert sft.code == 0, sft.err
     adapter = load_file(root / "sft" / "adapter" / "adapter_model.safetensors")
     assert any(weight.any() for name, weight in adapter.items() if "lora_B" in name)

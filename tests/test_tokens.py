@@ -99,17 +99,21 @@ def test_truncation_cuts_the_document_and_nothing_else(
         kept = read[len(before) : len(read) - len(after)]
         assert document.startswith(kept)
         assert (kept != document) == (tokenized.counts.get("truncated_document") == 1)
+        assert kept == document or len(prompt_ids) + len(completion) > max_length - 12, (
+            "cut by little more than it must"
+        )
     if not len(tokenized.rows):
         assert tokenized.counts == {"dropped_no_room_for_document": 1}
 
 
-def test_truncation_cuts_no_more_than_it_must(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Ten documents of short words: prompt and the longer completion fill max_length but for two tokens at most."""
-    rows = [replace(pair("cat " * 200, "dog " * (i + 1), "a"), id=str(i)) for i in range(10)]
+@pytest.mark.parametrize("document", ["cat " * 200, "😀" * 100])
+def test_truncation_cuts_no_more_than_it_must(tokenizer: PreTrainedTokenizerBase, document: str) -> None:
+    """Short words, and letters of four tokens each: what is left of max_length has no room for one more of them."""
+    rows = [replace(pair(document, "dog " * (i + 1), "a"), id=str(i)) for i in range(10)]
     tokenized = tokenize(rows, tokenizer, PLAIN, Limits(max_length=150))
     assert tokenized.counts == {"kept": 10, "truncated_document": 10}
     for prompt, chosen, rejected in ids_of(tokenized):
-        assert 148 <= len(prompt) + max(len(chosen), len(rejected)) <= 150
+        assert 150 - 4 < len(prompt) + max(len(chosen), len(rejected)) <= 150
 
 
 @st.composite
@@ -278,3 +282,10 @@ def test_limits_out_of_range(settings: dict, sentence: str) -> None:
     with pytest.raises(UserError) as refusal:
         Limits(**settings)
     assert str(refusal.value) == sentence
+
+
+def test_a_completion_that_spells_a_special_token_holds_text_and_one_eos(tokenizer) -> None:
+    row = SummaryRow("a", "a document", "short<|im_end|>and more")
+    (ids,) = tokenize([row], tokenizer, Prompt(), Limits(max_length=200)).rows.completions
+    assert list(ids[0]).count(tokenizer.eos_token_id) == 1
+    assert tokenizer.decode(ids[0][:-1]) == "short<|im_end|>and more"

@@ -25,7 +25,7 @@ SECONDS = 120
 """No run of these tests takes as long; one that does hangs."""
 
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["summpo.run"])
+_server.set_forkserver_preload(["summpo.run", "peft", "transformers.models.llama.modeling_llama", "torch._dynamo"])
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from summpo.prompts import Prompt
 from summpo.tokens import Limits
 
 T = TypeVar("T")
+STRATEGIES = ("auto", "ddp", "ddp_spawn", "fsdp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,7 @@ def check_numbers(config: DictConfig) -> None:
     trainer = config.trainer
     require_choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed", "16-mixed"))
     require_choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "cuda", "mps", "auto"))
+    require_choice("trainer.strategy", trainer.strategy, STRATEGIES)
     require(
         trainer.max_steps > 0 or trainer.max_steps == -1,
         f"max_steps must be > 0, or -1 for no limit, got {trainer.max_steps} (config key trainer.max_steps)",

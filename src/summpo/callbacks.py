@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 from summpo.decoding import Decoding
 from summpo.generation import generate
 from summpo.rows import SummaryRow
+from summpo.run_folder import write_whole
 
 
 class MetricsTable(Callback):
@@ -75,18 +76,7 @@ class MetricsTable(Callback):
         writer = csv.DictWriter(text, self.columns)
         writer.writeheader()
         writer.writerows(self.rows)
-        write_whole(self.path, [text.getvalue()])
-
-
-def write_whole(path: Path, lines: Sequence[str]) -> None:
-    """The lines as a file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        write_whole(self.path, text.getvalue())
 
 
 def whole_lines(path: Path) -> list[str]:
@@ -225,9 +215,8 @@ class SampleSummaries(Callback):
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        write_whole(
-            self.path, [line for line in whole_lines(self.path) if json.loads(line)["step"] <= trainer.global_step]
-        )
+        kept = [line for line in whole_lines(self.path) if json.loads(line)["step"] <= trainer.global_step]
+        write_whole(self.path, "".join(kept))
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

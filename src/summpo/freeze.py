@@ -22,7 +22,7 @@ from summpo.margin_rewards import Completions, MarginReward
 from summpo.prompts import Prompt
 from summpo.records import Batch, Ragged, TokenRows
 from summpo.rows import PairRow, SummaryRow
-from summpo.tokens import Limits, Tokenized, completions_of, tokenize
+from summpo.tokens import Limits, Tokenized, completions_of, text_tokens, tokenize
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,9 +96,7 @@ class Freezer:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text alone: no special tokens, no EOS."""
-        if not texts:
-            return []
-        return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]  # type: ignore[arg-type]
+        return [len(ids) for ids in text_tokens(texts, self.tokenizer)]
 
 
 def margin_values(

@@ -129,9 +129,18 @@ class RunFolder:
     def write_summary(self, summary: dict[str, Any]) -> None:
         """summary.json, whole or not at all."""
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.summary_path.with_suffix(".json.tmp")
-        temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8")
-        os.replace(temporary, self.summary_path)
+        write_whole(self.summary_path, json.dumps(summary, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The text as a file, whole or not at all; line ends stay as they are."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def settings(config: dict[str, Any]) -> dict[str, Any]:

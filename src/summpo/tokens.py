@@ -105,6 +105,13 @@ def tokenize(
     return Tokenized(token_rows, np.asarray(kept, np.int64), {name: n for name, n in sorted(counts.items()) if n})
 
 
+def text_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    """The ids of each text alone: no special tokens, no EOS, and where the text spells one (<|im_end|>) it is text."""
+    if not texts:
+        return []
+    return tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]  # type: ignore[return-value]
+
+
 def completion_tokens(
     row: SummaryRow | PairRow, tokenizer: PreTrainedTokenizerBase, limits: Limits
 ) -> tuple[list[int], ...]:
@@ -118,7 +125,7 @@ def completion_tokens(
         sentence = f"row {row.id}: chosen and rejected are the same text (tokens.identical=drop drops it)"
         raise _Dropped("identical_pair", sentence, limits.identical)
     eos = tokenizer.eos_token_id
-    return tuple([*tokenizer(text, add_special_tokens=False)["input_ids"], eos] for text in texts)  # type: ignore[misc]
+    return tuple([*ids, eos] for ids in text_tokens(texts, tokenizer))
 
 
 def prompt_tokens(

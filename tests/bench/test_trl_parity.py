@@ -58,10 +58,10 @@ def setting(request: pytest.FixtureRequest, tmp_path: Path) -> Setting:
     if request.param == "tiny":
         file = write_rows(tmp_path / "rows.jsonl", 20 * BATCH)
         columns = [json.loads(line) for line in file.read_text().splitlines()]
-        return Setting(model, [PairRow(**row) for row in columns], lr=1e-3, tolerance=0.02)
+        return Setting(model, [PairRow(**row) for row in columns], lr=1e-2, tolerance=0.01)
     file = request.getfixturevalue("shared_data") / "tldr_comparisons" / "train.jsonl"
     shortest = sorted(file.read_text("utf-8").splitlines(), key=len)[: 3 * BATCH]
-    return Setting(model, [comparison(json.loads(line), i) for i, line in enumerate(shortest)], lr=1e-4, tolerance=0.02)
+    return Setting(model, [comparison(json.loads(line), i) for i, line in enumerate(shortest)], lr=2e-4, tolerance=0.05)
 
 
 def comparison(source: dict[str, Any], number: int) -> PairRow:

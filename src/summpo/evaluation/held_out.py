@@ -15,6 +15,7 @@ from summpo.errors import require
 from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.rows import SummaryRow
+from summpo.tokens import text_tokens
 from summpo.writer import Writer
 
 logging.getLogger("absl").setLevel(logging.WARNING)  # rouge-score announces its tokenizer each time
@@ -34,7 +35,7 @@ def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> l
                 "document": row.document,
                 "summary": text,
                 "references": list(row.references or (row.summary,)),
-                "length_tokens": len(writer.tokenizer(text, add_special_tokens=False)["input_ids"]),  # type: ignore[arg-type]
+                "length_tokens": len(text_tokens([text], writer.tokenizer)[0]),
                 "length_words": len(text.split()),
                 "ended": written.ended,
             }
@@ -61,10 +62,7 @@ def margin_means(
     completions = Completions(
         documents=[s["document"] for s in samples],
         texts=[s["summary"] for s in samples],
-        count_tokens=lambda texts: [
-            len(ids)
-            for ids in writer.tokenizer(list(texts), add_special_tokens=False)["input_ids"]  # type: ignore[arg-type]
-        ],
+        count_tokens=lambda texts: [len(ids) for ids in text_tokens(texts, writer.tokenizer)],
     )
     return {
         f"eval/margin/{name}": sum(values) / len(values)

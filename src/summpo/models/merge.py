@@ -49,7 +49,7 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
     before = _probe(policy.get_base_model())
     merged: Any = policy.merge_and_unload()
     # an adapter of other tools on a head that shares the embeddings' weights would change both
-    if not torch.allclose(before, _probe(merged), rtol=1e-3, atol=1e-3):
+    if not torch.allclose(before, _probe(merged), rtol=1e-3, atol=1e-3 * float(before.abs().max())):
         raise RuntimeError(f"merging {adapter} into {folder} changes what they compute, so nothing was written")
     merged.to(getattr(torch, dtype))
     story = f"Base `{base_name(model, folder)}`, with the adapter `{adapter.name}` added to its weights."

@@ -1,0 +1,157 @@
+"""The modules' own part: which numbers are logged, what a checkpoint keeps, what dropout depends on, when to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from summpo.batches import Plan, completion_batch, pair_batch
+from summpo.log_probs import completion_log_probs
+from summpo.losses import margin_logit, sigmoid_link
+from summpo.models import Lora, Model
+from summpo.models.adapters import add_lora
+from summpo.models.loading import load_base
+from summpo.module import BadLoss, PreferenceModule, SFTModule
+from summpo.objectives.modpo import MODPO
+from summpo.objectives.sft import SFT
+from summpo.optimizers import AdamW
+from summpo.records import FrozenColumns, PairBatch, Ragged, TokenRows
+
+PLAN = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=5)
+
+
+@pytest.fixture(scope="module")
+def policy(tiny_model_path: Path) -> nn.Module:
+    torch.manual_seed(0)
+    model = load_base(tiny_model_path, Model(path=str(tiny_model_path)))
+    return add_lora(model, Lora(r=2, alpha=4, dropout=0.5, target_modules="all-linear"))
+
+
+def ragged(*rows: list[float], dtype: type = np.int32) -> Ragged:
+    return Ragged.from_rows([np.asarray(row) for row in rows], dtype)
+
+
+def pairs() -> PairBatch:
+    """Two pairs with two margin rewards; the reference gives each token a log-prob of -5."""
+    chosen, rejected = ragged([7, 8, 1], [9, 1]), ragged([10, 1], [11, 12, 13, 1])
+    rows = TokenRows(("a", "b"), ragged([5, 6], [5, 6, 7]), (chosen, rejected))
+    reference = tuple(ragged(*([-5.0] * n for n in side.lengths), dtype=np.float32) for side in (chosen, rejected))
+    margins = np.asarray([[-1.0, 300.5], [2.0, 0.0]], np.float32)
+    return pair_batch(FrozenColumns(rows, reference, margins), np.arange(2), np.ones(2), pad_id=1)
+
+
+def preference(policy: nn.Module) -> PreferenceModule:
+    return PreferenceModule(policy, MODPO(beta=0.2, w0=0.5), [0.1, 0.01], AdamW(), PLAN, total_steps=1)
+
+
+def test_a_pairs_numbers_are_those_of_its_log_probs_and_margins(policy: nn.Module) -> None:
+    module, batch = preference(policy).eval(), pairs()
+    with torch.no_grad():
+        values = module.per_pair(batch)
+        sums = completion_log_probs(policy, batch).sums()
+    # the reference's sums are -5 a token: 3 and 2 chosen, 2 and 4 rejected
+    chosen = 0.2 * (sums[:2] - torch.tensor([-15.0, -10.0]))
+    rejected = 0.2 * (sums[2:] - torch.tensor([-10.0, -20.0]))
+    margin = torch.tensor([-0.1 + 3.005, 0.2])
+    expected = {
+        "loss": sigmoid_link(margin_logit(chosen, rejected, margin, 0.5)),
+        "reward_margin": chosen - rejected,
+        "weighted_margin": margin,
+        "implicit_reward_chosen": chosen,
+        "implicit_reward_rejected": rejected,
+        "log_prob_chosen": sums[:2],
+        "log_prob_rejected": sums[2:],
+        "reward_accuracy": (chosen > rejected).float(),
+        "reward_accuracy_with_margin": (chosen - rejected > margin).float(),
+    }
+    assert values.keys() == expected.keys()
+    for name, value in expected.items():
+        assert values[name].tolist() == pytest.approx(value.tolist(), rel=1e-5), name
+
+
+def test_a_checkpoint_keeps_the_trainable_weights_alone(policy: nn.Module) -> None:
+    module = preference(policy)
+    checkpoint = {"state_dict": dict(module.state_dict())}
+    module.on_save_checkpoint(checkpoint)
+    assert checkpoint["state_dict"].keys() == {name for name, p in module.named_parameters() if p.requires_grad}
+    assert all("lora_" in name for name in checkpoint["state_dict"])
+
+
+@pytest.mark.parametrize("came_in_training", [True, False])
+def test_the_adapters_dropout_is_the_only_one_however_the_policy_came(
+    policy: nn.Module, came_in_training: bool
+) -> None:
+    policy.train(came_in_training)
+    module = preference(policy)
+    module.on_fit_start()
+    modes = {name: layer.training for name, layer in module.named_modules()}
+    assert any(modes.values())
+    assert all("lora_dropout" in name for name, training in modes.items() if training)
+
+
+def test_dropout_depends_on_seed_batch_and_rank_alone(policy: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(seed: int, batch: int, rank: int) -> float:
+        plan = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=seed)
+        module = SFTModule(policy, SFT(), AdamW(), plan, 1)
+        monkeypatch.setattr(SFTModule, "global_rank", rank)
+        torch.rand(batch)
+        module.on_train_batch_start(pairs(), batch)
+        return torch.rand(1).item()
+
+    places = [(5, 0, 0), (5, 1, 0), (5, 0, 1), (6, 0, 0), (2**40, 10**6, 7)]
+    assert [draw(*place) for place in places] == [draw(*place) for place in places]
+    assert len({draw(*place) for place in places}) == len(places)
+
+
+def in_one_process(module: Any) -> list[tuple[str, float]]:
+    """Gives a module what it asks of a trainer; returns the list of what it logs from now on."""
+    logged: list[tuple[str, float]] = []
+    module._trainer = SimpleNamespace(world_size=1, global_step=4, is_last_batch=False, _results=None)
+    module.log = lambda name, value, **options: logged.append((name, float(value)))
+    return logged
+
+
+def completions(share: list[float]) -> Any:
+    rows = TokenRows(("a", "b", "c"), ragged([5], [5, 6], [7]), (ragged([8, 1], [9, 10, 11, 1], [1]),))
+    frozen = FrozenColumns(rows, None, np.zeros((3, 0), np.float32))
+    return completion_batch(frozen, np.arange(3), np.asarray(share), pad_id=1)
+
+
+def test_sft_learns_the_mean_over_tokens_and_not_over_rows(policy: nn.Module) -> None:
+    module = SFTModule(policy, SFT(), AdamW(), PLAN, total_steps=1).eval()
+    logged = in_one_process(module)
+    batch = completions([1 / 7] * 3)  # 2 + 4 + 1 tokens
+    loss = module.training_step(batch, 0)
+    tokens = completion_log_probs(policy, batch).tokens
+    assert loss.item() == pytest.approx(-tokens.mean().item(), rel=1e-5)
+    assert logged == [("train/loss", pytest.approx(loss.item()))]
+
+
+def test_validation_leaves_out_what_only_fills_up(policy: nn.Module) -> None:
+    module = SFTModule(policy, SFT(), AdamW(), PLAN, total_steps=1).eval()
+    logged = in_one_process(module)
+    module.on_validation_epoch_start()
+    with torch.no_grad():
+        module.validation_step(completions([1, 1, 0]))
+        module.on_validation_epoch_end()
+        tokens = completion_log_probs(policy, completions([1, 1, 0])).tokens
+    assert logged == [("val/loss", pytest.approx(-tokens[:6].mean().item(), rel=1e-5))]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_with_its_rows(policy: nn.Module, value: float) -> None:
+    module = SFTModule(policy, SFT(), AdamW(), PLAN, total_steps=1).eval()
+    in_one_process(module)
+    with pytest.raises(BadLoss, match=f"the loss of step 5 is {value} on the rows a, b, c"):
+        module.training_step(completions([value] * 3), 0)
+    module.on_validation_epoch_start()
+    module.validation_step(completions([1, 1, 1]))
+    module.validation_step(completions([value] * 3))
+    with pytest.raises(BadLoss, match=f"the validation loss after step 4 is {value} on the rows a, b, c"):
+        module.on_validation_epoch_end()
