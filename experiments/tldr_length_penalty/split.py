@@ -1,9 +1,9 @@
-"""Cuts human comparisons (the `comparisons` schema) into short articles to train on and other short articles to test on.
+"""Cuts human comparisons (the `comparisons` schema) into short articles to train on and others to test on.
 
     python experiments/tldr_length_penalty/split.py COMPARISONS_FOLDER OUTPUT_FOLDER
 
-Articles of at most 480 tokens, ranked by a hash of their text: 40 for the test, 8 for validation, the rest for training,
-at most 6 comparisons an article there, so that no article rules. Both annotators of a contradiction are kept.
+Articles of at most 480 tokens, ranked by a hash of their text: 40 for the test, 8 for validation, the rest for
+training, at most 6 comparisons an article there, so that no article rules. Contradicting annotators are kept.
 """
 
 import hashlib
@@ -29,8 +29,7 @@ parts = {"test": short[:40], "validation": short[40:48], "train": short[48:]}
 target.mkdir(parents=True, exist_ok=True)
 for split, texts in parts.items():
     rows = [row for text in texts for row in articles[text][: 6 if split != "test" else None]]
-    lines = [
-        json.dumps({"id": row.id, "document": row.document, "chosen": row.chosen, "rejected": row.rejected}) for row in rows
-    ]
+    columns = ("id", "document", "chosen", "rejected")
+    lines = [json.dumps({name: getattr(row, name) for name in columns}) for row in rows]
     Path(target, f"{split}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{split}: {len(texts)} articles, {len(rows)} comparisons")

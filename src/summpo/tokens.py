@@ -109,7 +109,8 @@ def text_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> lis
     """The ids of each text alone: no special tokens, no EOS, and where the text spells one (<|im_end|>) it is text."""
     if not texts:
         return []
-    return tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]  # type: ignore[return-value]
+    encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)
+    return [list(ids) for ids in encoded["input_ids"]]  # type: ignore[arg-type]
 
 
 def completion_tokens(
