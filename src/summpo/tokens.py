@@ -125,7 +125,7 @@ def completion_tokens(
     if len(texts) == 2 and texts[0].strip() == texts[1].strip():
         sentence = f"row {row.id}: chosen and rejected are the same text (tokens.identical=drop drops it)"
         raise _Dropped("identical_pair", sentence, limits.identical)
-    eos = tokenizer.eos_token_id
+    eos = int(tokenizer.eos_token_id)  # type: ignore[arg-type]
     return tuple([*ids, eos] for ids in text_tokens(texts, tokenizer))
 
 
