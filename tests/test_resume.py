@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from train_runs import (
     REPOSITORY,
@@ -59,7 +60,7 @@ def uninterrupted(tiny_model_path: Path, tmp_path_factory: pytest.TempPathFactor
         validation__times=3,
         validation__samples=1,
         validation__max_new_tokens=4,
-        checkpoint_every=3,
+        checkpoint_every=6,
     )
     ended = run([*settings, f"output_dir={root / 'run'}"], root / "log")
     assert ended.code == 0, ended.err
@@ -103,8 +104,8 @@ def is_validation_after(step: int, module: Any, batch: Any, *rest: Any) -> bool:
     return module.global_step == step
 
 
-def is_rename_to(name: str, old: Any, new: Any) -> bool:
-    return Path(new).name == name
+def is_last_checkpoint_of(step: int, old: Any, new: Any) -> bool:
+    return Path(new).name == "last.ckpt" and torch.load(old, weights_only=True)["global_step"] == step
 
 
 def is_checkpoint_half_written(name: str, descriptor: int) -> bool:
@@ -120,18 +121,15 @@ def always(*args: Any) -> bool:
     return True
 
 
+TRAINING, VALIDATING = (("summpo.module.PreferenceModule", name) for name in ("training_step", "validation_step"))
 PLACES = {
-    "before the first checkpoint": ("summpo.module.PreferenceModule", "training_step", partial(is_batch, 3)),
-    "mid-epoch, between the batches of a step": (
-        "summpo.module.PreferenceModule",
-        "training_step",
-        partial(is_batch, 7),
-    ),
-    "during validation": ("summpo.module.PreferenceModule", "validation_step", partial(is_validation_after, 4)),
+    "before the first checkpoint": (*TRAINING, partial(is_batch, 3)),
+    "during validation": (*VALIDATING, partial(is_validation_after, 4)),
     "while best.ckpt is being written": ("os", "fsync", partial(is_checkpoint_half_written, ".best.ckpt.partial")),
-    "between best.ckpt and last.ckpt": ("os", "replace", partial(is_rename_to, "last.ckpt")),
+    "mid-epoch, between the batches of a step": (*TRAINING, partial(is_batch, 9)),
     "while last.ckpt is being written": ("os", "fsync", partial(is_checkpoint_half_written, ".next.ckpt.partial")),
-    "in the second epoch": ("summpo.module.PreferenceModule", "training_step", partial(is_batch, 17)),
+    "between best.ckpt and last.ckpt": ("os", "replace", partial(is_last_checkpoint_of, 8)),
+    "in the second epoch, two steps after a checkpoint": (*TRAINING, partial(is_batch, 21)),
     "after the last step, while the adapter is saved": ("summpo.run", "save_adapter", always),
 }
 
@@ -207,7 +205,7 @@ def test_a_run_does_not_go_on_with_other_data(uninterrupted: Uninterrupted, tmp_
     folder = tmp_path / "run"
     command = [*uninterrupted.settings, f"dataset.path={tmp_path / 'data'}", f"output_dir={folder}"]
     shutil.copytree(uninterrupted.data, tmp_path / "data")
-    owner, name, when = PLACES["in the second epoch"]
+    owner, name, when = PLACES["mid-epoch, between the batches of a step"]
     assert run(command, tmp_path / "log", partial(kill_before, owner, name, when)).code == -signal.SIGKILL
     before = files_of(folder / "checkpoints") | {"metrics.csv": (folder / "metrics.csv").read_bytes()}
 

@@ -70,7 +70,7 @@ def trial(tiny_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Tr
     return Trial(tiny_model_path, data, settings, root / "run")
 
 
-def rows_of(file: Path) -> list[dict[str, str]]:
+def rows_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
@@ -333,7 +333,7 @@ def read_wandb(file: Path) -> tuple[Any, dict[str, str], list[str]]:
 
 def wandb_records(file: Path) -> Iterator[Any]:
     """The records of a .wandb file: a LevelDB log, 7 bytes of header each and no record's header across two blocks."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.proto.wandb_internal_pb2 import Record  # pyright: ignore[reportAttributeAccessIssue]  (made at import)
 
     data, at, block = file.read_bytes(), 7, 2**15
     content = b""

@@ -100,7 +100,7 @@ def model_without_weights(trial: Trial, folder: Path) -> list[str]:
     return [f"model.path={folder / 'empty'}"]
 
 
-BAD = {
+BAD: dict[Callable[[Trial, Path], list[str]], tuple[str, ...]] = {
     missing_file: ("nowhere.jsonl",),
     malformed_line: ("rows.jsonl, line 4", "malformed JSON"),
     missing_column: ("rows.jsonl, line 4", "rejected"),

@@ -68,6 +68,7 @@ def small(model: Path, data: Path, cache: Path, **changes: object) -> list[str]:
         "dataset": "jsonl",
         "dataset.path": data,
         "cache_dir": cache,
+        "tokens.max_length": 512,
         "lora.r": 4,
         "lora.alpha": 8,
         "batch_size": 4,

@@ -56,7 +56,8 @@ SPLITS = ("train", "validation")
 # What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
 # mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
 # to be synchronised that are the same in every process already.
-logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+for library in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 for noise in (
     r".*module\(s\) in eval mode.*",
     ".*dataloader is not resumable.*",
