@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
     result: dict[str, Any] = evaluate(writer_of(config, parts), documents, rewards, out)
     result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if config.run is not None and has_pairs(parts.dataset, config.split):
-        from summpo.evaluation.preference import held_out_preference
+        from summpo.held_out_preference import held_out_preference
 
         result |= held_out_preference(Path(config.run), config)
     result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config)}

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from summpo.assemble import AUTOCAST, load_base, margin_column, reference_column, reference_scorer, text_rows
 from summpo.batches import pair_batch
 from summpo.build import train_parts
 from summpo.freeze import Freezer
@@ -18,7 +19,6 @@ from summpo.models.fingerprints import fingerprint_tokenizer
 from summpo.models.loading import load_base as load_model
 from summpo.module import pair_values
 from summpo.records import FrozenColumns
-from summpo.run import AUTOCAST, load_base, margin_column, reference_column, reference_scorer, text_rows
 from summpo.run_folder import RunFolder
 
 

@@ -1,0 +1,175 @@
+"""Lightning's side of a run: data module, module, trainer with its callbacks and loggers, and the fit itself."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import Logger, WandbLogger
+from omegaconf import DictConfig
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from summpo import batches
+from summpo.assemble import Base, Rows
+from summpo.build import TrainParts
+from summpo.callbacks import (
+    LastCheckpoint,
+    MetricsTable,
+    SampleSummaries,
+    ValidationSchedule,
+    WholeFiles,
+    best_checkpoint,
+)
+from summpo.data import ColumnData
+from summpo.datasets import one_per_document
+from summpo.decoding import Decoding
+from summpo.module import PreferenceModule, SFTModule
+from summpo.records import FrozenColumns
+from summpo.rows import PairRow, SummaryRow
+from summpo.run_folder import RunFolder
+from summpo.tokens import prompt_tokens
+
+# What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
+# mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
+# to be synchronised that are the same in every process already.
+for library in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(library).setLevel(logging.WARNING)
+for noise in (
+    r".*module\(s\) in eval mode.*",
+    ".*dataloader is not resumable.*",
+    ".*treespec, LeafSpec.*",
+    ".*does not have many workers.*",
+    ".*across ranks is zero.*",
+    r".*recommended to use `self\.log\(.*sync_dist=True.*",
+):
+    warnings.filterwarnings("ignore", noise)
+
+
+def make_data(
+    config: DictConfig, parts: TrainParts, frozen: dict[str, FrozenColumns], base: Base, world_size: int
+) -> ColumnData:
+    """The data module: which rows make which step."""
+    plan = batches.Plan(
+        rows=len(frozen["train"]),
+        batch_size=config.batch_size,
+        world_size=world_size,
+        accumulate=config.trainer.accumulate_grad_batches,
+        seed=config.seed,
+    )
+    from_pairs = parts.objective.learns_from == "pairs"
+    return ColumnData(
+        train=frozen["train"],
+        validation=frozen["validation"] if config.validation.times and len(frozen["validation"]) else None,
+        plan=plan,
+        total_batches=plan.total_batches(config.trainer.max_epochs, config.trainer.max_steps),
+        validations=config.validation.times,
+        eval_batch_size=config.eval_batch_size,
+        make_batch=batches.pair_batch if from_pairs else batches.completion_batch,
+        counts_tokens=not from_pairs,
+        pad_id=base.pad_id,
+    )
+
+
+def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTModule | PreferenceModule:
+    """The Lightning module of the objective's kind."""
+    if parts.objective.learns_from == "completions":
+        return SFTModule(policy, parts.objective, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
+    weights = [margin.weight for margin in parts.margins.values()]
+    return PreferenceModule(policy, parts.objective, weights, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
+
+
+def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
+    """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair."""
+    settings = config.trainer
+    checkpoint_best = [best_checkpoint(run.checkpoints)] if config.validation.times else []
+    return Trainer(
+        max_epochs=1,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy=settings.strategy,
+        precision=settings.precision,
+        accumulate_grad_batches=settings.accumulate_grad_batches,
+        gradient_clip_val=settings.gradient_clip_val,
+        log_every_n_steps=settings.log_every_n_steps,
+        enable_progress_bar=settings.enable_progress_bar,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=run.path,
+        logger=[instantiate(node) for node in (config.logger or {}).values()],
+        plugins=[WholeFiles()],
+        callbacks=[
+            Timer(interval="step"),
+            ValidationSchedule(),
+            MetricsTable(run.metrics_path, settings.log_every_n_steps),
+            *samples,
+            *checkpoint_best,
+            LastCheckpoint(run.last_checkpoint, config.checkpoint_every),
+        ],
+    )
+
+
+def sample_callback(
+    config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, tokenizer: PreTrainedTokenizerBase
+) -> list[Callback]:
+    """The callback that writes a few summaries of validation documents; none where none are asked for."""
+    documents = one_per_document([as_summary(row) for row in rows])[: config.validation.samples]
+    decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
+    cut = replace(parts.limits, too_long="truncate_document")
+    prompts = [prompt_tokens(row, tokenizer, parts.prompt, cut, decoding.max_new_tokens)[0] for row in documents]
+    if not documents or not config.validation.times:
+        return []
+    return [SampleSummaries(run.validation_samples_path, documents, prompts, tokenizer, decoding)]
+
+
+def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
+    """A pair's document with its chosen summary."""
+    if isinstance(row, SummaryRow):
+        return row
+    return SummaryRow(row.id, row.document, row.chosen, (row.reference or row.chosen,), row.prompt)
+
+
+def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder, config: dict[str, Any]) -> None:
+    """Trains from the start, or from the last checkpoint; leaves no other process and no open logger."""
+    resume = run.last_checkpoint if run.last_checkpoint.exists() else None
+    if resume is not None:
+        print(f"{run.path}: goes on from {resume}")
+    for logger in trainer.loggers:
+        logger.log_hyperparams(config)
+    try:
+        trainer.fit(module, data, ckpt_path=resume)
+    except BaseException:
+        stop_others(trainer)
+        raise
+    close(trainer.loggers)
+
+
+def stop_others(trainer: Trainer) -> None:
+    """Ends the other processes of a run that failed: they wait for this one.
+
+    Their list is emptied, or Lightning's watcher would take their end for a failure of theirs and kill this process.
+    """
+    processes = getattr(trainer.strategy.launcher, "procs", [])
+    for process in processes:
+        process.kill()
+        process.wait()
+    processes.clear()
+
+
+def close(loggers: Sequence[Logger]) -> None:
+    """Ends the W&B run, so that the next point of a sweep begins its own and does not go on with this one."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
+
+
+def elapsed(trainer: Trainer) -> float:
+    """Seconds spent training and validating, over every process that the run was resumed in."""
+    timer = next(callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+    return timer.time_elapsed("train")
