@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, weight_files
 
@@ -29,7 +29,7 @@ def fingerprint_file(file: Path, cache_dir: Path | None = None) -> str:
 
         with writing(memo):
             memo.parent.mkdir(parents=True, exist_ok=True)
-            draft = memo.with_suffix(f".{os.getpid()}")
+            draft = memo.with_suffix(f".{uuid4().hex}")  # two threads of one process may be here at once
             draft.write_text(_digest(file))
             draft.replace(memo)
     return memo.read_text()
