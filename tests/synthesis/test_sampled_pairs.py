@@ -1,0 +1,56 @@
+"""The rule that makes pairs of samples, worked by hand, and the samples that outlive a process."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from summpo.errors import UserError
+from summpo.rows import SummaryRow
+from summpo.synthesis.sampled_pairs import PairRule, read_samples
+
+ROW = SummaryRow("a", "a document", "cats sleep all day", references=("cats sleep all day",))
+
+
+def test_recall_prefers_what_covers_more_whatever_its_length() -> None:
+    """Reference: 4 words. "cats sleep" covers 2 of 4 = 0.5; with six more words that cover 4 of 4, recall is 1.0; none, 0."""
+    rule = PairRule(samples=3, quality="rouge1_recall", min_difference=0.02)
+    long = "we saw that cats sleep all the day long"
+    assert rule.scores(ROW.references, ["cats sleep", long, "dogs run"]) == [0.5, 1.0, 0.0]
+    pair, why = rule.pick(ROW, ["cats sleep", long, "dogs run"])
+    assert why == "paired" and pair is not None
+    assert (pair["chosen"], pair["rejected"]) == (long, "dogs run")
+    assert (pair["score_chosen"], pair["score_rejected"], pair["references"]) == (1.0, 0.0, ["cats sleep all day"])
+
+
+def test_f_measure_charges_for_length() -> None:
+    """8 words that cover all 4: precision 0.5, recall 1, F 2/3; 2 words of the 4: precision 1, recall 0.5, F 2/3; exact: 1."""
+    rule = PairRule(samples=2, quality="rouge1", min_difference=0)
+    summaries = ["cats sleep all day in our big house", "cats sleep", "cats sleep all day"]
+    assert rule.scores(ROW.references, summaries) == pytest.approx([2 / 3, 2 / 3, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("summaries", "why"),
+    [
+        (["cats sleep", "cats sleep"], "fewer_than_two_distinct"),
+        (["", "cats"], "fewer_than_two_distinct"),
+        (["cats nap", "cats rest"], "too_alike_in_quality"),
+    ],
+)
+def test_why_there_is_no_pair(summaries: list[str], why: str) -> None:
+    assert PairRule(2, "rouge1_recall", 0.02).pick(ROW, summaries) == (None, why)
+
+
+@pytest.mark.parametrize("wrong", [{"samples": 1}, {"quality": "bleu"}, {"min_difference": -0.1}])
+def test_what_a_rule_refuses(wrong: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        PairRule(**{"samples": 2, "quality": "rouge1", "min_difference": 0.0, **wrong})
+
+
+def test_a_torn_last_line_is_sampled_again(tmp_path: Path) -> None:
+    file = tmp_path / "train.samples.jsonl"
+    whole = json.dumps({"id": "a", "samples": ["x", "y"]}) + "\n"
+    file.write_text(whole + '{"id": "b", "sam', "utf-8")
+    assert read_samples(file) == {"a": ["x", "y"]}
+    assert file.read_text("utf-8") == whole
