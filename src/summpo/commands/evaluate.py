@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from summpo.datasets import PairDataset, Split, SummaryDataset, one_per_document
 from summpo.errors import UserError
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
+from summpo.run_folder import write_whole
 
 
 def run(arguments: list[str]) -> int:
@@ -42,9 +42,7 @@ def run(arguments: list[str]) -> int:
 
         result |= held_out_preference(Path(config.run), config)
     result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config)}
-    temporary = file.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(temporary, file)
+    write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     metrics = result["metrics"]
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip

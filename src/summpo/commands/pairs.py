@@ -16,6 +16,7 @@ from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import require, require_choice, require_number
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
+from summpo.run_folder import write_whole
 
 
 def run(arguments: list[str]) -> int:
@@ -46,9 +47,8 @@ def run(arguments: list[str]) -> int:
     counts = {
         split: make_pairs(writer, documents, rule, config.seed, folder, split) for split, documents in rows.items()
     }
-    temporary = manifest.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps({"counts": counts, "config": plain(config)}, indent=1, ensure_ascii=False) + "\n")
-    temporary.replace(manifest)
+    record = {"counts": counts, "config": plain(config)}
+    write_whole(manifest, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for split, count in counts.items():
         print(f"pairs: {split}: " + ", ".join(f"{name} {n}" for name, n in count.items()))
     print(f"pairs: done; read them with dataset=jsonl dataset.path={folder}")

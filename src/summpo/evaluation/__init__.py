@@ -1,5 +1,6 @@
 """Evaluation: generate summaries of held-out documents, score them, compare runs, find the front, report.
 
+held_out    a model's summaries of held-out documents, written and scored
 scores      one summary to numbers, many to means and intervals
 front       which runs nothing beats, and how much they beat in all
 results     what a run left behind, read and checked

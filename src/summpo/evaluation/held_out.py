@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from summpo.errors import require
 from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.rows import SummaryRow
+from summpo.run_folder import write_whole
 from summpo.tokens import text_tokens
 from summpo.writer import Writer
 
@@ -41,9 +41,7 @@ def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> l
             }
         )
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".jsonl.tmp")
-    temporary.write_text("".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples), "utf-8")
-    os.replace(temporary, file)
+    write_whole(file, "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples))
     return samples
 
 

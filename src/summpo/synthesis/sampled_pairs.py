@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from summpo.errors import require, require_choice, require_number
 from summpo.rows import SummaryRow
+from summpo.run_folder import write_whole
 from summpo.writer import Writer
 
 RULES = {"rouge1_recall": ("rouge1", "recall"), "rouge1": ("rouge1", "fmeasure"), "rougeL": ("rougeL", "fmeasure")}
@@ -100,9 +101,7 @@ def make_pairs(
     outcomes = [rule.pick(row, done[row.id]) for row in rows]
     pairs = [pair for pair, _ in outcomes if pair is not None]
     require(len(pairs) > 0, f"no pair could be made of the {len(rows)} documents of {split}; lower min_difference")
-    temporary = target.with_suffix(".jsonl.tmp")
-    temporary.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), "utf-8")
-    temporary.replace(target)
+    write_whole(target, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
     longer = sum(len(pair["chosen"].split()) > len(pair["rejected"].split()) for pair in pairs)
     return dict(Counter(why for _, why in outcomes)) | {"chosen_is_longer": round(longer / len(pairs), 4)}
 
