@@ -2,8 +2,8 @@
 
     python experiments/tldr_length_penalty/split.py COMPARISONS_FOLDER OUTPUT_FOLDER
 
-Articles of at most 480 tokens, ranked by a hash of their text: 40 for the test, 8 for validation, the rest for
-training, at most 6 comparisons an article there, so that no article rules. Contradicting annotators are kept.
+Articles of at most 450 tokens, ranked by a hash of their text: 32 for the test, 6 for validation, the rest for training.
+At most 3 comparisons an article, so that no article rules. Contradicting annotators are kept.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ articles: dict[str, list] = {}
 for split in ("train", "validation", "test"):
     for row in data.pairs(split):
         articles.setdefault(row.document, []).append(row)
-short = [text for text in articles if len(tokenizer(text)["input_ids"]) <= 480]
+short = [text for text in articles if len(tokenizer(text)["input_ids"]) <= 450]
 short.sort(key=lambda text: hashlib.sha256(text.encode()).hexdigest())
-parts = {"test": short[:40], "validation": short[40:48], "train": short[48:]}
+parts = {"test": short[:32], "validation": short[32:38], "train": short[38:]}
 target.mkdir(parents=True, exist_ok=True)
 for split, texts in parts.items():
-    rows = [row for text in texts for row in articles[text][: 6 if split != "test" else None]]
+    rows = [row for text in texts for row in articles[text][:3]]
     columns = ("id", "document", "chosen", "rejected")
     lines = [json.dumps({name: getattr(row, name) for name in columns}) for row in rows]
     Path(target, f"{split}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
