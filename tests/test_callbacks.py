@@ -19,10 +19,14 @@ from summpo.callbacks import (
     SampleSummaries,
     ValidationSchedule,
     WholeFiles,
+    kl_to_base,
     read_metrics,
     whole_lines,
 )
 from summpo.generation import Decoding
+from summpo.models import Lora, Model
+from summpo.models.adapters import add_lora
+from summpo.models.loading import load_base
 
 
 class Trainer(SimpleNamespace):
@@ -237,7 +241,7 @@ def test_a_resumed_run_drops_the_samples_after_its_checkpoint_and_a_torn_one(
     file.write_text(written, "utf-8")
     trainer = Trainer()
     trainer.global_step = step
-    samples = SampleSummaries(file, [], [], None, Decoding())  # type: ignore[arg-type]
+    samples = SampleSummaries(file, [], [], None, Decoding(), base_is_reference=False)  # type: ignore[arg-type]
     samples.on_train_start(trainer, None)  # type: ignore[arg-type]
     assert file.read_text("utf-8") == kept
 
@@ -246,3 +250,27 @@ def test_a_resumed_run_drops_the_samples_after_its_checkpoint_and_a_torn_one(
 def test_no_file_has_no_lines(tmp_path: Path, make: Callable[[Path], Any]) -> None:
     make(tmp_path / "file")
     assert whole_lines(tmp_path / "file") == []
+
+
+def test_kl_to_the_base_is_that_of_whole_rows_read_one_by_one(tiny_model_path: Path) -> None:
+    base = load_base(tiny_model_path, Model(path=str(tiny_model_path)))
+    policy = add_lora(base, Lora(r=4, alpha=8, target_modules="all-linear")).eval()
+    prompts, completions = [[10, 11, 12], [30]], [[20, 21], [40, 41, 42, 43, 1]]
+    assert kl_to_base(policy, prompts, completions, pad_id=1) == 0, "a fresh adapter changes nothing"
+    for name, weight in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+
+    def distributions(prompt: list[int], completion: list[int]) -> torch.Tensor:
+        logits = policy(input_ids=torch.tensor([prompt + completion])).logits[0].double()
+        return logits.softmax(-1)[len(prompt) - 1 : -1]
+
+    total = 0.0
+    with torch.no_grad():
+        for row in zip(prompts, completions, strict=True):
+            p = distributions(*row)
+            with policy.disable_adapter():
+                q = distributions(*row)
+            total += (p * (p / q).log()).sum().item()
+    assert total > 0.01
+    assert kl_to_base(policy, prompts, completions, pad_id=1) == pytest.approx(total / 2, rel=1e-4)

@@ -1,11 +1,13 @@
-"""What is measured of pairs."""
+"""What is measured of pairs and tokens."""
+
+import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.metrics import accuracy
+from summpo.metrics import accuracy, kl_divergence
 
 
 def test_by_hand() -> None:
@@ -24,3 +26,11 @@ def test_a_pair_and_its_swap_sum_to_1(logits: list[float]) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_keeps_the_type(dtype: torch.dtype) -> None:
     assert accuracy(torch.zeros(2, dtype=dtype)).dtype == dtype
+
+
+def test_kl_by_hand() -> None:
+    """p = (3/4, 1/4), q = (1/2, 1/2): 3/4 ln(3/2) + 1/4 ln(1/2) = 0.1308; the other way 1/2 ln(2/3) + 1/2 ln 2 = 0.1438."""
+    p, q = torch.tensor([[0.75, 0.25]]).log(), torch.tensor([[0.5, 0.5]]).log()
+    assert kl_divergence(p + 3, q - 5).item() == pytest.approx(0.75 * math.log(1.5) - 0.25 * math.log(2), abs=1e-6)
+    assert kl_divergence(q, p).item() == pytest.approx(0.1438, abs=1e-4)
+    assert kl_divergence(p, p).item() == 0

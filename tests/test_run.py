@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from summpo.compose import compose_config
 from summpo.run import train
-from train_runs import adapter_bytes, metrics_of, run, small, summary_of, write_rows, write_splits
+from train_runs import adapter_bytes, files_of, metrics_of, run, small, summary_of, write_rows, write_splits
 
 BETA = 0.1
 VALIDATIONS = 4
@@ -130,7 +130,9 @@ def test_metrics_csv_has_a_row_a_step_and_the_validation_in_the_row_of_its_step(
         "val/implicit_reward_rejected",
         "val/log_prob_chosen",
         "val/log_prob_rejected",
+        "val/kl_to_reference",
     }
+    assert all(row["val/kl_to_reference"] > 0 for row in rows if "val/loss" in row), "it has gone from the base"
     assert rows[0]["train/loss"] == pytest.approx(math.log(2), abs=1e-6)
 
 
@@ -291,6 +293,18 @@ def test_tensorboard_gets_the_metrics_and_the_settings(trial: Trial, tmp_path: P
     assert [event.value for event in events.Scalars("train/loss")] == pytest.approx(losses)
     assert [event.step for event in events.Scalars("val/loss")] == [2]
     assert "lora" in (tmp_path / "run" / "tensorboard" / "hparams.yaml").read_text()
+
+
+def test_a_sweep_with_other_settings_leaves_a_folder_as_it_was(trial: Trial, tmp_path: Path) -> None:
+    sweep = ["-m", *trial.settings, "objective=modpo", "w=0,0.05", "validation.times=0", f"output_dir={tmp_path / 's'}"]
+    assert run([*sweep, "trainer.max_steps=1"], tmp_path / "log").code == 0
+    before = {name: data for name, data in files_of(tmp_path / "s").items() if name != "multirun.yaml"}
+    assert set(before) > {
+        f"w={w}/.hydra/{name}.yaml" for w in ("0", "0.05") for name in ("config", "hydra", "overrides")
+    }
+    ended = run([*sweep, "trainer.max_steps=2"], tmp_path / "log")
+    assert ended.code == 2 and "trainer.max_steps=1, not 2" in ended.err
+    assert {name: data for name, data in files_of(tmp_path / "s").items() if name != "multirun.yaml"} == before
 
 
 def test_a_sweep_is_one_group_of_offline_runs_in_wandb(trial: Trial, tmp_path: Path) -> None:

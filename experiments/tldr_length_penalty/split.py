@@ -2,7 +2,7 @@
 
     python experiments/tldr_length_penalty/split.py COMPARISONS_FOLDER OUTPUT_FOLDER
 
-Articles of at most 450 tokens, ranked by a hash of their text: 32 for the test, 6 for validation, the rest for training.
+Articles of at most 450 tokens, ranked by a hash of their text: 32 for the test, 6 for validation, the rest to train on.
 At most 3 comparisons an article, so that no article rules. Contradicting annotators are kept.
 """
 

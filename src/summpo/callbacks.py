@@ -8,16 +8,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
+from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
+from summpo.batches import pad
 from summpo.decoding import Decoding
 from summpo.generation import generate
+from summpo.log_probs import completion_logits
+from summpo.metrics import kl_divergence
+from summpo.records import Batch
 from summpo.rows import SummaryRow
 from summpo.run_folder import write_whole
 
@@ -199,7 +205,9 @@ def best_checkpoint(folder: Path) -> ModelCheckpoint:
 class SampleSummaries(Callback):
     """Writes a few summaries at each validation to validation_samples.jsonl, and to W&B as a table where it logs.
 
-    A resumed run drops those after its checkpoint, as `MetricsTable` does.
+    Where the base under the adapter is the reference, val/kl_to_reference says how far the policy has gone from it: the
+    KL divergence of their next-token distributions, in nats, added up along each of these summaries; their mean. A
+    resumed run drops those after its checkpoint, as `MetricsTable` does.
     """
 
     def __init__(
@@ -209,9 +217,10 @@ class SampleSummaries(Callback):
         prompts: Sequence[Sequence[int]],
         tokenizer: PreTrainedTokenizerBase,
         decoding: Decoding,
+        base_is_reference: bool,
     ) -> None:
         self.path, self.rows, self.prompts = path, rows, prompts
-        self.tokenizer, self.decoding = tokenizer, decoding
+        self.tokenizer, self.decoding, self.base_is_reference = tokenizer, decoding, base_is_reference
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -219,7 +228,7 @@ class SampleSummaries(Callback):
         write_whole(self.path, "".join(kept))
 
     @rank_zero_only
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or not self.rows:
             return
         eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
@@ -242,3 +251,23 @@ class SampleSummaries(Callback):
             if isinstance(logger, WandbLogger):
                 table = [[str(value) for value in sample.values()] for sample in samples]
                 logger.log_table("val/samples", columns=list(samples[0]), data=table)
+        if self.base_is_reference:
+            completions = [[*one.ids, *([eos_id] if one.ended else [])] for one in written]
+            kl = kl_to_base(pl_module.policy, self.prompts, completions, pad_id)  # type: ignore[arg-type]
+            pl_module.log("val/kl_to_reference", kl, rank_zero_only=True)
+
+
+@torch.inference_mode()
+def kl_to_base(
+    policy: PeftModel, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], pad_id: int
+) -> float:
+    """Mean over the completions of the KL divergence, in nats, of the policy from the base under its adapter.
+
+    Exact in each next-token distribution, which are added up along the completion.
+    """
+    sequences = [(np.asarray(prompt), np.asarray(ids)) for prompt, ids in zip(prompts, completions, strict=True)]
+    batch = Batch(row_ids=(), share=torch.ones(len(sequences)), **pad(sequences, pad_id)).to(policy.device)
+    logits = completion_logits(policy, batch)
+    with policy.disable_adapter():
+        total = kl_divergence(logits, completion_logits(policy, batch)).sum()
+    return total.item() / len(sequences)

@@ -125,7 +125,10 @@ def sample_callback(
     prompts = [prompt_tokens(row, tokenizer, parts.prompt, cut, decoding.max_new_tokens)[0] for row in documents]
     if not documents or not config.validation.times:
         return []
-    return [SampleSummaries(run.validation_samples_path, documents, prompts, tokenizer, decoding)]
+    has_reference = parts.objective.learns_from == "pairs" and parts.objective.needs_reference  # type: ignore[union-attr]
+    has_adapter = parts.lora is not None or parts.model.adapter is not None
+    base_is_reference = has_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)
+    return [SampleSummaries(run.validation_samples_path, documents, prompts, tokenizer, decoding, base_is_reference)]
 
 
 def as_summary(row: SummaryRow | PairRow) -> SummaryRow:

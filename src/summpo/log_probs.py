@@ -18,8 +18,8 @@ class _AtPositions:
         return (hidden.flatten(0, 1)[self.predicted_at].unsqueeze(0),)
 
 
-def completion_log_probs(model: nn.Module, batch: Batch) -> LogProbs:
-    """Log-probs of the batch's completion tokens under a causal language model, in float32.
+def completion_logits(model: nn.Module, batch: Batch) -> Float[Tensor, "token vocabulary"]:
+    """The logits, float32, from which a causal language model predicts each of the batch's completion tokens.
 
     The prompt's positions never reach the LM head: its logits would be most of the memory of a summarisation batch.
     What the model does to its logits after the head (soft caps, scales) is kept, because its own forward runs.
@@ -32,7 +32,12 @@ def completion_log_probs(model: nn.Module, batch: Batch) -> LogProbs:
         ).logits
     finally:
         handle.remove()
-    return LogProbs(target_log_probs(logits.squeeze(0).float(), batch.targets), batch.lengths)
+    return logits.squeeze(0).float()
+
+
+def completion_log_probs(model: nn.Module, batch: Batch) -> LogProbs:
+    """Log-probs of the batch's completion tokens under a causal language model, in float32."""
+    return LogProbs(target_log_probs(completion_logits(model, batch), batch.targets), batch.lengths)
 
 
 def target_log_probs(

@@ -26,7 +26,7 @@ from summpo.commands.help import help_of
 from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
 from summpo.errors import UserError
 from summpo.models.sources import check_paths
-from summpo.run_folder import RunFolder
+from summpo.run_folder import RunFolder, write_whole
 
 
 def main() -> None:
@@ -64,12 +64,16 @@ def run(arguments: list[str]) -> int:
 
 def job(config: DictConfig) -> None:
     """One run, in the folder that Hydra made for it."""
+    from lightning.pytorch.utilities import rank_zero_only
+
     from summpo.module import BadLoss
     from summpo.run import train
 
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     has_begun = folder.summary_path.exists()
     try:
+        if folder.check(plain(config)) is None:
+            rank_zero_only(keep_settings)(config, folder.path / ".hydra")
         with joined_by_others(folder.path):
             train(config, folder.path)
     except UserError as error:
@@ -83,6 +87,16 @@ def job(config: DictConfig) -> None:
         if error.errno not in DISK_REFUSES:
             raise
         stop(os_sentence(error), 2)
+
+
+def keep_settings(config: DictConfig, folder: Path) -> None:
+    """The composed config, Hydra's own and the overrides, under the names that Hydra gives them."""
+    folder.mkdir(exist_ok=True)
+    hydra_config = HydraConfig.instance().cfg
+    assert hydra_config is not None, "called within a job"
+    kept = {"config": config, "hydra": hydra_config, "overrides": HydraConfig.get().overrides.task}
+    for name, node in kept.items():
+        write_whole(folder / f"{name}.yaml", OmegaConf.to_yaml(node))
 
 
 @contextmanager
