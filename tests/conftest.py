@@ -11,7 +11,14 @@ from tiny import tiny_llama
 
 # The shapes in these modules' annotations are checked at every call, under pytest alone. The hook sees imports, so it
 # stands before the first of them.
-SHAPED = ["summpo.losses", "summpo.log_probs", "summpo.metrics", "summpo.batches", "summpo.records"]
+SHAPED = [
+    "summpo.losses",
+    "summpo.log_probs",
+    "summpo.metrics",
+    "summpo.batches",
+    "summpo.records",
+    "summpo.token_weights",
+]
 jaxtyping.install_import_hook(SHAPED, "beartype.beartype")
 
 # No time limit an example (machines differ), and the same examples each time: one commit has one verdict.
@@ -56,3 +63,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}: set SUMMPO_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY

@@ -95,7 +95,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["trainer.accelerator=tpu"], ["accelerator must be one of", "got tpu"]),
     ([*M, "margin_reward.length.unit=lines"], ["unit must be one of tokens, words, characters, got lines"]),
     # options and keys that are not there
-    (["objective=kto"], ["objective has no option kto; there are dpo, modpo, sft"]),
+    (["objective=kto"], ["objective has no option kto; there are cpo, dpo, dpo_hinge, dpo_robust, dpop, ipo,"]),
     (["model=gpt"], ["model has no option gpt; there are", "smollm2"]),
     (["margin_reward=[length,nope]"], ["margin_reward has no option nope; there are", "length"]),
     (["trainer=tpu"], ["trainer has no option tpu; there are cpu, ddp, gpu"]),

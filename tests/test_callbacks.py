@@ -21,12 +21,12 @@ from summpo.callbacks import (
     WholeFiles,
     kl_to_base,
     read_metrics,
-    whole_lines,
 )
 from summpo.generation import Decoding
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
+from summpo.run_folder import whole_lines
 
 
 class Trainer(SimpleNamespace):

@@ -161,8 +161,8 @@ def spoil_the_second_process(rank: int) -> None:
 
     per_pair = PreferenceModule.per_pair
 
-    def spoilt(self: PreferenceModule, batch: Any) -> dict[str, Any]:
-        values = per_pair(self, batch)
+    def spoilt(self: PreferenceModule, batch: Any, *draw: int) -> dict[str, Any]:
+        values = per_pair(self, batch, *draw)
         is_third = rank == 1 and self.trainer.training and self.global_step == 2
         return {**values, "loss": values["loss"] * float("nan")} if is_third else values
 

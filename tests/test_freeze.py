@@ -16,6 +16,8 @@ from summpo.errors import UserError
 from summpo.freeze import Freezer, margin_values, score_completions
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.margin_rewards.length import Length
+from summpo.margin_rewards.rouge import Rouge
+from summpo.margin_rewards.score import Score
 from summpo.models import Model
 from summpo.models.loading import load_base, load_tokenizer
 from summpo.prompts import Prompt
@@ -107,41 +109,37 @@ class TestTokens:
 
     def test_a_refused_row_stores_nothing(self, freezer: Freezer) -> None:
         for _ in range(2):
-            with pytest.raises(UserError, match="row e: a completion is empty"):
+            with pytest.raises(UserError, match="row e: column chosen is empty"):
                 freezer.tokens([*ROWS, PairRow("e", "d", "", "r")], Prompt(), LIMITS)
         assert not list(freezer.store.root.rglob("*.npy"))
 
 
 class TestMargins:
     def test_are_those_of_the_kept_rows(self, freezer: Freezer) -> None:
-        """Recomputed one text at a time: chosen minus rejected, a column a reward, in the rewards' order."""
+        """Recomputed one text at a time: chosen and rejected, by reward."""
         tokenized, _ = freezer.tokens(ROWS, Prompt(), LIMITS)
         assert tokenized.rows.ids == ("a", "b", "c", "d")
         rewards: dict[str, MarginReward] = {"coverage": Coverage(), "length": Length(), "words": Length("words")}
         margins = freezer.margins(ROWS, tokenized.kept, rewards)
-        assert margins.dtype == np.float32
-        for row, values in zip((ROWS[i] for i in tokenized.kept), margins, strict=True):
-            words = set(row.document.split())
-            covered = [len(words & set(text.split())) / max(1, len(words)) for text in (row.chosen, row.rejected)]
-            tokens = [len(freezer.tokenizer.tokenize(text)) for text in (row.chosen, row.rejected)]
-            expected = [
-                covered[0] - covered[1],
-                tokens[1] - tokens[0],
-                len(row.rejected.split()) - len(row.chosen.split()),
-            ]
-            assert values.tolist() == pytest.approx(expected)
+        assert {values.dtype for values in margins.values()} == {np.dtype(np.float32)}
+        for place, row in enumerate(ROWS[i] for i in tokenized.kept):
+            words, texts = set(row.document.split()), (row.chosen, row.rejected)
+            covered = [len(words & set(text.split())) / max(1, len(words)) for text in texts]
+            assert margins["coverage"][place].tolist() == pytest.approx(covered)
+            assert margins["length"][place].tolist() == [-len(freezer.tokenizer.tokenize(text)) for text in texts]
+            assert margins["words"][place].tolist() == [-len(text.split()) for text in texts]
 
     def test_long_lengths_are_exact(self, freezer: Freezer) -> None:
         """bfloat16 would round 257 to 256, float16 4097 to 4096; the margin must tell these lengths apart."""
         rows = [PairRow(str(n), "d", "x" * (n + 1), "x" * n) for n in (256, 257, 511, 2049, 4096, 70_001)]
         margins = freezer.margins(rows, np.arange(len(rows)), {"length": Length("characters")})
-        assert margins[:, 0].tolist() == [-1.0] * len(rows)
+        assert (margins["length"][:, 0] - margins["length"][:, 1]).tolist() == [-1.0] * len(rows)
         values = margin_values(Length("characters"), rows, freezer.count_tokens)
         assert values.tolist() == [[-float(len(row.chosen)), -float(len(row.rejected))] for row in rows]
 
     def test_no_reward_is_no_column(self, freezer: Freezer) -> None:
-        assert freezer.margins(ROWS, np.array([0, 3]), {}).shape == (2, 0)
-        assert freezer.margins([], np.array([], np.int64), {"length": Length()}).shape == (0, 1)
+        assert freezer.margins(ROWS, np.array([0, 3]), {}) == {}
+        assert freezer.margins([], np.array([], np.int64), {"length": Length()})["length"].shape == (0, 2)
 
     def test_are_computed_once_for_each_reward(self, freezer: Freezer, capsys: pytest.CaptureFixture[str]) -> None:
         first = freezer.margins(ROWS, np.arange(4), {"length": Length()})
@@ -150,7 +148,19 @@ class TestMargins:
         said = capsys.readouterr().out
         assert "margin words of 4 rows computed and stored" in said
         assert "margin brevity of 4 rows read from the cache" in said
-        assert np.array_equal(both[:, 1], first[:, 0])
+        assert np.array_equal(both["brevity"], first["length"])
+
+    def test_references_and_scores_reach_the_reward_and_its_key(self, freezer: Freezer) -> None:
+        """Chosen and rejected in turn; another score is another column."""
+        rows = [PairRow("a", "d", "x", "y", 3.0, 1.0, "x"), PairRow("b", "d", "x y", "z", 2.5, 2.0, "z")]
+        rewards: dict[str, MarginReward] = {"score": Score(), "rouge": Rouge()}
+        margins = freezer.margins(rows, np.arange(2), rewards)
+        assert margins["score"].tolist() == [[3.0, 1.0], [2.5, 2.0]]
+        assert margins["rouge"].tolist() == [[1.0, 0.0], [0.0, 1.0]]
+        other = [replace(rows[0], score_chosen=4.0), rows[1]]
+        assert freezer.margins(other, np.arange(2), rewards)["score"][0].tolist() == [4.0, 1.0]
+        with pytest.raises(UserError, match="row a lacks score_chosen and score_rejected, which margin_reward=score"):
+            freezer.margins([replace(rows[0], score_rejected=None)], np.arange(1), {"score": Score()})
 
     @pytest.mark.parametrize(
         ("values", "sentence"),
@@ -248,7 +258,7 @@ class TestReference:
     def test_is_stored_and_reused(
         self, freezer: Freezer, model: PreTrainedModel, tokens: tuple[Tokenized, str], score: Callable, calls: list
     ) -> None:
-        first, again = (freezer.reference(*tokens, {"model": "m"}, "32-true", score) for _ in range(2))
+        first, again = (freezer.reference(tokens[0], {"model": "m"}, "32-true", score) for _ in range(2))
         assert len(calls) == 1
         for one, other, side in zip(first, again, scored(model, tokens[0].rows), strict=True):
             assert np.array_equal(one.values, other.values)
@@ -259,7 +269,7 @@ class TestReference:
         self, freezer: Freezer, tokens: tuple[Tokenized, str], score: Callable, calls: list
     ) -> None:
         others = freezer.tokens(ROWS[:2], Prompt(), LIMITS)
-        for (tokenized, key), weights, precision in [
+        for (tokenized, _), weights, precision in [
             (tokens, {"model": "m", "adapter": None}, "32-true"),
             (others, {"model": "m", "adapter": None}, "32-true"),
             (tokens, {"model": "n", "adapter": None}, "32-true"),
@@ -268,5 +278,5 @@ class TestReference:
         ]:
             before = len(calls)
             for _ in range(2):
-                freezer.reference(tokenized, key, weights, precision, score)
+                freezer.reference(tokenized, weights, precision, score)
             assert len(calls) == before + 1

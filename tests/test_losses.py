@@ -30,14 +30,8 @@ def pair(value: float) -> Tensor:
     return torch.tensor([value], dtype=torch.float64)
 
 
-def halves(rewards: Tensor) -> tuple[Tensor, Tensor]:
-    """The rewards of the chosen and of the rejected completions."""
-    chosen, rejected = rewards.chunk(2)
-    return chosen, rejected
-
-
 def logit_of(chosen: float, rejected: float, margin: float = 0.0, w0: float = 1.0) -> Tensor:
-    return margin_logit(pair(chosen), pair(rejected), pair(margin), w0)
+    return margin_logit(torch.cat([pair(chosen), pair(rejected)]), pair(margin), w0)
 
 
 class TestByHand:
@@ -66,7 +60,7 @@ class TestByHand:
         assert reward.tolist() == pytest.approx([0.2, -0.1])
         margin = weighted_margin(torch.tensor([[-10.0, 0.3]]), torch.tensor([0.02, 0.5]))
         assert margin.tolist() == pytest.approx([-0.05])
-        logit = margin_logit(*halves(reward), margin, 0.5)
+        logit = margin_logit(reward, margin, 0.5)
         assert logit.tolist() == pytest.approx([0.7])
         assert sigmoid_link(logit).tolist() == pytest.approx([0.403186], abs=1e-6)
 
@@ -107,13 +101,15 @@ class TestLaws:
         self, chosen: float, rejected: float, beta: float, w0: float
     ) -> None:
         same = torch.tensor([chosen, rejected])
-        logit = margin_logit(*halves(implicit_reward(same, same, beta)), torch.zeros(1), w0)
+        logit = margin_logit(implicit_reward(same, same, beta), torch.zeros(1), w0)
         assert sigmoid_link(logit).item() == pytest.approx(LN2, abs=1e-7)
 
     @given(rewards, rewards, st.lists(margins, min_size=0, max_size=3), positive)
     def test_w_0_is_no_margin(self, chosen: float, rejected: float, values: list[float], w0: float) -> None:
         weighed = weighted_margin(torch.tensor([values], dtype=torch.float64), torch.zeros(len(values)).double())
-        assert torch.equal(margin_logit(pair(chosen), pair(rejected), weighed, w0), logit_of(chosen, rejected, 0.0, w0))
+        assert torch.equal(
+            margin_logit(torch.cat([pair(chosen), pair(rejected)]), weighed, w0), logit_of(chosen, rejected, 0.0, w0)
+        )
 
     @given(rewards, rewards, margins, st.floats(0, 1), positive, positive, positive)
     def test_beta_w_and_w0_scaled_together_change_nothing(
@@ -122,7 +118,7 @@ class TestLaws:
         def logit(by: float) -> float:
             reward = implicit_reward(pair(policy), pair(reference), by * beta)
             margin = weighted_margin(pair(difference)[None], pair(by * w))
-            return margin_logit(reward, torch.zeros_like(reward), margin, by * w0).item()
+            return margin_logit(torch.cat([reward, 0 * reward]), margin, by * w0).item()
 
         assert logit(scale) == pytest.approx(logit(1.0), rel=1e-9, abs=1e-9)
 
@@ -163,7 +159,7 @@ class TestGradients:
         )
 
         def loss(policy: Tensor) -> Tensor:
-            return sigmoid_link(margin_logit(*halves(implicit_reward(policy, reference, 0.3)), 0.1 * margin, 0.5))
+            return sigmoid_link(margin_logit(implicit_reward(policy, reference, 0.3), 0.1 * margin, 0.5))
 
         assert torch.autograd.gradcheck(loss, (policy,))
 
@@ -175,6 +171,8 @@ class TestGradients:
 def test_rewards_of_another_number_than_pairs_are_refused() -> None:
     """[pair, 1] minus [pair] would broadcast to [pair, pair] and train on a wrong loss."""
     with pytest.raises(jaxtyping.TypeCheckError):
-        margin_logit(torch.zeros(3, 1), torch.zeros(3), torch.zeros(3), 1.0)
+        margin_logit(torch.zeros(6, 1), torch.zeros(3), 1.0)
     with pytest.raises(jaxtyping.TypeCheckError):
-        margin_logit(torch.zeros(3), torch.zeros(2), torch.zeros(3), 1.0)
+        margin_logit(torch.zeros(6), torch.zeros(3, 1), 1.0)
+    with pytest.raises(jaxtyping.TypeCheckError):
+        margin_logit(torch.zeros(6), torch.zeros(1), 1.0)

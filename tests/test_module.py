@@ -60,7 +60,7 @@ def test_a_pairs_numbers_are_those_of_its_log_probs_and_margins(policy: nn.Modul
     rejected = 0.2 * (sums[2:] - torch.tensor([-10.0, -20.0]))
     margin = torch.tensor([-0.1 + 3.005, 0.2])
     expected = {
-        "loss": sigmoid_link(margin_logit(chosen, rejected, margin, 0.5)),
+        "loss": sigmoid_link(margin_logit(torch.cat([chosen, rejected]), margin, 0.5)),
         "reward_margin": chosen - rejected,
         "weighted_margin": margin,
         "implicit_reward_chosen": chosen,

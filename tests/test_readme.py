@@ -63,7 +63,7 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
     small = [f"model.path={tiny_model_path}", f"cache_dir={tmp_path / 'cache'}", "lora.r=2", "validation.samples=0",
              "trainer.enable_progress_bar=false", "tokens.max_length=120"]  # fmt: skip
     runs = [
-        ["objective=hinge", "w=0.1", "margin_reward=[length,short_words]", "margin_reward.short_words.weight=0.5",
+        ["objective=exponential", "w=0.1", "margin_reward=[length,short_words]", "margin_reward.short_words.weight=0.5",
          "dataset=jsonl", "dataset.path=pairs.jsonl", "output_dir=pairs_run"],
         ["objective=sft", "dataset=two_columns", "dataset.path=.", "output_dir=sft_run"],
     ]  # fmt: skip
@@ -72,5 +72,8 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code, *run, *small], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "pairs_run" / "summary.json").read_text("utf-8"))
-    assert summary["objective"] == "hinge" and list(summary["config"]["margin_reward"]) == ["length", "short_words"]
+    assert summary["objective"] == "exponential" and list(summary["config"]["margin_reward"]) == [
+        "length",
+        "short_words",
+    ]
     assert json.loads((tmp_path / "sft_run" / "summary.json").read_text("utf-8"))["status"] == "done"

@@ -31,7 +31,7 @@ from train_runs import (
     write_splits,
 )
 
-LEFT_BY_A_RUN = {"adapter", "checkpoints", "metrics.csv", "summary.json", "train.log", "validation_samples.jsonl"}
+LEFT_BY_A_RUN = {"adapter", "checkpoints", "metrics.csv", "summary.json", "validation_samples.jsonl"}
 
 
 @dataclass(frozen=True)

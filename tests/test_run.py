@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +39,7 @@ def one_thread() -> Iterator[None]:
 def trained(settings: list[str], folder: Path, **changes: Any) -> dict[str, Any]:
     """A run in this process; returns what summary.json holds."""
     overrides = [f"{key.replace('__', '.')}={value}" for key, value in changes.items()]
-    return train(compose_config("train", [*settings, *overrides, f"output_dir={folder}"]), folder)
+    return train(compose_config("train", [*settings, *overrides, f"output_dir={folder}"]), folder, {})
 
 
 @dataclass(frozen=True)
@@ -305,6 +307,21 @@ def test_a_sweep_with_other_settings_leaves_a_folder_as_it_was(trial: Trial, tmp
     ended = run([*sweep, "trainer.max_steps=2"], tmp_path / "log")
     assert ended.code == 2 and "trainer.max_steps=1, not 2" in ended.err
     assert {name: data for name, data in files_of(tmp_path / "s").items() if name != "multirun.yaml"} == before
+
+
+def test_an_edited_margin_reward_is_another_one(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its column is computed anew, though its name and settings are the same."""
+    code = "from dataclasses import dataclass\n\n@dataclass(frozen=True)\nclass Mine:\n    def rewards(self, c):\n"
+    settings = ["margin_reward=none", "+margin_reward.mine._target_=my_reward.Mine", "+margin_reward.mine.weight=${w}"]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    margins = []
+    for round, factor in enumerate((1, 1000)):
+        (tmp_path / "my_reward.py").write_text(code + f"        return [{factor}.0 * len(text) for text in c.texts]\n")
+        sys.modules.pop("my_reward", None)
+        importlib.invalidate_caches()
+        trained([*trial.settings, "objective=modpo", *settings], tmp_path / str(round), w=0.1, validation__times=0)
+        margins.append(metrics_of(tmp_path / str(round))[0]["train/weighted_margin"])
+    assert margins[1] == pytest.approx(1000 * margins[0]) and margins[0] != 0
 
 
 def test_a_sweep_is_one_group_of_offline_runs_in_wandb(trial: Trial, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_an_empty_or_absent_folder_can_start(tmp_path: Path) -> None:
 
 def test_a_run_that_began_can_go_on_and_a_done_one_is_done(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    run.begin(FACTS)
+    run.begin(FACTS, {})
     assert run.check(CONFIG) is None
     run.write_summary({"status": "done", **FACTS})
     done = run.check(CONFIG)
@@ -54,7 +54,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 )
 def test_other_settings_are_refused_by_name_and_value(tmp_path: Path, config: dict[str, Any], told: str) -> None:
     run = RunFolder(tmp_path)
-    run.begin(FACTS)
+    run.begin(FACTS, {})
     with pytest.raises(UserError, match="choose another output_dir") as error:
         run.check(config)
     assert told in str(error.value)
@@ -71,20 +71,20 @@ def test_other_settings_are_refused_by_name_and_value(tmp_path: Path, config: di
 )
 def test_what_does_not_change_a_run_may_change(tmp_path: Path, config: dict[str, Any]) -> None:
     run = RunFolder(tmp_path)
-    run.begin(FACTS)
+    run.begin(FACTS, {})
     assert run.check(config) is None
 
 
 def test_a_run_with_a_checkpoint_goes_on_with_the_same_data_and_weights_alone(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    run.begin(FACTS)
+    run.begin(FACTS, {})
     other = FACTS | {"fingerprints": {"model": "m", "train_tokens": "u"}}
-    run.begin(other)
+    run.begin(other, {})
     run.checkpoints.mkdir()
     run.last_checkpoint.write_bytes(b"")
-    run.begin(other)
+    run.begin(other, {})
     with pytest.raises(UserError, match=r"other data or weights \(train_tokens\)"):
-        run.begin(FACTS)
+        run.begin(FACTS, {})
     summary = run.read_summary()
     assert summary is not None
     assert summary["fingerprints"]["train_tokens"] == "u"
@@ -99,23 +99,49 @@ def test_a_summary_that_is_none_is_told(tmp_path: Path, content: str) -> None:
 
 def test_a_folder_below_a_file_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/run: cannot be written to \(config key output_dir\)"):
+    with pytest.raises(UserError, match=r"file/run: cannot be written to, .* \(config key output_dir\)"):
         RunFolder(tmp_path / "file" / "run").check(CONFIG)
 
 
 def test_a_run_that_never_began_leaves_nothing_of_its_own_and_all_of_others(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
-    run.begin(FACTS)
-    (run.path / ".hydra").mkdir()
-    (run.path / ".hydra" / "config.yaml").write_text("")
-    (run.path / "train.log").write_text("")
+    run.begin(FACTS, {"config.yaml": "seed: 1\n"})
+    assert (run.path / ".hydra" / "config.yaml").read_text() == "seed: 1\n"
     run.discard()
     assert not run.path.exists()
 
-    run.begin(FACTS)
+    run.begin(FACTS, {})
     (run.path / "notes.txt").write_text("mine")
     run.discard()
     assert [file.name for file in run.path.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_has_trained_is_not_discarded(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.begin(FACTS, {"config.yaml": ""})
+    run.metrics_path.write_text("step\n")
+    run.discard()
+    assert {file.name for file in tmp_path.iterdir()} == {".hydra", "metrics.csv", "summary.json"}
+
+
+@pytest.mark.parametrize("leftover", [".hydra", "checkpoints/last.ckpt"])
+def test_what_belongs_to_an_unknown_run_is_neither_gone_on_from_nor_touched(tmp_path: Path, leftover: str) -> None:
+    (tmp_path / leftover).parent.mkdir(exist_ok=True)
+    (tmp_path / leftover).write_text("precious")
+    with pytest.raises(UserError, match=f"holds {Path(leftover).name} and no summary.json"):
+        RunFolder(tmp_path).check(CONFIG)
+    RunFolder(tmp_path).discard()
+    assert (tmp_path / leftover).read_text() == "precious"
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+    with RunFolder(tmp_path).alone():
+        other = RunFolder(tmp_path)
+        with pytest.raises(UserError, match="another process is training here"), other.alone():
+            raise AssertionError("two processes are in")
+    assert list(tmp_path.iterdir()) == []
+    with RunFolder(tmp_path).alone():
+        pass
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

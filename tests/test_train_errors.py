@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,8 @@ from summpo.batches import epoch_order
 from summpo.compose import compose_config
 from summpo.module import BadLoss
 from summpo.run import train
-from train_runs import Ended, adapter_bytes, files_of, metrics_of, run, small, write_rows, write_splits
+from tiny import tiny_llama
+from train_runs import Ended, adapter_bytes, files_of, metrics_of, run, small, start, wait, write_rows, write_splits
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ BAD: dict[Callable[[Trial, Path], list[str]], tuple[str, ...]] = {
     missing_file: ("nowhere.jsonl",),
     malformed_line: ("rows.jsonl, line 4", "malformed JSON"),
     missing_column: ("rows.jsonl, line 4", "rejected"),
-    empty_completion: ("row bare", "a completion is empty"),
+    empty_completion: ("rows.jsonl, line 4", "row bare", "column chosen is empty"),
     nothing_left: ("dropped_too_long 16", "tokens.max_length is 8"),
     adapter_of_another_base: ("was trained on another base", "model.adapter"),
     model_without_weights: ("holds no weights", "empty"),
@@ -122,6 +124,61 @@ def test_bad_input_is_told_in_one_sentence_and_leaves_no_folder(
     for words in BAD[spoil]:
         assert words in sentence(ended)
     assert {file.name for file in tmp_path.iterdir()} - {"log.out", "log.err"} == before
+
+
+def test_a_device_that_is_not_there(trial: Trial, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    for setting in ("trainer=gpu", "trainer.accelerator=mps", "trainer.devices=[0]", "trainer.strategy=fsdp"):
+        ended = run([*trial.settings, setting, f"output_dir={tmp_path / 'run'}"], tmp_path / "log")
+        assert ended.code == 2, ended.err
+        assert "config key" in sentence(ended)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_reference_with_another_vocabulary(trial: Trial, tmp_path: Path) -> None:
+    other = tiny_llama(tmp_path / "other", texts=["entirely different words make an entirely different vocabulary"])
+    ended = run([*trial.settings, f"reference.path={other}", f"output_dir={tmp_path / 'run'}"], tmp_path / "log")
+    assert ended.code == 2, ended.err
+    assert "another tokenizer" in sentence(ended) and not (tmp_path / "run").exists()
+
+
+def test_what_a_full_disk_leaves_is_not_taken_for_another_run(trial: Trial, tmp_path: Path) -> None:
+    """The adapter cannot be saved: summary, settings and checkpoints stay, and other settings are refused."""
+    folder = tmp_path / "run"
+    settings = [*trial.settings, "validation.times=0", f"output_dir={folder}"]
+    ended = run([*settings, "trainer.max_steps=1"], tmp_path / "log", no_room_for_the_adapter)
+    assert ended.code == 2 and "adapter" in sentence(ended), ended.err
+    assert {".hydra", "checkpoints", "metrics.csv", "summary.json"} <= {file.name for file in folder.iterdir()}
+    ended = run([*settings, "trainer.max_steps=2"], tmp_path / "log")
+    assert ended.code == 2 and "trainer.max_steps=1, not 2" in sentence(ended)
+    assert run([*settings, "trainer.max_steps=1"], tmp_path / "log").code == 0
+    assert (folder / "adapter").is_dir()
+
+
+def no_room_for_the_adapter() -> None:
+    """A disk that is full once the weights are to be saved."""
+    import safetensors.torch
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    safetensors.torch.save_file = full
+
+
+def test_two_processes_do_not_train_in_one_folder(trial: Trial, tmp_path: Path) -> None:
+    """The second is told so and leaves the first alone, which ends as if nothing had been."""
+    folder = tmp_path / "run"
+    command = [*trial.settings, f"output_dir={folder}"]
+    first = start(command, tmp_path / "first")
+    while not (folder / "summary.json").exists():
+        assert first.is_alive(), Path(f"{tmp_path / 'first'}.err").read_text()
+        time.sleep(0.01)
+    second = run(command, tmp_path / "second")
+    assert wait(first, tmp_path / "first").code == 0
+    assert adapter_bytes(folder) == adapter_bytes(trial.folder)
+    if second.code != 0:  # else the first was done by then
+        assert second.code == 2 and "another process is training here" in sentence(second)
 
 
 def test_what_else_lies_in_the_folder_stays(trial: Trial, tmp_path: Path) -> None:
@@ -151,7 +208,7 @@ def test_a_folder_below_a_file_is_refused(trial: Trial, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ended = run([*trial.settings, f"output_dir={tmp_path / 'file' / 'run'}"], tmp_path / "log")
     assert ended.code == 2
-    assert "cannot be written to (config key output_dir)" in sentence(ended)
+    assert "cannot be written to, not a directory (config key output_dir)" in sentence(ended)
 
 
 @pytest.fixture
@@ -170,7 +227,7 @@ def test_a_disk_that_cannot_be_written_to_is_refused(trial: Trial, small_disk: P
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     ended = run([*trial.settings, f"output_dir={small_disk / 'run'}"], tmp_path / "log")
     assert ended.code == 2
-    assert "cannot be written to (config key output_dir)" in sentence(ended)
+    assert "cannot be written to, read-only file system (config key output_dir)" in sentence(ended)
 
 
 def fill_disk(folder: Path, step: int) -> None:
@@ -251,7 +308,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(trial: Trial, 
 def test_a_validation_loss_that_is_not_finite_stops_the_run(trial: Trial, tmp_path: Path) -> None:
     settings = [*trial.settings, "optimizer.lr=1e30", "trainer.max_steps=1", "validation.times=1"]
     with pytest.raises(BadLoss, match="the validation loss after step 1 is nan on the rows validation-0, validation-1"):
-        train(compose_config("train", [*settings, f"output_dir={tmp_path}"]), tmp_path)
+        train(compose_config("train", [*settings, f"output_dir={tmp_path}"]), tmp_path, {})
     assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
     assert not (tmp_path / "adapter").exists()
 
@@ -270,6 +327,6 @@ def test_weights_that_are_not_finite_after_the_last_step_are_not_saved(
     settings = [*trial.settings, "trainer.max_steps=1", "validation.times=0"]
     monkeypatch.setattr(torch.optim.AdamW, "step", spoil_weights)
     with pytest.raises(BadLoss, match="weights are not finite after the last step, 1"):
-        train(compose_config("train", [*settings, f"output_dir={tmp_path}"]), tmp_path)
+        train(compose_config("train", [*settings, f"output_dir={tmp_path}"]), tmp_path, {})
     assert not list((tmp_path / "checkpoints").glob("*"))
     assert not (tmp_path / "adapter").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 SENTENCES = [
@@ -15,10 +16,10 @@ CHAT_TEMPLATE = (
 )
 
 
-def tiny_llama(folder: Path) -> Path:
+def tiny_llama(folder: Path, texts: Sequence[str] = SENTENCES) -> Path:
     """Saves it into `folder` and returns that: 300 byte-level tokens, hidden 32, 2 layers, 512 positions, tied head.
 
-    The same weights each time. No BOS; EOS is <|im_end|>, which is also the padding.
+    The same weights each time; the vocabulary is learnt from `texts`. No BOS; EOS is <|im_end|>, which is also the padding.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -33,7 +34,7 @@ def tiny_llama(folder: Path) -> Path:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator(SENTENCES, trainer)
+    backend.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token="<|im_end|>",

@@ -1,8 +1,10 @@
 """From a run's parts to what it needs loaded: rows, tokenizer, frozen columns, reference and policy."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +16,12 @@ from summpo.build import TrainParts
 from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.freeze import Freezer, score_completions
+from summpo.margins import margin_table, spread
 from summpo.models.adapters import add_lora, load_adapter
-from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.fingerprints import fingerprint_adapter, fingerprint_tokenizer, fingerprint_weights
 from summpo.models.loading import load_base as load_model
 from summpo.models.loading import load_tokenizer
-from summpo.models.sources import check_context, resolve
+from summpo.models.sources import ADAPTER_CONFIG, check_context, resolve
 from summpo.records import Ragged, TokenRows
 from summpo.rows import PairRow, SummaryRow
 from summpo.tokens import Limits, Tokenized
@@ -55,6 +58,40 @@ def load_base(parts: TrainParts, cache: Path) -> Base:
     )
 
 
+def check_reference(parts: TrainParts, base: Base) -> None:
+    """Checks that the reference reads the policy's tokens: another vocabulary would give numbers without meaning.
+
+    Raises:
+        UserError: its tokenizer is another, or its context too short.
+    """
+    needed = parts.objective.learns_from == "pairs" and parts.objective.needs_reference  # type: ignore[union-attr]
+    if not needed or parts.reference.path == parts.model.path:
+        return
+    folder = resolve(parts.reference, base.cache)
+    check_context(folder, parts.limits.max_length)
+    tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
+    require(
+        fingerprint_tokenizer(tokenizer) == fingerprint_tokenizer(base.tokenizer),
+        f"the reference {parts.reference.path} has another tokenizer than the model {parts.model.path} "
+        "(config key reference.path)",
+    )
+
+
+def lora_of(parts: TrainParts) -> dict[str, Any] | None:
+    """What the adapter that trains is made of, whether it is fresh or goes on; None where all weights train."""
+    if parts.model.adapter is None:
+        return None if parts.lora is None else asdict(parts.lora)
+    file = Path(parts.model.adapter).expanduser() / ADAPTER_CONFIG
+    settings = json.loads(file.read_text("utf-8"))
+    names = {"r": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "target_modules": "target_modules"}
+    found = {ours: settings.get(theirs) for ours, theirs in names.items()}
+    if parts.lora is not None and found["r"] != parts.lora.r:
+        print(
+            f"lora: goes on training {parts.model.adapter} (r {found['r']}, alpha {found['alpha']}); lora.* is not used"
+        )
+    return found
+
+
 def text_rows(parts: TrainParts, split: str) -> Rows:
     """The data set's rows of a split, as many as its limit allows, of the kind that the objective learns from."""
     read = parts.dataset.pairs if parts.objective.learns_from == "pairs" else parts.dataset.summaries  # type: ignore[union-attr]
@@ -72,11 +109,23 @@ def row_counts(tokens: dict[str, tuple[Tokenized, str]]) -> dict[str, dict[str, 
     return {split: tokenized.counts for split, (tokenized, _) in tokens.items()}
 
 
-def margin_column(freezer: Freezer, parts: TrainParts, rows: Rows, tokenized: Tokenized) -> np.ndarray:
-    """float32 [row, reward]: every margin reward of the rows; no column for SFT."""
+def margin_rewards(freezer: Freezer, parts: TrainParts, rows: Rows, tokenized: Tokenized) -> dict[str, np.ndarray]:
+    """float32 [pair, 2] a margin reward, chosen and rejected; none for SFT."""
     if parts.objective.learns_from == "completions":
-        return np.zeros((len(tokenized.rows), 0), np.float32)
+        return {}
     return freezer.margins(rows, tokenized.kept, {name: m.reward for name, m in parts.margins.items()})  # type: ignore[arg-type]
+
+
+def spreads_of(rewards: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The standard deviation of each margin reward over the completions."""
+    return {name: spread(values) for name, values in rewards.items()}
+
+
+def margin_column(
+    tokenized: Tokenized, rewards: Mapping[str, np.ndarray], parts: TrainParts, spreads: Mapping[str, float]
+) -> np.ndarray:
+    """float32 [row, reward]: the margins of the rows, scaled by what the training completions spread; none for SFT."""
+    return margin_table(rewards, parts.margins, spreads) if rewards else np.zeros((len(tokenized.rows), 0), np.float32)
 
 
 def make_policy(parts: TrainParts, base: Base, seed: int) -> nn.Module:
@@ -125,7 +174,7 @@ def load_reference(parts: TrainParts, base: Base) -> nn.Module:
 
 
 def reference_column(
-    freezer: Freezer, parts: TrainParts, base: Base, tokenized: Tokenized, tokens_key: str, config: DictConfig, score
+    freezer: Freezer, parts: TrainParts, base: Base, tokenized: Tokenized, config: DictConfig, score
 ) -> tuple[Ragged, ...] | None:
     """The reference's token log-probs of a split, from the store where they are known; None where none is needed."""
     if parts.objective.learns_from == "completions" or not parts.objective.needs_reference:  # type: ignore[union-attr]
@@ -137,4 +186,4 @@ def reference_column(
         "adapter": fingerprint_adapter(Path(reference.adapter)) if reference.adapter else None,
         "settings": [reference.dtype, reference.quantization, reference.attention],
     }
-    return freezer.reference(tokenized, tokens_key, weights, config.trainer.precision, score)
+    return freezer.reference(tokenized, weights, config.trainer.precision, score)

@@ -105,8 +105,10 @@ def pair_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, pad_
     """The batch of these rows' pairs, with their frozen columns."""
     tokens = columns.rows
     sequences = [(tokens.prompts[row], side[row]) for side in tokens.completions for row in rows]
-    reference = None
-    if columns.reference is not None:
+    batch = pad(sequences, pad_id)
+    if columns.reference is None:
+        reference = torch.zeros(len(batch["targets"]))
+    else:
         flat = np.concatenate([side[row] for side in columns.reference for row in rows])
         reference = torch.from_numpy(flat.astype(np.float32))
     return PairBatch(
@@ -114,5 +116,5 @@ def pair_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, pad_
         share=torch.from_numpy(share.astype(np.float32)),
         reference=reference,
         margins=torch.from_numpy(columns.margins[rows].astype(np.float32)),
-        **pad(sequences, pad_id),
+        **batch,
     )

@@ -19,6 +19,7 @@ from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.margin_rewards import MarginReward
+from summpo.margins import NORMALIZE, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import CompletionObjective, PairwiseObjective
 from summpo.optimizers import AdamW
@@ -27,14 +28,6 @@ from summpo.tokens import Limits
 
 T = TypeVar("T")
 STRATEGIES = ("auto", "ddp", "ddp_spawn", "fsdp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")
-
-
-@dataclass(frozen=True)
-class WeightedMargin:
-    """A margin reward and what a unit of it is worth."""
-
-    reward: MarginReward
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -136,18 +129,24 @@ def named(hint: Any) -> str:
 
 
 def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
-    """Every chosen margin reward with its weight, by name."""
+    """Every chosen margin reward by name, with its weight and scaling, which the reward itself never sees."""
     built = {}
     for name in node:
-        key = f"margin_reward.{name}"
-        child = node._get_node(name)
-        weight = OmegaConf.select(node, f"{name}.weight") if isinstance(child, DictConfig) else None
-        if isinstance(child, DictConfig) and "weight" in child:
-            require_number(f"{key}.weight", weight)
-            child = without(child, "weight")
+        key, child = f"margin_reward.{name}", node._get_node(name)
+        settings: dict[str, Any] = {}
+        if isinstance(child, DictConfig):
+            for setting in ("weight", "normalize", "scale", "clip"):
+                if setting in child:
+                    settings[setting] = OmegaConf.select(node, f"{name}.{setting}")
+                    child = without(child, setting)
         reward = from_target(child, key, (MarginReward,))
-        require(weight is not None, f"{key}.weight is required: what a unit of the reward is worth")
-        built[str(name)] = WeightedMargin(reward, float(weight))  # type: ignore[arg-type]
+        require("weight" in settings, f"{key}.weight is required: what a unit of the reward is worth")
+        require_number(f"{key}.weight", settings["weight"])
+        require_choice(f"{key}.normalize", settings.get("normalize", "none"), NORMALIZE)
+        require_number(f"{key}.scale", settings.get("scale", 1.0))
+        if settings.get("clip") is not None:
+            require_number(f"{key}.clip", settings["clip"], above=0)
+        built[str(name)] = WeightedMargin(reward, **settings)
     return built
 
 
@@ -236,6 +235,10 @@ def check_numbers(config: DictConfig) -> None:
     trainer = config.trainer
     require_choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed", "16-mixed"))
     require_choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "cuda", "mps", "auto"))
+    require(
+        trainer.precision != "16-mixed" or trainer.accelerator != "cpu",
+        "precision must be 32-true or bf16-mixed on the CPU, got 16-mixed (config key trainer.precision)",
+    )
     require_choice("trainer.strategy", trainer.strategy, STRATEGIES)
     require(
         trainer.max_steps > 0 or trainer.max_steps == -1,

@@ -25,7 +25,7 @@ from summpo.log_probs import completion_logits
 from summpo.metrics import kl_divergence
 from summpo.records import Batch
 from summpo.rows import SummaryRow
-from summpo.run_folder import write_whole
+from summpo.run_folder import whole_lines, write_whole
 
 
 class MetricsTable(Callback):
@@ -83,14 +83,6 @@ class MetricsTable(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         write_whole(self.path, text.getvalue())
-
-
-def whole_lines(path: Path) -> list[str]:
-    """The lines of a file, without a last one that was never finished; none where there is no file."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="\n") as file:  # and not at what else Unicode takes for a line's end
-        return [line for line in file if line.endswith("\n")]
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -4,6 +4,7 @@ The store knows arrays and fingerprints. What the arrays mean, and what they dep
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -72,7 +73,9 @@ class ColumnStore:
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             for name, array in arrays.items():
-                np.save(temporary / f"{name}.npy", np.ascontiguousarray(array))
+                memory = io.BytesIO()  # straight into a file numpy would hide why the disk refuses
+                np.save(memory, np.ascontiguousarray(array))
+                (temporary / f"{name}.npy").write_bytes(memory.getbuffer())
             record = {
                 "kind": kind,
                 "fingerprint": key,

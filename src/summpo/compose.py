@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,26 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
         raise UserError(f"cannot read {' '.join(overrides)}: {error}") from None
     finally:
         GlobalHydra.instance().clear()
-    known = [field.name for field in fields(SCHEMAS[command])]
-    for name in config:
-        require(name in known, f"unknown option {name}; summpo {command} --help lists the options")
-    for name in known:
-        require(name in config or OmegaConf.is_missing(config, name), f"{name} is required")
+    require_known(config, OmegaConf.structured(SCHEMAS[command]), command)
+    for field in fields(SCHEMAS[command]):
+        require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
     return config
+
+
+def require_known(config: DictConfig, schema: DictConfig, command: str, under: str = "") -> None:
+    """Refuses a key that the typed root does not have, at whatever depth it is typed (+trainer.x=1 would get in).
+
+    Raises:
+        UserError: naming the key.
+    """
+    known = list(schema)  # `in` a DictConfig overlooks what is still missing
+    for name in config:
+        key = f"{under}{name}"
+        require(name in known, f"unknown option {key}; summpo {command} --help lists the options")
+        child = schema._get_node(str(name))
+        typed = isinstance(child, DictConfig) and is_dataclass(child._metadata.object_type)
+        if typed and isinstance(config._get_node(str(name)), DictConfig) and config[name] is not None:
+            require_known(config[name], child, command, f"{key}.")  # type: ignore[arg-type]
 
 
 def sentence_of(error: BaseException, under: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from summpo.errors import UserError, require
 from summpo.jsonl_files import SourceRow, read_jsonl
@@ -9,10 +10,10 @@ from summpo.jsonl_files import SourceRow, read_jsonl
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
-def read_split(path: str, split: str, config: str | None = None) -> list[SourceRow]:
+def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> list[SourceRow]:
     """The rows of one split: of `<path>/<split>.jsonl` where `path` is a folder, else of the Hub data set `path`.
 
-    `config` is the configuration of the Hub data set; a folder has none.
+    `config` is the configuration of the Hub data set, `folder_on_hub` a folder inside it; a local folder has none.
 
     Raises:
         UserError: nothing is at `path`, the folder has no file for the split, or a row cannot be read.
@@ -28,10 +29,10 @@ def read_split(path: str, split: str, config: str | None = None) -> list[SourceR
         HUB_ID.fullmatch(path) is not None and not folder.suffix.startswith(".json") and not folder.parent.is_dir()
     )
     require(is_hub_id, f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)")
-    return read_hub(path, split, config)
+    return read_hub(path, split, config, folder_on_hub)
 
 
-def read_hub(name: str, split: str, config: str | None) -> list[SourceRow]:
+def read_hub(name: str, split: str, config: str | None, folder: str | None = None) -> list[SourceRow]:
     """The rows of one split of a data set on the Hub (or in its local cache).
 
     Raises:
@@ -39,9 +40,11 @@ def read_hub(name: str, split: str, config: str | None) -> list[SourceRow]:
     """
     import datasets
 
+    inside: dict[str, Any] = {"data_dir": folder} if folder is not None else {}
+
     def load() -> datasets.Dataset:
         try:
-            return datasets.load_dataset(name, config, split=split)
+            return datasets.load_dataset(name, config, split=split, **inside)
         except RuntimeError as error:
             # Published as a script, which `datasets` no longer runs: the Hub keeps a converted copy, a folder a config.
             if "scripts are no longer supported" not in str(error):

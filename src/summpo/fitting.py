@@ -4,12 +4,15 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from textwrap import shorten
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedTokenizerBase
@@ -28,17 +31,19 @@ from summpo.callbacks import (
 from summpo.data import ColumnData
 from summpo.datasets import one_per_document
 from summpo.decoding import Decoding
+from summpo.errors import UserError, require
 from summpo.module import PreferenceModule, SFTModule
 from summpo.records import FrozenColumns
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
-from summpo.tokens import prompt_tokens
+from summpo.tokens import prompts_to_write_from
 
 # What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
 # mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
 # to be synchronised that are the same in every process already.
 for library in ("lightning.pytorch", "lightning.fabric"):
     logging.getLogger(library).setLevel(logging.WARNING)
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # of kernels that it can do without
 for noise in (
     r".*module\(s\) in eval mode.*",
     ".*dataloader is not resumable.*",
@@ -86,7 +91,22 @@ def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTMo
 def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
     """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair."""
     settings = config.trainer
+    check_device(settings.accelerator)
     checkpoint_best = [best_checkpoint(run.checkpoints)] if config.validation.times else []
+    try:
+        return lightning_trainer(config, run, [*samples, *checkpoint_best])
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        why = shorten(" ".join(str(error).split()), 400)
+        raise UserError(f"the trainer cannot be made of these settings: {why} (config keys trainer.*)") from error
+
+
+def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
+    """The trainer itself.
+
+    Raises:
+        MisconfigurationException, ValueError, TypeError: Lightning's, of settings that do not go together.
+    """
+    settings = config.trainer
     return Trainer(
         max_epochs=1,
         accelerator=settings.accelerator,
@@ -108,10 +128,23 @@ def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) ->
             Timer(interval="step"),
             ValidationSchedule(),
             MetricsTable(run.metrics_path, settings.log_every_n_steps),
-            *samples,
-            *checkpoint_best,
+            *callbacks,
             LastCheckpoint(run.last_checkpoint, config.checkpoint_every),
         ],
+    )
+
+
+def check_device(accelerator: str) -> None:
+    """Stops a run for a device that is not there, before anything is loaded.
+
+    Raises:
+        UserError: naming the device.
+    """
+    there = {"gpu": torch.cuda.is_available() or torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
+    there["mps"] = torch.backends.mps.is_available()
+    require(
+        there.get(accelerator, True),
+        f"there is no {accelerator} that torch can use here, got {accelerator} (config key trainer.accelerator)",
     )
 
 
@@ -121,10 +154,10 @@ def sample_callback(
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
     documents = one_per_document([as_summary(row) for row in rows])[: config.validation.samples]
     decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
-    cut = replace(parts.limits, too_long="truncate_document")
-    prompts = [prompt_tokens(row, tokenizer, parts.prompt, cut, decoding.max_new_tokens)[0] for row in documents]
     if not documents or not config.validation.times:
         return []
+    room, key = decoding.max_new_tokens, "validation.max_new_tokens"
+    prompts, _ = prompts_to_write_from(documents, tokenizer, parts.prompt, parts.limits, room, key)
     has_reference = parts.objective.learns_from == "pairs" and parts.objective.needs_reference  # type: ignore[union-attr]
     has_adapter = parts.lora is not None or parts.model.adapter is not None
     base_is_reference = has_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)

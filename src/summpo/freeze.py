@@ -6,8 +6,11 @@ beta, the objective or the batch size.
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +46,7 @@ class Freezer:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
         depends_on = {
             "tokenizer": self.tokenizer_fingerprint,
+            "code": [code_fingerprint(Limits), code_fingerprint(Prompt)],
             "prompt": prompt,
             "limits": limits,
             "rows": [[row.id, row.prompt, row.document, *completions_of(row)] for row in rows],
@@ -54,20 +58,22 @@ class Freezer:
         _say("tokens", len(rows), was_stored)
         return _tokens_from_arrays(arrays), key
 
-    def margins(self, rows: Sequence[PairRow], kept: np.ndarray, rewards: dict[str, MarginReward]) -> np.ndarray:
-        """float32 [pair, reward]: chosen minus rejected, of the kept rows, one column a reward in the dict's order."""
+    def margins(
+        self, rows: Sequence[PairRow], kept: np.ndarray, rewards: dict[str, MarginReward]
+    ) -> dict[str, np.ndarray]:
+        """float32 [pair, 2] a margin reward: what it gives the chosen and the rejected completion of the kept rows."""
         pairs = [rows[index] for index in kept]
-        differences = [np.zeros((len(pairs), 0), np.float32)]
-        for name, reward in rewards.items():
-            values = self._margin(name, reward, pairs)
-            differences.append((values[:, 0] - values[:, 1])[:, None].astype(np.float32))
-        return np.concatenate(differences, axis=1)
+        return {name: self._margin(name, reward, pairs) for name, reward in rewards.items()}
 
     def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow]) -> np.ndarray:
         depends_on = {
             "tokenizer": self.tokenizer_fingerprint,
             "reward": reward,
-            "rows": [[row.document, row.chosen, row.rejected] for row in pairs],
+            "code": code_fingerprint(type(reward)),
+            "rows": [
+                [row.document, row.chosen, row.rejected, row.reference, row.score_chosen, row.score_rejected]
+                for row in pairs
+            ],
         }
         arrays, was_stored = self.store.get(
             "margins", fingerprint(depends_on), lambda: {"rewards": margin_values(reward, pairs, self.count_tokens)}
@@ -78,13 +84,12 @@ class Freezer:
     def reference(
         self,
         tokenized: Tokenized,
-        tokens_key: str,
         weights: dict[str, Any],
         precision: str,
         score: Callable[[TokenRows], tuple[Ragged, ...]],
     ) -> tuple[Ragged, ...]:
         """The reference's token log-probs. `weights` fingerprints the model and its adapter, dtype and quantisation."""
-        depends_on = {"tokens": tokens_key, "weights": weights, "precision": precision}
+        depends_on = {"tokens": content_of(tokenized.rows), "weights": weights, "precision": precision}
 
         def compute() -> Arrays:
             return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}
@@ -99,6 +104,19 @@ class Freezer:
         return [len(ids) for ids in text_tokens(texts, self.tokenizer)]
 
 
+def content_of(rows: TokenRows) -> str:
+    """SHA-256 of the token ids, whatever texts and settings they came from."""
+    digest = hashlib.sha256()
+    for column in (rows.prompts, *rows.completions):
+        digest.update(np.ascontiguousarray(column.values).tobytes() + np.ascontiguousarray(column.offsets).tobytes())
+    return digest.hexdigest()
+
+
+def code_fingerprint(made: type) -> str:
+    """SHA-256 of the file in which a class stands: an edited margin reward is another one."""
+    return hashlib.sha256(Path(inspect.getfile(made)).read_bytes()).hexdigest()
+
+
 def margin_values(
     reward: MarginReward, pairs: Sequence[PairRow], count_tokens: Callable[[Sequence[str]], list[int]]
 ) -> np.ndarray:
@@ -111,6 +129,9 @@ def margin_values(
         documents=[row.document for row in pairs for _ in range(2)],
         texts=[text for row in pairs for text in (row.chosen, row.rejected)],
         count_tokens=count_tokens,
+        ids=[row.id for row in pairs for _ in range(2)],
+        references=[() if row.reference is None else (row.reference,) for row in pairs for _ in range(2)],
+        scores=[score for row in pairs for score in (row.score_chosen, row.score_rejected)],
     )
     values, asked = np.asarray(reward.rewards(completions), np.float32), len(completions.texts)
     name = f"margin reward {type(reward).__name__}"

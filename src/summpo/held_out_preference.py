@@ -6,50 +6,55 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from summpo.assemble import AUTOCAST, load_base, margin_column, reference_column, reference_scorer, text_rows
+from summpo.assemble import (
+    AUTOCAST,
+    load_base,
+    margin_column,
+    margin_rewards,
+    reference_column,
+    reference_scorer,
+    spreads_of,
+    text_rows,
+)
 from summpo.batches import pair_batch
 from summpo.build import train_parts
 from summpo.freeze import Freezer
-from summpo.inherit import trained_config
 from summpo.log_probs import completion_log_probs
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_tokenizer
 from summpo.models.loading import load_base as load_model
-from summpo.module import pair_values
+from summpo.module import pair_values, row_seeds
 from summpo.records import FrozenColumns
 from summpo.run_folder import RunFolder
 
 
 @torch.inference_mode()
-def held_out_preference(folder: Path, config: DictConfig) -> dict[str, float]:
+def held_out_preference(folder: Path, config: DictConfig, split: str, accelerator: str) -> dict[str, float]:
     """Shares (0 to 1, ties half) of the split's pairs that the run in `folder` orders as the data does.
 
     Args:
-        config: what `summpo evaluate` was given: its data set, split, margin rewards and w, on the run's own model.
+        config: what the run was trained with, but for the data set, margin rewards and w to judge by.
 
     Returns:
         `preference_accuracy` by the implicit reward alone, `preference_accuracy_with_margin` by the whole logit, and
-        `pairs`; empty for a run that did not learn from pairs.
+        `pairs`; empty where the split has none.
     """
-    run = RunFolder(folder)
-    trained = trained_config(run)
-    for key in ("dataset", "margin_reward", "w", "cache_dir", "eval_batch_size"):
-        OmegaConf.update(trained, key, config[key], merge=False)
-    parts = train_parts(trained)
-    if parts.objective.learns_from != "pairs":
-        return {}
+    run, parts = RunFolder(folder), train_parts(config)
     base = load_base(parts, Path(config.cache_dir))
     freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
-    rows = text_rows(parts, config.split)
-    tokenized, key = freezer.tokens(rows, parts.prompt, parts.limits)
-    device = torch.device("cuda" if config.accelerator == "gpu" else "cpu")
-    score = reference_scorer(parts, base, None, trained, device)
+    rows = text_rows(parts, split)
+    tokenized, _ = freezer.tokens(rows, parts.prompt, parts.limits)
+    rewards = margin_rewards(freezer, parts, rows, tokenized)
+    # A reward that the run was not trained with is scaled by what it spreads over these rows.
+    spreads = spreads_of(rewards) | (run.read_summary() or {}).get("margin_spreads", {})
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    score = reference_scorer(parts, base, None, config, device)
     columns = FrozenColumns(
         tokenized.rows,
-        reference_column(freezer, parts, base, tokenized, key, trained, score),
-        margin_column(freezer, parts, rows, tokenized),
+        reference_column(freezer, parts, base, tokenized, config, score),
+        margin_column(tokenized, rewards, parts, spreads),
     )
     if len(columns) == 0:
         return {}
@@ -61,13 +66,14 @@ def held_out_preference(folder: Path, config: DictConfig) -> dict[str, float]:
     policy = policy.to(device).eval()  # type: ignore[arg-type]
     weights = torch.tensor([margin.weight for margin in parts.margins.values()], device=device)
     sums = np.zeros(2)
-    autocast = AUTOCAST[trained.trainer.precision]
+    autocast = AUTOCAST[config.trainer.precision]
     for first in range(0, len(columns), config.eval_batch_size):
         chunk = np.arange(first, min(first + config.eval_batch_size, len(columns)))
         batch = pair_batch(columns, chunk, np.ones(len(chunk)), base.pad_id).to(device)
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
             log_probs = completion_log_probs(policy, batch)
-        values = pair_values(log_probs, batch, parts.objective, weights)  # type: ignore[arg-type]
+        seeds = row_seeds(batch.row_ids, config.seed)
+        values = pair_values(log_probs, batch, parts.objective, weights, seeds)  # type: ignore[arg-type]
         sums += [values["reward_accuracy"].sum().item(), values["reward_accuracy_with_margin"].sum().item()]
     accuracy, with_margin = (sums / len(columns)).tolist()
     return {"preference_accuracy": accuracy, "preference_accuracy_with_margin": with_margin, "pairs": len(columns)}

@@ -6,9 +6,9 @@ are is the caller's business.
 
 import codecs
 import json
-import math
 import re
 import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,8 @@ class SourceRow:
         value = self.value(column)
         if value is None:
             return None
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or abs(value) > sys.float_info.max or value != value:
             raise self.fault(f"column {column} must be a finite number, got {reprlib.repr(value)}")
         return float(value)
 

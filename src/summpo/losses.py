@@ -1,6 +1,7 @@
 """The losses: pure functions of tensors, one value a pair or token; the caller averages.
 
-All pairwise objectives are one form: a reward of each completion, a margin, a link.
+All pairwise objectives are one form: a reward of each completion, a margin, a link. `sequence` is chosen_0 .. chosen_n,
+rejected_0 .. rejected_n.
 
     logit = ((reward_chosen - reward_rejected) - margin) / w0        loss = link(logit)
 
@@ -8,9 +9,14 @@ Sign: a positive logit prefers the chosen completion. Log-probs are natural and 
 name says mean. Nothing here knows of models, batches or configuration.
 """
 
+import math
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+LN_2 = math.log(2)
 
 
 def implicit_reward(
@@ -26,17 +32,15 @@ def weighted_margin(margins: Float[Tensor, "pair reward"], weights: Float[Tensor
 
 
 def margin_logit(
-    reward_chosen: Float[Tensor, " pair"],
-    reward_rejected: Float[Tensor, " pair"],
-    margin: Float[Tensor, " pair"],
-    w0: float,
+    rewards: Float[Tensor, " sequence"], margin: Float[Tensor, " pair"], w0: float = 1.0
 ) -> Float[Tensor, " pair"]:
     """The argument of the link: ((r_chosen - r_rejected) - w . m) / w0. MODPO, 2310.03708 eq. 11.
 
     With w0 = 1 and no margin it is DPO's (2305.18290 eq. 7). With the margin reward "minus the length" and weight w it
     is R-DPO's with alpha = w (2403.19159 eq. 9).
     """
-    return ((reward_chosen - reward_rejected) - margin) / w0
+    chosen, rejected = rewards.chunk(2)
+    return ((chosen - rejected) - margin) / w0
 
 
 def sigmoid_link(logit: Float[Tensor, " pair"]) -> Float[Tensor, " pair"]:
@@ -50,6 +54,43 @@ def smoothed_sigmoid_link(logit: Float[Tensor, " pair"], label_smoothing: float)
     Source: 2305.18290, the authors' note on conservative DPO; 2403.00409 eq. 6.
     """
     return -(1 - label_smoothing) * logsigmoid(logit) - label_smoothing * logsigmoid(-logit)
+
+
+def robust_sigmoid_link(logit: Float[Tensor, " pair"], label_smoothing: float) -> Float[Tensor, " pair"]:
+    """Robust DPO: ((1 - e) (-log sigmoid(logit)) - e (-log sigmoid(-logit))) / (1 - 2 e), e in [0, 0.5).
+
+    Unbiased: over labels of which a share e is flipped, its mean is that of the plain link over the true ones. Below 0
+    where the chosen completion is already preferred by far. Source: 2403.00409.
+    """
+    right, flipped = -logsigmoid(logit), -logsigmoid(-logit)
+    return ((1 - label_smoothing) * right - label_smoothing * flipped) / (1 - 2 * label_smoothing)
+
+
+def hinge_link(logit: Float[Tensor, " pair"]) -> Float[Tensor, " pair"]:
+    """max(0, 1 - logit). SLiC-HF, 2305.10425."""
+    return (1 - logit).relu()
+
+
+def squared_link(logit: Float[Tensor, " pair"], beta: float) -> Float[Tensor, " pair"]:
+    """((logit - 1/2) / beta)^2; for logit = beta D it is (D - 1 / (2 beta))^2. IPO, 2310.12036 eq. 17."""
+    return ((logit - 0.5) / beta).square()
+
+
+def shortfall(policy: Float[Tensor, " sequence"], reference: Float[Tensor, " sequence"]) -> Float[Tensor, " sequence"]:
+    """max(0, log ref - log pi): nats by which the policy made a completion unlikelier. DPOP, 2402.13228."""
+    return (reference - policy).relu()
+
+
+def log_odds(mean_log_probs: Float[Tensor, " sequence"]) -> Float[Tensor, " sequence"]:
+    """log(p / (1 - p)) with p = exp(mean log-prob), the geometric mean of the tokens' probabilities; p < 1.
+
+    Source: ORPO, 2403.07691 eq. 4.
+    """
+    near_1 = mean_log_probs > -LN_2  # where 1 - exp(x) cancels, expm1 does not; and the other way round
+    of_near = torch.where(near_1, mean_log_probs, -LN_2)
+    of_far = torch.where(near_1, -LN_2, mean_log_probs)
+    log_1_minus_p = torch.where(near_1, (-of_near.expm1()).log(), (-of_far.exp()).log1p())
+    return mean_log_probs - log_1_minus_p
 
 
 def negative_log_likelihood(log_probs: Float[Tensor, " token"]) -> Float[Tensor, " token"]:

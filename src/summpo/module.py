@@ -1,8 +1,10 @@
 """Lightning's modules: the order of a training step, and the names under which its numbers are logged. No formula."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -11,10 +13,10 @@ from torch import Tensor, nn
 from summpo import metrics
 from summpo.batches import Plan
 from summpo.log_probs import completion_log_probs
-from summpo.losses import margin_logit, weighted_margin
+from summpo.losses import weighted_margin
 from summpo.objectives import CompletionObjective, PairwiseObjective
 from summpo.optimizers import AdamW
-from summpo.records import Batch, LogProbs, PairBatch
+from summpo.records import Batch, LogProbs, PairBatch, PairLogProbs
 
 SEEDS = 2**63
 """torch takes seeds below this."""
@@ -155,19 +157,25 @@ class SFTModule(_Training):
         self._log_validation(counts="token")
 
 
+def row_seeds(row_ids: Sequence[str], *draw: int) -> np.ndarray:
+    """int64 [row]: a seed of each row and `draw` (the run's seed, the step); no neighbour and no process changes it."""
+    salt = "/".join(map(str, draw))
+    return np.array([zlib.crc32(f"{salt}/{row_id}".encode()) for row_id in row_ids], np.int64)
+
+
 def pair_values(
-    log_probs: LogProbs, batch: PairBatch, objective: PairwiseObjective, weights: Tensor
+    log_probs: LogProbs, batch: PairBatch, objective: PairwiseObjective, weights: Tensor, seeds: np.ndarray
 ) -> dict[str, Tensor]:
     """The loss and the metrics of each pair, [pair], from the policy's log-probs and the batch's frozen columns."""
-    reference = LogProbs(batch.reference, batch.lengths) if batch.reference is not None else None
-    reward_chosen, reward_rejected = objective.reward(log_probs, reference).chunk(2)
+    reference = LogProbs(batch.reference, batch.lengths)
     margin = weighted_margin(batch.margins, weights)
-    logit = margin_logit(reward_chosen, reward_rejected, margin, objective.w0)
+    made = objective.losses(PairLogProbs(log_probs, reference, seeds), margin)
+    reward_chosen, reward_rejected = made.rewards.chunk(2)
     log_prob_chosen, log_prob_rejected = log_probs.sums().chunk(2)
     return {
-        "loss": objective.link(logit),
+        "loss": made.loss,
         "reward_accuracy": metrics.accuracy(reward_chosen - reward_rejected),
-        "reward_accuracy_with_margin": metrics.accuracy(logit),
+        "reward_accuracy_with_margin": metrics.accuracy(made.logit),
         "reward_margin": reward_chosen - reward_rejected,
         "weighted_margin": margin,
         "implicit_reward_chosen": reward_chosen,
@@ -193,12 +201,13 @@ class PreferenceModule(_Training):
         self.objective = objective
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
 
-    def per_pair(self, batch: PairBatch) -> dict[str, Tensor]:
+    def per_pair(self, batch: PairBatch, *draw: int) -> dict[str, Tensor]:
         """The loss and the metrics of each pair, [pair]."""
-        return pair_values(completion_log_probs(self.policy, batch), batch, self.objective, self.weights)  # type: ignore[arg-type]
+        seeds = row_seeds(batch.row_ids, self.seed, *draw)
+        return pair_values(completion_log_probs(self.policy, batch), batch, self.objective, self.weights, seeds)  # type: ignore[arg-type]
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        shares = {name: (value * batch.share).sum() for name, value in self.per_pair(batch).items()}
+        shares = {name: (value * batch.share).sum() for name, value in self.per_pair(batch, batch_idx).items()}
         loss = shares.pop("loss")
         self._add_to_step(batch, loss, {name: value.detach() for name, value in shares.items()}, batch_idx)
         return loss

@@ -91,7 +91,8 @@ class Batch:
 class PairBatch(Batch):
     """A batch of pairs: `sequence` is chosen_0 .. chosen_n, rejected_0 .. rejected_n; `row` is `pair`."""
 
-    reference: Float[Tensor, " token"] | None
+    reference: Float[Tensor, " token"]
+    """The reference's log-probs; 0 where the objective asks for none."""
     margins: Float[Tensor, "pair reward"]
 
 
@@ -108,3 +109,33 @@ class LogProbs:
         return torch.zeros(len(self.lengths), device=self.tokens.device, dtype=self.tokens.dtype).index_add(
             0, sequence, self.tokens
         )
+
+    def means(self) -> Float[Tensor, " sequence"]:
+        """The mean over the completion tokens of each sequence, EOS counted."""
+        return self.sums() / self.lengths
+
+    def weighted(self, weights: Float[Tensor, " token"]) -> "LogProbs":
+        """Each token's log-prob times its weight."""
+        return replace(self, tokens=self.tokens * weights)
+
+
+@dataclass(frozen=True)
+class PairLogProbs:
+    """What a pairwise objective is told of a batch; `sequence` is chosen_0 .. chosen_n, rejected_0 .. rejected_n."""
+
+    policy: LogProbs
+    reference: LogProbs
+    """All 0 for an objective that asks for no reference."""
+    seeds: Int[np.ndarray, " pair"]
+    """For what an objective draws of a pair: by the run's seed, the step and the row, never by batch or process."""
+
+
+@dataclass(frozen=True)
+class PairLosses:
+    """What a pairwise objective makes of a batch."""
+
+    loss: Float[Tensor, " pair"]
+    logit: Float[Tensor, " pair"]
+    """How strongly the chosen completion is preferred, margin and all."""
+    rewards: Float[Tensor, " sequence"]
+    """What the policy alone says that each completion is worth; it holds no margin, so that runs compare."""

@@ -1,6 +1,6 @@
 """Text rows: what a data set hands over. Knows columns and text, not tokens, models or weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,8 @@ class SummaryRow:
     """Every reference summary of the document, for ROUGE; `(summary,)` where the data set names no other."""
     prompt: str | None = None
     """A ready prompt that is used as it is instead of the template around `document`."""
+    place: str = field(default="", compare=False)
+    """Where the row stands in its source, for sentences about it: "train.jsonl, line 3"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +31,5 @@ class PairRow:
     reference: str | None = None
     prompt: str | None = None
     """A ready prompt that is used as it is instead of the template around `document`."""
+    place: str = field(default="", compare=False)
+    """Where the row stands in its source, for sentences about it: "train.jsonl, line 3"."""

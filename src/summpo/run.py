@@ -1,6 +1,7 @@
 """The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ from torch import nn
 
 from summpo.assemble import (
     Base,
+    check_reference,
     load_base,
+    lora_of,
     make_policy,
     margin_column,
+    margin_rewards,
     reference_column,
     reference_scorer,
     require_rows,
     row_counts,
+    spreads_of,
     text_rows,
 )
 from summpo.build import TrainParts, train_parts
@@ -36,8 +41,11 @@ from summpo.run_folder import RunFolder
 SPLITS = ("train", "validation")
 
 
-def train(config: DictConfig, folder: Path) -> dict[str, Any]:
+def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -> dict[str, Any]:
     """Trains as `config` says and leaves the run's files in `folder`; goes on where an earlier process stopped.
+
+    Args:
+        settings_files: what goes into .hydra/ once the run begins, text by name.
 
     Returns:
         What summary.json holds.
@@ -52,23 +60,29 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
         print(run.done_already)
         return done
     parts = train_parts(config)
-    rows = {"train": text_rows(parts, "train"), "validation": text_rows(parts, "validation")[: config.validation.rows]}
+    held_out = text_rows(parts, "validation")[: config.validation.rows] if config.validation.times else []
+    rows = {"train": text_rows(parts, "train"), "validation": held_out}
     base = load_base(parts, Path(config.cache_dir))
+    check_reference(parts, base)
     freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
     tokens = {split: freezer.tokens(rows[split], parts.prompt, parts.limits) for split in SPLITS}
     require_rows(tokens["train"][0], parts.limits)
-    margins = {split: margin_column(freezer, parts, rows[split], tokens[split][0]) for split in SPLITS}
+    rewards = {split: margin_rewards(freezer, parts, rows[split], tokens[split][0]) for split in SPLITS}
+    spreads = spreads_of(rewards["train"])
+    margins = {split: margin_column(tokens[split][0], rewards[split], parts, spreads) for split in SPLITS}
     facts = {
         "rows": row_counts(tokens),
         "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": tokens[split][1] for split in SPLITS}},
+        "margin_spreads": spreads,
+        "lora": lora_of(parts),
         "config": plain(config),
     }
     trainer = make_trainer(config, run, sample_callback(config, run, parts, rows["validation"], base.tokenizer))
     if trainer.is_global_zero:
-        run.begin(facts)
+        run.begin(facts, settings_files)
     policy = make_policy(parts, base, config.seed)
     score = reference_scorer(parts, base, policy, config, trainer.strategy.root_device)
-    reference = {split: reference_column(freezer, parts, base, *tokens[split], config, score) for split in SPLITS}
+    reference = {split: reference_column(freezer, parts, base, tokens[split][0], config, score) for split in SPLITS}
     frozen = {split: FrozenColumns(tokens[split][0].rows, reference[split], margins[split]) for split in SPLITS}
     data = make_data(config, parts, frozen, base, trainer.world_size)
     module = make_module(parts, policy, data)
@@ -79,7 +93,7 @@ def train(config: DictConfig, folder: Path) -> dict[str, Any]:
     weights = save(module.policy, base, parts, run)
     summary = {
         "status": "done",
-        "objective": parts.objective.__class__.__name__.lower(),
+        "objective": type(parts.objective).__module__.rpartition(".")[2],
         "w": config.w,
         "seed": config.seed,
         "metrics": metrics,

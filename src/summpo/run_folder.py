@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from summpo.errors import UserError, require
 
@@ -80,15 +85,16 @@ class RunFolder:
         Raises:
             UserError: the folder cannot be written to, or holds a run with other settings.
         """
-        parent = self.path
-        while not parent.exists():
-            parent = parent.parent
-        require(
-            parent.is_dir() and os.access(parent, os.W_OK | os.X_OK),
-            f"{self.path}: cannot be written to (config key output_dir)",
-        )
+        require_writable(self.path)
+        # Looked for before the summary is read: it is written first, perhaps just now by another process of this run.
+        leftovers = [path.name for path in (self.last_checkpoint, self.path / ".hydra") if path.exists()]
         summary = self.read_summary()
         if summary is None:
+            require(
+                not leftovers,
+                f"{self.path} holds {' and '.join(leftovers)} and no summary.json that says of what run: choose "
+                "another output_dir",
+            )
             return None
         other = first_difference(settings(summary.get("config", {})), settings(config))
         if other is not None:
@@ -103,8 +109,28 @@ class RunFolder:
         """What the command says of a run that is done."""
         return f"{self.path}: done already, nothing to do (another output_dir starts another run)"
 
-    def begin(self, summary: dict[str, Any]) -> None:
-        """Writes the summary of a run that starts or goes on; `summary` has the fingerprints of model and data.
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps every other process out of the folder.
+
+        Raises:
+            UserError: another process is in it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise UserError(f"{self.path}: another process is training here (config key output_dir)") from None
+        try:
+            yield
+        finally:
+            (self.path / ".lock").unlink(missing_ok=True)
+            lock.release()
+
+    def begin(self, summary: dict[str, Any], settings_files: Mapping[str, str]) -> None:
+        """Writes the summary of a run that starts or goes on, and its settings into .hydra/.
+
+        `summary` has the fingerprints of model and data.
 
         Raises:
             UserError: the run would go on from a checkpoint that was trained on something else.
@@ -117,12 +143,17 @@ class RunFolder:
             "choose another output_dir, or put them back",
         )
         self.write_summary({"status": "running", **summary})
+        for name, text in settings_files.items():
+            (self.path / ".hydra").mkdir(exist_ok=True)
+            write_whole(self.path / ".hydra" / name, text)
 
     def discard(self) -> None:
-        """Takes away what a run that never began has left here; a folder that holds anything else stays."""
-        shutil.rmtree(self.path / ".hydra", ignore_errors=True)
-        for file in (self.summary_path, self.path / "train.log"):
-            file.unlink(missing_ok=True)
+        """Takes away what a run that never trained has left here; a folder that holds anything else stays."""
+        if self.metrics_path.exists():
+            return
+        if self.summary_path.exists():  # and with it this run's .hydra/, not another's
+            shutil.rmtree(self.path / ".hydra", ignore_errors=True)
+            self.summary_path.unlink()
         with suppress(OSError):
             self.path.rmdir()
 
@@ -130,6 +161,23 @@ class RunFolder:
         """summary.json, whole or not at all."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.summary_path, json.dumps(summary, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def require_writable(folder: Path) -> None:
+    """Tries whether a file can be made in `folder`, or where it will be made; leaves nothing.
+
+    Raises:
+        UserError: it cannot.
+    """
+    parent = folder
+    try:
+        while not parent.exists():
+            parent = parent.parent
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UserError(f"{shorten(str(folder), 300)}: cannot be written to, {why} (config key output_dir)") from None
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -141,6 +189,14 @@ def write_whole(path: Path, text: str) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file, without a last one that was never finished; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="\n") as file:  # and not at what else Unicode takes for a line's end
+        return [line for line in file if line.endswith("\n")]
 
 
 def settings(config: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,20 +113,48 @@ def text_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> lis
     return [list(ids) for ids in encoded["input_ids"]]  # type: ignore[arg-type]
 
 
+def place_of(row: SummaryRow | PairRow) -> str:
+    """Where a row stands, for sentences about it: "pairs.jsonl, line 3 (row a)", or its id alone."""
+    return f"{row.place} (row {row.id})" if row.place else f"row {row.id}"
+
+
 def completion_tokens(
     row: SummaryRow | PairRow, tokenizer: PreTrainedTokenizerBase, limits: Limits
 ) -> tuple[list[int], ...]:
     """Each completion's ids with EOS at the end."""
     texts = completions_of(row)
-    if any(not text.strip() for text in texts):
-        raise _Dropped(
-            "empty_completion", f"row {row.id}: a completion is empty (tokens.empty=drop drops it)", limits.empty
-        )
+    for column, text in zip(("chosen", "rejected") if len(texts) == 2 else ("summary",), texts, strict=True):
+        if not text.strip():
+            sentence = f"{place_of(row)}: column {column} is empty (tokens.empty=drop drops it)"
+            raise _Dropped("empty_completion", sentence, limits.empty)
     if len(texts) == 2 and texts[0].strip() == texts[1].strip():
-        sentence = f"row {row.id}: chosen and rejected are the same text (tokens.identical=drop drops it)"
+        sentence = f"{place_of(row)}: chosen and rejected are the same text (tokens.identical=drop drops it)"
         raise _Dropped("identical_pair", sentence, limits.identical)
     eos = int(tokenizer.eos_token_id)  # type: ignore[arg-type]
     return tuple([*ids, eos] for ids in text_tokens(texts, tokenizer))
+
+
+def text_to_prompt(text: str, outside: str, tokenizer: PreTrainedTokenizerBase, is_chat: bool) -> list[int]:
+    """The ids of a rendered prompt, in which what came from outside (the document) cannot speak for the system.
+
+    A special token that the document spells (<|im_end|>) stays text, while those of the template around it are real.
+    EOS, which some tokenizers put behind every text, is the completion's to write.
+    """
+
+    def encode(part: str, special: bool) -> list[int]:
+        return list(tokenizer(part, add_special_tokens=special)["input_ids"])  # type: ignore[arg-type]
+
+    start = text.find(outside.strip())
+    spelt = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special and str(token) in outside]
+    if spelt and start >= 0:
+        end = start + len(outside.strip())
+        ids = (
+            encode(text[:start], not is_chat) + text_tokens([text[start:end]], tokenizer)[0] + encode(text[end:], False)
+        )
+    else:
+        ids = encode(text, not is_chat)
+    ends_in_eos = bool(ids) and ids[-1] == tokenizer.eos_token_id and not is_chat
+    return ids[:-1] if ends_in_eos and not text.endswith(str(tokenizer.eos_token)) else ids
 
 
 def prompt_tokens(
@@ -134,18 +162,21 @@ def prompt_tokens(
 ) -> tuple[list[int], bool]:
     """The prompt's ids, and whether the document was cut to leave `reserved` tokens for the longest completion."""
 
-    def encode(user_text: str) -> list[int]:
-        text = prompt.render(user_text, tokenizer)
-        return list(tokenizer(text, add_special_tokens=not prompt.chat)["input_ids"])  # type: ignore[arg-type]
+    def encode(document: str) -> list[int]:
+        return text_to_prompt(prompt.render(prompt.around(document), tokenizer), document, tokenizer, prompt.chat)
 
     room = limits.max_length - reserved
-    ids = encode(row.prompt if row.prompt is not None else prompt.around(row.document))
+    if row.prompt is not None:
+        ids = text_to_prompt(prompt.render(row.prompt, tokenizer), row.prompt, tokenizer, prompt.chat)
+    else:
+        ids = encode(row.document)
     if not ids:  # nothing would stand before the completion's first token to predict it from
-        raise _Dropped("empty_prompt", f"row {row.id}: the prompt is empty (tokens.empty=drop drops it)", limits.empty)
+        sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
+        raise _Dropped("empty_prompt", sentence, limits.empty)
     if len(ids) <= room:
         return ids, False
     sentence = (
-        f"row {row.id}: prompt and completion have {len(ids) + reserved} tokens, "
+        f"{place_of(row)}: prompt and completion have {len(ids) + reserved} tokens, "
         f"more than tokens.max_length={limits.max_length}"
     )
     if limits.too_long != "truncate_document" or row.prompt is not None:
@@ -154,8 +185,29 @@ def prompt_tokens(
     ends = [end for _, end in encoded["offset_mapping"]]  # type: ignore[union-attr]
     keep = len(ends) - (len(ids) - room)
     while keep > 0:
-        ids = encode(prompt.around(row.document[: ends[keep - 1]]))
+        ids = encode(row.document[: ends[keep - 1]])
         if len(ids) <= room:
             return ids, True
         keep -= max(1, len(ids) - room)
     raise _Dropped("no_room_for_document", f"{sentence} and no room for its document", "drop")
+
+
+def prompts_to_write_from(
+    rows: Sequence[SummaryRow],
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: Prompt,
+    limits: Limits,
+    max_new_tokens: int,
+    key: str,
+) -> tuple[list[list[int]], int]:
+    """Each document's prompt, cut to leave room for a summary of `max_new_tokens`, and how many were cut.
+
+    Raises:
+        UserError: there is no room for a document; names the row and `key`, the config key of max_new_tokens.
+    """
+    cut = replace(limits, too_long="truncate_document")
+    try:
+        made = [prompt_tokens(row, tokenizer, prompt, cut, max_new_tokens) for row in rows]
+    except UserError as error:
+        raise UserError(f"{error}; {max_new_tokens} of them are kept for the summary (config key {key})") from None
+    return [ids for ids, _ in made], sum(was_cut for _, was_cut in made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from summpo.models.loading import load_base, load_tokenizer
 from summpo.models.sources import check_context, resolve
 from summpo.prompts import Prompt
 from summpo.rows import SummaryRow
-from summpo.tokens import Limits, prompt_tokens
+from summpo.tokens import Limits, prompts_to_write_from
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ class Writer:
 
     def prompts(self, rows: Sequence[SummaryRow]) -> tuple[list[list[int]], int]:
         """Each document's prompt with room for the summary, and how many documents were cut for it."""
-        limits = replace(self.limits, too_long="truncate_document")
-        made = [prompt_tokens(row, self.tokenizer, self.prompt, limits, self.decoding.max_new_tokens) for row in rows]
-        return [ids for ids, _ in made], sum(was_cut for _, was_cut in made)
+        room, key = self.decoding.max_new_tokens, "generation.max_new_tokens"
+        return prompts_to_write_from(rows, self.tokenizer, self.prompt, self.limits, room, key)
 
     def write(
         self,

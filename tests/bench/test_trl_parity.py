@@ -128,7 +128,7 @@ def our_run(setting: Setting, folder: Path) -> None:
         optimizer__warmup_ratio=0,
         seed=SEED,
     )
-    train(compose_config("train", [*overrides, f"output_dir={folder}"]), folder)
+    train(compose_config("train", [*overrides, f"output_dir={folder}"]), folder, {})
 
 
 def test_dpo_takes_the_steps_of_trl(setting: Setting, tmp_path: Path) -> None:

@@ -72,9 +72,20 @@ def test_a_failed_stage_stops_the_chain_with_its_code(chain: tuple[Path, list[li
         (["demo", "colour=red"], "demo has no key colour"),
         (["demo", "stages=1"], "demo has no key stages"),
         (["tldr_length_penalty"], "data is required"),
+        (["list.yaml"], "list.yaml is no chain: it needs output_dir and stages"),
+        (["torn.yaml"], "torn.yaml is not YAML"),
+        (["bare.yaml"], "bare.yaml: stage 1 needs a name, a command and a list makes"),
+        (["quote.yaml"], "quote.yaml: stage 1: merge 'x is no command line (no closing quotation)"),
     ],
 )
-def test_what_a_chain_refuses(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_chain_refuses(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = "output_dir: out\nstages:\n  - {name: one, makes: [a], command: "
+    broken = {"list": "- a\n", "torn": "a: [\n", "bare": stage + "null}\n", "quote": stage + '"merge \'x"}\n'}
+    for name, text in broken.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
     assert main(["run", *arguments]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from summpo.commands import main
+from summpo.commands import main, quoted
+from summpo.compose import compose_config, plain
+from summpo.inherit import compose_with_run
 
 DOCUMENTS = [f"The {animal} sat on the {place}, and the {animal} was {mood}." for animal in ("cat", "dog", "bird", "cow")
              for place in ("mat", "roof") for mood in ("happy", "sad", "tired")]  # fmt: skip
@@ -123,6 +125,44 @@ def test_generate_evaluate_and_report(road: Path, capsys: pytest.CaptureFixture[
     assert "data:image/png;base64" in (road / "report" / "front.html").read_text("utf-8")
 
 
+def test_an_evaluation_is_done_only_while_its_inputs_are_the_same(
+    road: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other documents, or samples that are gone, are evaluated; generate does not overwrite an evaluation's samples."""
+    rows = tmp_path / "rows.jsonl"
+    command = ["evaluate", f"run={road / 'sft'}", f"cache_dir={road / 'cache'}", "dataset=jsonl", f"dataset.path={rows}",
+               "generation.max_new_tokens=4", "dataset.validation_fraction=0", "dataset.test_fraction=0.5",
+               f"output_dir={tmp_path / 'out'}"]  # fmt: skip
+    for texts, done in ((("one text", "two texts"), 0), (("one text", "two texts"), 1), (("three", "four texts"), 0)):
+        rows.write_text("".join(json.dumps({"document": text, "summary": "s"}) + "\n" for text in texts), "utf-8")
+        capsys.readouterr()
+        assert main(command) == 0
+        assert capsys.readouterr().out.count("done already") == done
+    (tmp_path / "out" / "samples.jsonl").unlink()
+    assert main(command) == 0
+    before = (tmp_path / "out" / "samples.jsonl").read_bytes()
+    assert main(["generate", *command[1:]]) == 2
+    assert "belongs to the evaluation beside it" in capsys.readouterr().err
+    assert (tmp_path / "out" / "samples.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("odd", ["ünï", "with space", "a=b", "it's", "(1)", "{x}"])
+def test_paths_with_odd_characters(odd: str, road: Path, tmp_path: Path) -> None:
+    """Quoted where Hydra's grammar needs it, so that a user types the path alone."""
+    run = tmp_path / odd
+    run.symlink_to(road / "sft")
+    config = compose_with_run("merge", [quoted(f"run={run}")], ("model",))
+    assert config.run == str(run)
+    assert plain(compose_config("train", [quoted(f"output_dir={run}")]))["output_dir"] == str(run)
+
+
+@pytest.mark.parametrize(
+    "argument", ["w=0,0.1", "trainer=gpu", "margin_reward=[length,rouge]", "+x=1", "~logger", "-m", "w"]
+)
+def test_what_hydra_reads_stays_as_it_is(argument: str) -> None:
+    assert quoted(argument) == argument
+
+
 def test_preference_accuracy_of_held_out_pairs(road: Path) -> None:
     """On the validation pairs it is what training logged of the same weights at its end."""
     run = road / "modpo" / "w=0.1"
@@ -150,6 +190,8 @@ def test_preference_accuracy_of_held_out_pairs(road: Path) -> None:
         (["report", "x", "colour=red"], "unknown option colour"),
         (["dance"], "there is no command dance"),
         (["evaluate", "+x=1"], "unknown option x"),
+        (["evaluate", "+generation.y=1"], "unknown option generation.y"),
+        (["evaluate", "output_dir=/dev/null/x"], "cannot be written to"),
     ],
 )
 def test_one_sentence_and_exit_code_2(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

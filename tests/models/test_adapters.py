@@ -164,8 +164,23 @@ class TestLoaded:
     def test_by_other_tools(self, tiny_model_path: Path, tmp_path: Path) -> None:
         policy = trained(tiny_model_path)
         policy.save_pretrained(str(tmp_path / "plain"))
-        again = load_adapter(base_of(tiny_model_path), tmp_path / "plain", "anything", trainable=False)
+        own = fingerprint_weights(tiny_model_path)
+        again = load_adapter(base_of(tiny_model_path), tmp_path / "plain", own, trainable=False)
         assert torch.equal(logits(again), logits(policy))
+
+    def test_by_other_tools_on_another_base_that_is_at_hand(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        """It records no fingerprint, but the folder that it names has one."""
+        other = Path(shutil.copytree(tiny_model_path, tmp_path / "other"))
+        weights = load_file(other / "model.safetensors")
+        weights["model.norm.weight"] += 0.5
+        save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+        trained(tiny_model_path).save_pretrained(str(tmp_path / "plain"))
+        assert f"was trained on another base ({tiny_model_path})" in refusal(other, tmp_path / "plain")
+        shutil.rmtree(tmp_path / "plain")
+        policy = trained(tiny_model_path)
+        policy.peft_config["default"].base_model_name_or_path = "owner/name"
+        policy.save_pretrained(str(tmp_path / "plain"))
+        load_adapter(base_of(tiny_model_path), tmp_path / "plain", "of unknown weights", trainable=False)
 
     def test_another_base_of_the_same_shape(self, tiny_model_path: Path, adapter: Path, tmp_path: Path) -> None:
         other = Path(shutil.copytree(tiny_model_path, tmp_path / "other"))

@@ -50,8 +50,10 @@ def test_the_memo_is_read_and_outdated(tmp_path: Path) -> None:
     file.write_text("one")
     first = fingerprint_file(file, cache)
     (memo,) = (cache / "fingerprints").iterdir()
-    memo.write_text("remembered")
-    assert fingerprint_file(file, cache) == "remembered"
+    memo.write_text("f" * 64)
+    assert fingerprint_file(file, cache) == "f" * 64
+    memo.write_text("f" * 7)  # a full disk cut it short
+    assert fingerprint_file(file, cache) == first == memo.read_text()
     replacement = tmp_path / "replacement"
     replacement.write_text("two")
     replacement.replace(file)

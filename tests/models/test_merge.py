@@ -79,9 +79,12 @@ class TestRefuses:
         adapter, _ = made_adapter(tiny_model_path, tmp_path / "adapter", model)
         out = tmp_path / "merged"
         out.mkdir()
-        merge(model, adapter, out, "float32", tmp_path / "cache")  # empty is fine
+        assert merge(model, adapter, out, "float32", tmp_path / "cache"), "empty is fine"
+        before = {file: file.stat().st_mtime_ns for file in out.iterdir()}
+        assert not merge(model, adapter, out, "float32", tmp_path / "cache"), "it holds this very sum already"
         with pytest.raises(UserError, match=f"not empty: {out}"):
-            merge(model, adapter, out, "float32", tmp_path / "cache")
+            merge(model, adapter, out, "bfloat16", tmp_path / "cache")
+        assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
         (tmp_path / "file").touch()
         with pytest.raises(UserError, match="not empty"):
             merge(model, adapter, tmp_path / "file", "float32", tmp_path / "cache")

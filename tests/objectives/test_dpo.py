@@ -2,16 +2,16 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.errors import UserError
-from summpo.losses import margin_logit
 from summpo.objectives import CompletionObjective, PairwiseObjective
 from summpo.objectives.dpo import DPO
-from summpo.records import LogProbs
+from summpo.records import LogProbs, PairLogProbs
 
 log_probs = st.lists(st.floats(-20, 0), min_size=4, max_size=4)
 
@@ -22,8 +22,8 @@ def one_token_each(values: list[float]) -> LogProbs:
 
 def loss_of(objective: DPO, policy: LogProbs, reference: LogProbs) -> torch.Tensor:
     """Float [pair], as the training step puts it together without a margin."""
-    chosen, rejected = objective.reward(policy, reference).chunk(2)
-    return objective.link(margin_logit(chosen, rejected, torch.zeros_like(chosen), objective.w0))
+    pairs = len(policy.lengths) // 2
+    return objective.losses(PairLogProbs(policy, reference, np.arange(pairs)), torch.zeros(pairs)).loss
 
 
 def test_by_hand() -> None:
@@ -35,8 +35,10 @@ def test_by_hand() -> None:
     """
     lengths = torch.tensor([2, 1])
     policy, reference = LogProbs(torch.tensor([-1.0, -2, -4]), lengths), LogProbs(torch.tensor([-2.0, -3, -2]), lengths)
-    assert DPO(beta=0.5).reward(policy, reference).tolist() == [1.0, -1.0]
-    assert loss_of(DPO(beta=0.5), policy, reference).tolist() == pytest.approx([0.126928], abs=1e-6)
+    made = DPO(beta=0.5).losses(PairLogProbs(policy, reference, np.zeros(1, np.int64)), torch.zeros(1))
+    assert made.rewards.tolist() == [1.0, -1.0]
+    assert made.logit.tolist() == [2.0]
+    assert made.loss.tolist() == pytest.approx([0.126928], abs=1e-6)
 
 
 @given(log_probs, log_probs, st.floats(0.01, 2), st.floats(0, 0.49))
@@ -56,7 +58,7 @@ def test_at_the_reference_every_loss_is_ln_2(policy: list[float], beta: float, e
 
 
 def test_is_a_pairwise_objective_with_a_reference() -> None:
-    assert (DPO().learns_from, DPO().needs_reference, DPO().w0) == ("pairs", True, 1.0)
+    assert (DPO().learns_from, DPO().needs_reference) == ("pairs", True)
     assert isinstance(DPO(), PairwiseObjective)
     assert not isinstance(DPO(), CompletionObjective)
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,13 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from summpo.errors import UserError
-from summpo.losses import margin_logit, weighted_margin
+from summpo.losses import weighted_margin
 from summpo.margin_rewards import Completions
 from summpo.margin_rewards.length import Length
 from summpo.objectives import PairwiseObjective
 from summpo.objectives.dpo import DPO
 from summpo.objectives.modpo import MODPO
-from summpo.records import LogProbs
+from summpo.records import LogProbs, PairLogProbs
 
 betas, weights, w0s = st.floats(0.01, 2), st.floats(0, 1), st.floats(0.1, 3)
 log_probs = st.lists(st.floats(-20, 0), min_size=2, max_size=2)
@@ -40,8 +41,8 @@ def length_margin(counts: list[int]) -> Tensor:
 
 def loss_of(objective: MODPO | DPO, policy: list[float], reference: list[float], margin: Tensor) -> float:
     """The loss of one pair, as the training step puts it together."""
-    chosen, rejected = objective.reward(one_token_each(policy), one_token_each(reference)).chunk(2)
-    return objective.link(margin_logit(chosen, rejected, margin, objective.w0)).item()
+    pairs = PairLogProbs(one_token_each(policy), one_token_each(reference), np.zeros(1, np.int64))
+    return objective.losses(pairs, margin).loss.item()
 
 
 def test_by_hand() -> None:

@@ -50,7 +50,17 @@ def test_what_a_rule_refuses(wrong: dict) -> None:
 
 def test_a_torn_last_line_is_sampled_again(tmp_path: Path) -> None:
     file = tmp_path / "train.samples.jsonl"
-    whole = json.dumps({"id": "a", "samples": ["x", "y"]}) + "\n"
+    assert read_samples(file, "these") == {}
+    whole = file.read_text("utf-8") + json.dumps({"id": "a", "samples": ["x", "y"]}) + "\n"
     file.write_text(whole + '{"id": "b", "sam', "utf-8")
-    assert read_samples(file) == {"a": ["x", "y"]}
+    assert read_samples(file, "these") == {"a": ["x", "y"]}
     assert file.read_text("utf-8") == whole
+
+
+def test_samples_of_something_else_are_not_gone_on_from(tmp_path: Path) -> None:
+    file = tmp_path / "train.samples.jsonl"
+    read_samples(file, "of the SFT model")
+    before = file.read_bytes()
+    with pytest.raises(UserError, match="holds samples of another model"):
+        read_samples(file, "of another")
+    assert file.read_bytes() == before

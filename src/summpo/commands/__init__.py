@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from textwrap import shorten
 
 from summpo.errors import UserError
 
@@ -25,7 +26,10 @@ COMMANDS = {
 
 RUN_FOLDER = "SUMMPO_RUN_FOLDER"
 """Set while a run trains, for the other processes of a distributed run: Lightning starts them by the same command."""
-DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+DISK_REFUSES = (
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST,
+    errno.EISDIR,
+)  # fmt: skip
 
 FREE_FORM = ("report", "run")
 """Commands whose arguments are not Hydra's overrides."""
@@ -47,11 +51,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def quoted(argument: str) -> str:
-    """An option whose value holds an equals sign (run=multirun/w=0.05), quoted as Hydra's grammar wants it."""
-    key, _, value = argument.partition("=")
-    if "=" not in value or key.startswith("-") or value[:1] in "\"'[{" or "(" in value:
+    """An option, quoted where Hydra's grammar cannot take its value as it is: run=multirun/w=0.05, a path in Greek."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    def is_read(text: str) -> bool:
+        try:
+            return bool(OverridesParser.create().parse_overrides([text]))
+        except (HydraException, ValueError):
+            return False
+
+    key, has_value, value = argument.partition("=")
+    if argument.startswith("-") or not has_value or is_read(argument):
         return argument
-    return f"{key}=" + ",".join(f'"{part}"' if "=" in part else part for part in value.split(","))
+    parts = value.split(",") if "=" in value else [value]  # a sweep over run folders
+    escaped = [part.replace("\\", "\\\\").replace('"', '\\"') for part in parts]
+    in_quotes = f"{key}=" + ",".join(f'"{part}"' for part in escaped)
+    return in_quotes if is_read(in_quotes) else argument
 
 
 def guarded(name: str, arguments: list[str]) -> int:
@@ -68,11 +84,14 @@ def guarded(name: str, arguments: list[str]) -> int:
             raise
         print(f"summpo {name}: {sentence_of(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"summpo {name}: interrupted; the same command goes on from what is done", file=sys.stderr)
+        return 130
 
 
 def sentence_of(error: OSError) -> str:
     """A full disk or a folder without permission, in one sentence."""
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({shorten(str(error.filename), 300)})" if error.filename else ""
     advice = "what was written before is kept; the same command goes on from there"
     return f"{(error.strerror or str(error)).lower()}{where}; {advice}"
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from summpo.build import margins_of, writing_parts
+from omegaconf import DictConfig, OmegaConf
+
+from summpo.build import from_target, margins_of, train_parts, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
-from summpo.datasets import PairDataset, Split, SummaryDataset, one_per_document
-from summpo.errors import UserError
-from summpo.inherit import compose_with_run
-from summpo.models.sources import check_paths
-from summpo.run_folder import write_whole
+from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
+from summpo.inherit import compose_with_run, trained_config
+from summpo.models import Model
+from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.sources import check_paths, resolve
+from summpo.objectives import CompletionObjective, PairwiseObjective
+from summpo.rows import SummaryRow
+from summpo.run_folder import RunFolder, write_whole
 
 
 def run(arguments: list[str]) -> int:
@@ -26,22 +33,24 @@ def run(arguments: list[str]) -> int:
     margins = margins_of(config.margin_reward)
     out = output_folder(config)
     file = out / "evaluation.json"
-    if already(file, plain(config)):
-        print(f"evaluate: done already with these settings, see {file}")
-        return 0
     check_paths(parts.model)
     documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
+    made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, Path(config.cache_dir))}
+    if (out / "samples.jsonl").exists() and already(file, plain(config), made_from):
+        print(f"evaluate: done already with these settings, see {file}")
+        return 0
+    preference = preference_settings(config) if has_pairs(parts.dataset, config.split) else None
 
     from summpo.evaluation.held_out import evaluate
 
     rewards = {name: margin.reward for name, margin in margins.items()}
     result: dict[str, Any] = evaluate(writer_of(config, parts), documents, rewards, out)
     result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
-    if config.run is not None and has_pairs(parts.dataset, config.split):
+    if preference is not None:
         from summpo.held_out_preference import held_out_preference
 
-        result |= held_out_preference(Path(config.run), config)
-    result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config)}
+        result |= held_out_preference(Path(config.run), preference, config.split, config.accelerator)
+    result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     metrics = result["metrics"]
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
@@ -49,11 +58,35 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def preference_settings(config: DictConfig) -> DictConfig | None:
+    """What the run was trained with, on the data, margin rewards and w of this evaluation; None for no run on pairs.
+
+    Raises:
+        UserError: the margin rewards or w do not fit the run's objective.
+    """
+    if config.run is None:
+        return None
+    trained = trained_config(RunFolder(Path(config.run)))
+    for key in ("dataset", "margin_reward", "w", "cache_dir", "eval_batch_size"):
+        OmegaConf.update(trained, key, config[key], merge=False)
+    objective = from_target(trained.objective, "objective", (CompletionObjective, PairwiseObjective))
+    if objective.learns_from != "pairs":
+        return None
+    train_parts(trained)
+    return trained
+
+
 def has_pairs(dataset: SummaryDataset, split: Split) -> bool:
-    """Whether the split's rows, which have just been read as summaries, can be read as pairs too."""
+    """Whether the split's rows, which have just been read as summaries, are pairs too.
+
+    Raises:
+        UserError: they are, and one of them cannot be used.
+    """
+    if not isinstance(dataset, PairDataset):
+        return False
     try:
-        return isinstance(dataset, PairDataset) and len(dataset.pairs(split)) > 0
-    except UserError:  # data in summpo's own columns may have either or both
+        return len(dataset.pairs(split)) > 0
+    except MissingPairs:  # data in summpo's own columns may have either or both
         return False
 
 
@@ -64,9 +97,22 @@ def dataset_name(config: Any) -> str:
     return f"{name} {Path(path).name}" if path else name
 
 
-def already(file: Path, config: dict[str, Any]) -> bool:
-    """Whether `file` is an evaluation with these settings."""
+def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
+    """What the documents and their references are, as hex."""
+    text = json.dumps([[row.id, row.document, row.prompt, row.summary, *row.references] for row in rows])
+    return sha256(text.encode()).hexdigest()
+
+
+def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
+    """What the weights and the adapter are, as hex; downloads or converts the model where that is yet to be done."""
+    adapter = fingerprint_adapter(Path(model.adapter)) if model.adapter else None
+    return {"model": fingerprint_weights(resolve(model, cache), cache), "adapter": adapter}
+
+
+def already(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:
+    """Whether `file` was made with these settings from these inputs."""
     try:
-        return json.loads(file.read_text("utf-8"))["config"] == json.loads(json.dumps(config))
+        record = json.loads(file.read_text("utf-8"))
+        return record["config"] == json.loads(json.dumps(config)) and record["made_from"] == made_from
     except (OSError, ValueError, KeyError, TypeError):
         return False

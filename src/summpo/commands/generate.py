@@ -12,6 +12,7 @@ from summpo.datasets import one_per_document
 from summpo.errors import require
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
+from summpo.run_folder import require_writable
 
 
 def run(arguments: list[str]) -> int:
@@ -21,13 +22,17 @@ def run(arguments: list[str]) -> int:
     config = compose_with_run("generate", arguments, ("model", "prompt", "tokens", "dataset"))
     parts = writing_parts(config)
     out = output_folder(config)
+    require(
+        not (out / "evaluation.json").exists(),
+        f"{out / 'samples.jsonl'} belongs to the evaluation beside it: choose another output_dir",
+    )
     check_paths(parts.model)
     documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
 
     from summpo.evaluation.held_out import write_summaries
 
     require(len(documents) > 0, f"there is no document to summarise: the split {config.split} is empty")
-    samples = write_summaries(writer_of(config, parts), documents, out / "samples.jsonl")
+    samples, _ = write_summaries(writer_of(config, parts), documents, out / "samples.jsonl")
     print(f"generate: {len(samples)} summaries in {out / 'samples.jsonl'}")
     return 0
 
@@ -36,6 +41,7 @@ def output_folder(config: DictConfig) -> Path:
     """output_dir, or the run's folder."""
     folder = config.output_dir or config.run
     require(folder is not None, "output_dir is required where no run is given: the folder for samples.jsonl")
+    require_writable(Path(folder))
     return Path(folder)
 
 
@@ -45,6 +51,10 @@ def writer_of(config: DictConfig, parts: WritingParts):
 
     from summpo.writer import load_writer
 
+    require(
+        config.accelerator == "cpu" or torch.cuda.is_available(),
+        "there is no GPU that torch can use here (config key accelerator)",
+    )
     torch.manual_seed(config.seed)
     print(f"model: {parts.model.path}" + (f" with {parts.model.adapter}" if parts.model.adapter else ""))
     cache = Path(config.cache_dir)

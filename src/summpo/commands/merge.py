@@ -30,6 +30,6 @@ def run(arguments: list[str]) -> int:
     from summpo.models.merge import merge
 
     print(f"merge: reads {model.path} and {model.adapter}, writes {out}")
-    merge(model, Path(model.adapter), out, config.dtype, Path(config.cache_dir))
-    print(f"merge: done; use it with model.path={out}")
+    is_new = merge(model, Path(model.adapter), out, config.dtype, Path(config.cache_dir))
+    print(f"merge: done{'' if is_new else ' already'}; use it with model.path={out}")
     return 0

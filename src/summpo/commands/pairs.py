@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import writing_parts
-from summpo.commands.evaluate import already
+from summpo.commands.evaluate import already, model_fingerprints, rows_fingerprint
 from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
@@ -16,7 +17,7 @@ from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import require, require_choice, require_number
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths
-from summpo.run_folder import write_whole
+from summpo.run_folder import require_writable, write_whole
 
 
 def run(arguments: list[str]) -> int:
@@ -32,24 +33,38 @@ def run(arguments: list[str]) -> int:
     require(parts.decoding.temperature > 0, "samples differ only with generation.temperature above 0")
     require(not OmegaConf.is_missing(config, "output_dir"), "output_dir is required: the folder of the pairs")
     folder = Path(config.output_dir)
+    require_writable(folder)
     manifest = folder / "pairs.json"
-    if already(manifest, plain(config)):
+    check_paths(parts.model)
+    rows = {split: one_per_document(parts.dataset.summaries(split))[:n] for split, n in config.documents.items()}
+    made_from = {
+        **{split: rows_fingerprint(documents) for split, documents in rows.items()},
+        **model_fingerprints(parts.model, Path(config.cache_dir)),
+    }
+    if already(manifest, plain(config), made_from):
         print(f"pairs: done already with these settings, see {manifest}")
         return 0
     require(not manifest.exists(), f"{folder} holds pairs made with other settings; choose another output_dir")
-    check_paths(parts.model)
-    rows = {split: one_per_document(parts.dataset.summaries(split))[:n] for split, n in config.documents.items()}
 
     from summpo.synthesis.sampled_pairs import PairRule, make_pairs
 
     rule = PairRule(config.samples, config.quality, config.min_difference)
     writer = writer_of(config, parts)
+    samples_of = fingerprint_of_samples(config, made_from)
     counts = {
-        split: make_pairs(writer, documents, rule, config.seed, folder, split) for split, documents in rows.items()
+        split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of)
+        for split, documents in rows.items()
     }
-    record = {"counts": counts, "config": plain(config)}
+    record = {"counts": counts, "config": plain(config), "made_from": made_from}
     write_whole(manifest, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for split, count in counts.items():
         print(f"pairs: {split}: " + ", ".join(f"{name} {n}" for name, n in count.items()))
     print(f"pairs: done; read them with dataset=jsonl dataset.path={folder}")
     return 0
+
+
+def fingerprint_of_samples(config: DictConfig, made_from: dict[str, str | None]) -> str:
+    """What decides the samples, and not what is made of them: another rule may go on with the same samples."""
+    free = ("quality", "min_difference", "output_dir", "cache_dir", "run")
+    kept = {key: value for key, value in plain(config).items() if key not in free} | made_from
+    return sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

@@ -41,5 +41,6 @@ def run(arguments: list[str]) -> int:
 
 
 def is_option(argument: str) -> bool:
-    """Whether an argument is one of the report's options; a folder's name may hold an = (w=0.05)."""
-    return "=" in argument and not Path(argument).exists()
+    """Whether an argument is one of the report's options; a folder's name may hold an = (outputs/w=0.05)."""
+    key, has_value, _ = argument.partition("=")
+    return bool(has_value) and key.isidentifier() and not Path(argument).exists()

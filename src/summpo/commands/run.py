@@ -12,11 +12,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from summpo.compose import conf_dir, sentence_of
 from summpo.errors import UserError, require
+from summpo.run_folder import write_whole
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def run(arguments: list[str]) -> int:
         if code != 0:
             return code
         state.parent.mkdir(parents=True, exist_ok=True)
-        state.write_text(json.dumps({"command": stage.command, "seconds": round(seconds, 1)}) + "\n", "utf-8")
+        write_whole(state, json.dumps({"command": stage.command, "seconds": round(seconds, 1)}) + "\n")
         print(f"{label}: done in {seconds:.0f} s", flush=True)
     print(f"all {len(stages)} stages done, {time.monotonic() - started:.0f} s this time; everything is in {output}")
     return 0
@@ -95,25 +97,45 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
     """The chain's output folder and its stages, `overrides` on top of the file's own keys.
 
     Raises:
-        UserError: an override names a key that the chain has not.
+        UserError: the file is no chain, or an override names a key that the chain has not.
     """
     try:
         chain = OmegaConf.load(file)
-        OmegaConf.set_struct(chain, True)
+        is_chain = isinstance(chain, DictConfig) and "stages" in chain and "output_dir" in chain
+        require(is_chain, f"{file} is no chain: it needs output_dir and stages")
+        assert isinstance(chain, DictConfig)
         for override in overrides:
             key, has_value, value = override.partition("=")
             known = [str(name) for name in chain if name != "stages"]
             require(bool(has_value) and key in known, f"{file.stem} has no key {key} to set; it has {', '.join(known)}")
-            OmegaConf.update(chain, key, value)
+            chain[key] = value
         for name in chain:
             missing = OmegaConf.is_missing(chain, name)
             require(not missing, f"{name} is required: summpo run {file.stem} {name}=... (see {file})")
-        stages = [
-            Stage(
-                str(s.name), " ".join(s.command.split()), tuple(Path(m) for m in s.makes), bool(s.get("always", False))
-            )
-            for s in chain.stages
-        ]
+        in_commands = chain.copy()  # where a value with spaces in it is one word
+        for key in ("output_dir", *(override.partition("=")[0] for override in overrides)):
+            in_commands[key] = shlex.quote(str(chain[key]))
+        numbered = enumerate(zip(in_commands.stages, chain.stages, strict=True), start=1)
+        stages = [read_stage(file, number, quoted, plain) for number, (quoted, plain) in numbered]
     except OmegaConfBaseException as error:
         raise UserError(f"{file}: {sentence_of(error)}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     return str(chain.output_dir), stages
+
+
+def read_stage(file: Path, number: int, quoted: DictConfig, plain: DictConfig) -> Stage:
+    """One stage, its command from `quoted` and the files that it makes from `plain`.
+
+    Raises:
+        UserError: it lacks a name, a command or what it makes, or its command is no command line.
+    """
+    stage = f"{file}: stage {number}"
+    is_whole = isinstance(plain, DictConfig) and all(plain.get(key) for key in ("name", "command", "makes"))
+    require(is_whole and isinstance(plain.makes, ListConfig), f"{stage} needs a name, a command and a list makes")
+    command = " ".join(str(quoted.command).split())
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        raise UserError(f"{stage}: {command} is no command line ({str(error).lower()})") from None
+    return Stage(str(plain.name), command, tuple(Path(made) for made in plain.makes), bool(plain.get("always", False)))

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
 
 import hydra
@@ -14,19 +14,22 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.build import train_parts
+from summpo.build import TrainParts, train_parts
 from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
 from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
-from summpo.errors import UserError
-from summpo.models.sources import check_paths
-from summpo.run_folder import RunFolder, write_whole
+from summpo.errors import UserError, require
+from summpo.models.sources import check_context, check_paths
+from summpo.run_folder import RunFolder
+
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
 def main() -> None:
@@ -64,20 +67,17 @@ def run(arguments: list[str]) -> int:
 
 def job(config: DictConfig) -> None:
     """One run, in the folder that Hydra made for it."""
-    from lightning.pytorch.utilities import rank_zero_only
-
     from summpo.module import BadLoss
     from summpo.run import train
 
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     has_begun = folder.summary_path.exists()
+    is_first = is_first_process()
     try:
-        if folder.check(plain(config)) is None:
-            rank_zero_only(keep_settings)(config, folder.path / ".hydra")
-        with joined_by_others(folder.path):
-            train(config, folder.path)
+        with folder.alone() if is_first else nullcontext(), joined_by_others(folder.path):
+            train(config, folder.path, settings_files(config))
     except UserError as error:
-        if not has_begun:
+        if is_first and not has_begun:
             folder.discard()
         stop(str(error), 2)
     except BadLoss as error:
@@ -89,14 +89,17 @@ def job(config: DictConfig) -> None:
         stop(os_sentence(error), 2)
 
 
-def keep_settings(config: DictConfig, folder: Path) -> None:
-    """The composed config, Hydra's own and the overrides, under the names that Hydra gives them."""
-    folder.mkdir(exist_ok=True)
+def is_first_process() -> bool:
+    """Whether this is the first, or the only one, of the processes that torchrun or a cluster starts side by side."""
+    return not any(int(os.environ.get(name, 0)) for name in RANKS)
+
+
+def settings_files(config: DictConfig) -> dict[str, str]:
+    """The files of .hydra/, text by name: the composed config, Hydra's own and the overrides."""
     hydra_config = HydraConfig.instance().cfg
     assert hydra_config is not None, "called within a job"
-    kept = {"config": config, "hydra": hydra_config, "overrides": HydraConfig.get().overrides.task}
-    for name, node in kept.items():
-        write_whole(folder / f"{name}.yaml", OmegaConf.to_yaml(node))
+    nodes = {"config": config, "hydra": hydra_config, "overrides": HydraConfig.get().overrides.task}
+    return {f"{name}.yaml": OmegaConf.to_yaml(node) for name, node in nodes.items()}
 
 
 @contextmanager
@@ -130,7 +133,7 @@ def join(folder: Path) -> int:
     HydraConfig.instance().cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")  # type: ignore[assignment]
     config = OmegaConf.load(folder / ".hydra" / "config.yaml")
     with suppress(UserError, BadLoss), redirect_stdout(io.StringIO()):
-        train(config, folder)  # type: ignore[arg-type]
+        train(config, folder, {})  # type: ignore[arg-type]
     return 0
 
 
@@ -151,32 +154,60 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
     """
     for point in points_of(overrides) if is_sweep else [overrides]:
         config = compose_config("train", point)
-        parts = train_parts(config)
-        check_paths(parts.model)
-        check_paths(parts.reference)
-        has_name = not OmegaConf.is_missing(config, "output_dir")  # or it is left to the clock
-        if has_name and not is_sweep and RunFolder(Path(config.output_dir)).check(plain(config)) is not None:
-            return RunFolder(Path(config.output_dir))
+        check_parts(train_parts(config))
+        if OmegaConf.is_missing(config, "output_dir"):  # it is left to the clock
+            continue
+        require(bool(str(config.output_dir).strip()), "output_dir must name a folder, got '' (config key output_dir)")
+        folder = RunFolder(Path(config.output_dir))
+        if is_sweep:
+            folder = RunFolder(folder.path / point_name(overrides, point))
+        if folder.check(plain(config)) is not None and not is_sweep:
+            return folder
     return None
+
+
+def check_parts(parts: TrainParts) -> None:
+    """What can be known of the models without loading them.
+
+    Raises:
+        UserError: a path leads nowhere or to something else; a local model's context is too short.
+    """
+    for model, key in ((parts.model, "model"), (parts.reference, "reference")):
+        folder = check_paths(model, key)
+        if folder is not None:
+            check_context(folder, parts.limits.max_length)
+
+
+def point_name(overrides: list[str], point: list[str]) -> str:
+    """The folder of a sweep's point, as Hydra names it by what `sweep_folders` tells it: w=0.05."""
+    swept = {override.key_or_group for override in parsed(overrides) if override.is_sweep_override()}
+    own = [override for override in parsed(point) if override.key_or_group in swept]
+    return ",".join(sorted(override.input_line or "" for override in own))
 
 
 def points_of(overrides: list[str]) -> list[list[str]]:
     """The overrides of each point of a sweep."""
+    batches = BasicSweeper.split_arguments(parsed(overrides), max_batch_size=None)
+    return [list(point) for batch in batches for point in batch]
+
+
+def parsed(overrides: list[str]) -> list[Override]:
+    """The overrides as Hydra reads them.
+
+    Raises:
+        UserError: one of them is none.
+    """
     try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-        return [list(point) for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None) for point in batch]
+        return OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:
         raise UserError(sentence_of(error)) from None
 
 
 def sweep_folders(overrides: list[str]) -> list[str]:
     """Hydra's settings by which a point's folder is named after what the sweep varies: w=0.05 and not all overrides."""
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        raise UserError(sentence_of(error)) from None
-    swept = [override.key_or_group for override in parsed if override.is_sweep_override()]
+    given = parsed(overrides)
+    swept = [override.key_or_group for override in given if override.is_sweep_override()]
     if not swept:
         return ["hydra.sweep.subdir=${hydra.job.num}"]
-    fixed = [override.key_or_group for override in parsed if not override.is_sweep_override()]
+    fixed = [override.key_or_group for override in given if not override.is_sweep_override()]
     return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"]

@@ -7,11 +7,12 @@ The same call always returns the same rows in the same order. `limit` (rows a sp
 """
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from summpo.errors import require
+from summpo.errors import UserError, require
 from summpo.rows import PairRow, SummaryRow
 
 Split = Literal["train", "validation", "test"]
@@ -36,6 +37,10 @@ class SummaryDataset(Protocol):
             UserError: naming the file, row or column that cannot be used.
         """
         ...
+
+
+class MissingPairs(UserError):
+    """The rows are no pairs at all: they have no column chosen."""
 
 
 def one_per_document(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
@@ -92,7 +97,7 @@ def summary_rows(
     for pair in pairs:
         sides = ((pair.id, pair.chosen), (f"{pair.id}/rejected", pair.rejected))
         for name, summary in sides if sft_on == "both" else sides[:1]:
-            row = SummaryRow(name, pair.document, summary, references=known[pair.document], prompt=pair.prompt)
+            row = SummaryRow(name, pair.document, summary, known[pair.document], pair.prompt, pair.place)
             rows.setdefault((pair.document, summary), row)
     return list(rows.values())
 
@@ -109,6 +114,43 @@ def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
         document: tuple(sorted(texts, key=lambda text: balance[document, text], reverse=True))
         for document, texts in chosen.items()
     }
+
+
+def halved(pairs: Sequence[PairRow], split: Split, seed: int) -> list[PairRow]:
+    """The pairs of the one held-out split that a data set publishes whose document falls to `split`."""
+    split_of = deal((pair.document for pair in pairs), HALVES, seed)
+    return [pair for pair in pairs if split_of[pair.document] == split]
+
+
+def rated_pairs(name: str, prompt: str, rated: Sequence[tuple[str, float]]) -> list[PairRow]:
+    """Every pair of the responses to one prompt whose ratings differ, the better one chosen; ratings become scores.
+
+    A `PairRow.id` is "<name>/<place of the chosen>-<place of the rejected>".
+    """
+    places = itertools.permutations(range(len(rated)), 2)
+    return [
+        PairRow(
+            id=f"{name}/{better}-{worse}",
+            document=prompt,
+            chosen=rated[better][0],
+            rejected=rated[worse][0],
+            score_chosen=rated[better][1],
+            score_rejected=rated[worse][1],
+        )
+        for better, worse in places
+        if rated[better][1] > rated[worse][1]
+    ]
+
+
+def left_out(path: str, count: int, total: int, why: str) -> None:
+    """Says how many rows are passed over; stops where none is left.
+
+    Raises:
+        UserError: all of them are.
+    """
+    require(count < total, f"{path}: all {total} rows are left out: {why}")
+    if count:
+        print(f"{path}: {count} of {total} rows are left out: {why}")
 
 
 def unique_ids(names: Iterable[str]) -> list[str]:

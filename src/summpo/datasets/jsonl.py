@@ -11,6 +11,7 @@ from pathlib import Path
 from summpo.data_sources import read_split
 from summpo.datasets import (
     SFT_ON,
+    MissingPairs,
     SftOn,
     Split,
     deal,
@@ -78,6 +79,7 @@ class Jsonl:
                 summary=row.text("summary"),
                 references=references.get(document_of(row), tuple(filter(str.strip, texts[document_of(row)]))),
                 prompt=row.optional_text("prompt"),
+                place=row.place,
             )
             for row, name in zip(rows, row_ids(rows), strict=True)
         ]
@@ -86,9 +88,13 @@ class Jsonl:
         """The rows of one split as pairs.
 
         Raises:
+            MissingPairs: no row has a column chosen.
             UserError: naming the file, line or column that cannot be used.
         """
-        return self._pairs(self._rows(split))
+        rows = self._rows(split)
+        if rows and all(row.value("chosen") is None for row in rows):
+            raise MissingPairs(f"{rows[0].place}: column chosen is missing or null, in this row and all others")
+        return self._pairs(rows)
 
     def _pairs(self, rows: list[SourceRow]) -> list[PairRow]:
         references = given_references(rows)
@@ -102,6 +108,7 @@ class Jsonl:
                 score_rejected=row.optional_number("score_rejected"),
                 reference=next(iter(references.get(document_of(row), ())), None),
                 prompt=row.optional_text("prompt"),
+                place=row.place,
             )
             for row, name in zip(rows, row_ids(rows), strict=True)
         ]

@@ -53,7 +53,7 @@ class SciTLDR:
         document = f"{row.filled_text('title')}\n\n{abstract(row)}" if self.title else abstract(row)
         summaries = row.texts("summary" if row.value("target") is None else "target")
         references = tuple(dict.fromkeys(summary for summary in summaries if summary.strip()))
-        return SummaryRow(name, document, summaries[0], references)
+        return SummaryRow(name, document, summaries[0], references, place=row.place)
 
 
 def abstract(row: SourceRow) -> str:

@@ -89,6 +89,7 @@ def comparison(row: SourceRow) -> PairRow:
         document=document,
         chosen=row.text(f"summaries.{choice}.text"),
         rejected=row.text(f"summaries.{1 - choice}.text"),
+        place=row.place,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from summpo.errors import require
 from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
-from summpo.margin_rewards import Completions, MarginReward
+from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.rows import SummaryRow
 from summpo.run_folder import write_whole
 from summpo.tokens import text_tokens
@@ -21,8 +21,12 @@ from summpo.writer import Writer
 logging.getLogger("absl").setLevel(logging.WARNING)  # rouge-score announces its tokenizer each time
 
 
-def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> list[dict[str, Any]]:
-    """Writes a summary of each document to `file` (one JSON object a line), whole or not at all; returns the lines."""
+def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> tuple[list[dict[str, Any]], int]:
+    """Writes a summary of each document to `file` (one JSON object a line), whole or not at all.
+
+    Returns:
+        The lines, and how many documents were cut to leave room for the summary.
+    """
     prompts, was_cut = writer.prompts(rows)
     if was_cut:
         print(f"{was_cut} of {len(rows)} documents were cut to tokens.max_length={writer.limits.max_length}")
@@ -42,7 +46,7 @@ def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> l
         )
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples))
-    return samples
+    return samples, was_cut
 
 
 def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
@@ -61,12 +65,18 @@ def margin_means(
         documents=[s["document"] for s in samples],
         texts=[s["summary"] for s in samples],
         count_tokens=lambda texts: [len(ids) for ids in text_tokens(texts, writer.tokenizer)],
+        ids=[s["id"] for s in samples],
+        references=[tuple(s["references"]) for s in samples],
     )
-    return {
-        f"eval/margin/{name}": sum(values) / len(values)
-        for name, reward in rewards.items()
-        if (values := reward.rewards(completions))
-    }
+    means = {}
+    for name, reward in rewards.items():
+        try:
+            values = reward.rewards(completions)
+        except MissingColumn as missing:  # a judge's score of the data's completions says nothing of these
+            print(f"evaluate: margin reward {name} is not measured on the generated summaries: {missing}")
+            continue
+        means[f"eval/margin/{name}"] = sum(values) / len(values)
+    return means
 
 
 def evaluate(
@@ -79,10 +89,11 @@ def evaluate(
     """
     started = time.monotonic()
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
-    samples = write_summaries(writer, documents, folder / "samples.jsonl")
+    samples, was_cut = write_summaries(writer, documents, folder / "samples.jsonl")
     scores = scores_of(samples)
     return {
         "documents": len(samples),
+        "documents_cut": was_cut,
         "metrics": aggregate(scores) | margin_means(rewards, samples, writer),
         "intervals": {name: list(bounds) for name, bounds in intervals(scores).items()},
         "generation": asdict(writer.decoding),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from summpo.errors import require_choice
-from summpo.margin_rewards import Completions
+from summpo.margin_rewards import UNITS, Completions
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,8 @@ class Length:
     """tokens, words (separated by white space) or characters."""
 
     def __post_init__(self) -> None:
-        require_choice("margin_reward.length.unit", self.unit, ("tokens", "words", "characters"))
+        require_choice("margin_reward.length.unit", self.unit, UNITS)
 
     def rewards(self, completions: Completions) -> list[float]:
         """Minus each completion's length in `unit`."""
-        if self.unit == "tokens":
-            return [-float(count) for count in completions.count_tokens(completions.texts)]
-        if self.unit == "words":
-            return [-float(len(text.split())) for text in completions.texts]
-        return [-float(len(text)) for text in completions.texts]
+        return [-float(length) for length in completions.lengths(self.unit)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from summpo.errors import UserError, require
 from summpo.models import ALL_LINEAR, Lora
+from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.loading import loading, quiet
 from summpo.models.saving import whole_folder
 from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter
@@ -89,6 +90,8 @@ def load_adapter(base: PreTrainedModel, adapter: Path, base_fingerprint: str, tr
         isinstance(config, LoraConfig),
         f"{adapter} is no LoRA adapter, but {config.peft_type} (config key model.adapter)",
     )
+    if trained_on is None:  # another tool's, which says no more than a name
+        trained_on = _fingerprint_of_named(config.base_model_name_or_path)
     require(
         trained_on in (None, base_fingerprint),
         f"the adapter {adapter} was trained on another base ({config.base_model_name_or_path}), "
@@ -159,6 +162,16 @@ def _read_header(adapter: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as opened:
         shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
         return (opened.metadata() or {}).get(BASE_FINGERPRINT), shapes
+
+
+def _fingerprint_of_named(base: str | None) -> str | None:
+    """The fingerprint of the base that an adapter names, where it is a model folder on this disk."""
+    if not base or not Path(base, "config.json").is_file():
+        return None
+    try:
+        return fingerprint_weights(Path(base))
+    except UserError:  # a folder without weights tells nothing
+        return None
 
 
 def _check_fit(adapter: Path, shapes: dict[str, tuple[int, ...]], policy: PeftModel) -> None:

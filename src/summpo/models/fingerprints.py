@@ -24,15 +24,18 @@ def fingerprint_file(file: Path, cache_dir: Path | None = None) -> str:
     stat = file.stat()
     identity = f"{file.resolve()}|{stat.st_size}|{stat.st_ino}|{stat.st_mtime_ns}"
     memo = cache_dir / "fingerprints" / sha256(identity.encode()).hexdigest()
-    if not memo.is_file():
+    known = memo.read_text() if memo.is_file() else ""
+    if len(known) != 64:  # none yet, or one that a full disk cut short
+        known = _digest(file)
+
         from summpo.models.saving import writing
 
         with writing(memo):
             memo.parent.mkdir(parents=True, exist_ok=True)
             draft = memo.with_suffix(f".{uuid4().hex}")  # two threads of one process may be here at once
-            draft.write_text(_digest(file))
+            draft.write_text(known)
             draft.replace(memo)
-    return memo.read_text()
+    return known
 
 
 def fingerprint_weights(folder: Path, cache_dir: Path | None = None) -> str:

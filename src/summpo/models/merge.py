@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from summpo.errors import require, require_choice
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
-from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
 from summpo.models.loading import load_base, load_tokenizer
 from summpo.models.saving import save_full
 from summpo.models.sources import base_name, check_adapter, resolve
@@ -17,8 +18,11 @@ from summpo.models.sources import base_name, check_adapter, resolve
 if TYPE_CHECKING:
     from torch import Tensor
 
+MADE_FROM = "merged_from.json"
+"""In a merged folder: the fingerprints of base and adapter."""
 
-def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -> None:
+
+def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -> bool:
     """Adds an adapter to the weights of its base and saves the sum as a plain transformers folder.
 
     The sum is taken in float32 over the unquantised base, also for an adapter trained on a quantised one, and is
@@ -29,6 +33,9 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
         out: a folder that is not there yet, or is empty.
         dtype: type of the weights as saved.
 
+    Returns:
+        False where `out` holds this very sum already, and nothing was done.
+
     Raises:
         UserError: where `out` holds something, the adapter belongs to another base, or a folder cannot be read or
             written.
@@ -37,15 +44,19 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
     import torch
 
     require_choice("dtype", dtype, ("float32", "bfloat16", "float16"))
+    check_adapter(adapter)
+    folder = resolve(replace(model, adapter=None), cache_dir)
+    base_fingerprint = fingerprint_weights(folder, cache_dir)
+    made_from = {"base": base_fingerprint, "adapter": fingerprint_adapter(adapter), "dtype": dtype}
+    if _made_from(out) == made_from:
+        return False
     require(
         not out.exists() or (out.is_dir() and not any(out.iterdir())),
         f"the folder for the merged model is not empty: {out} (config key output_dir)",
     )
-    check_adapter(adapter)
-    folder = resolve(replace(model, adapter=None), cache_dir)
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
     base = load_base(folder, replace(model, dtype="float32", quantization=None))
-    policy = load_adapter(base, adapter, fingerprint_weights(folder, cache_dir), trainable=False)
+    policy = load_adapter(base, adapter, base_fingerprint, trainable=False)
     before = _probe(policy.get_base_model())
     merged: Any = policy.merge_and_unload()
     # an adapter of other tools on a head that shares the embeddings' weights would change both
@@ -53,7 +64,16 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
         raise RuntimeError(f"merging {adapter} into {folder} changes what they compute, so nothing was written")
     merged.to(getattr(torch, dtype))
     story = f"Base `{base_name(model, folder)}`, with the adapter `{adapter.name}` added to its weights."
-    save_full(merged, out, tokenizer, story)
+    save_full(merged, out, tokenizer, story, {MADE_FROM: json.dumps(made_from, indent=1) + "\n"})
+    return True
+
+
+def _made_from(folder: Path) -> dict[str, str] | None:
+    """What a merged folder says that it was made from; None where it is none."""
+    try:
+        return json.loads((folder / MADE_FROM).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _probe(model: Any) -> Tensor:

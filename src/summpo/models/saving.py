@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from summpo.errors import UserError
@@ -38,11 +39,13 @@ def save_full(
     folder: Path,
     tokenizer: PreTrainedTokenizerBase,
     story: str = "All weights were trained.",
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Saves config, weights, generation config, tokenizer and a model card, in place of what stood in `folder`.
 
     Args:
         story: how the weights came about, for the card.
+        more: files to lay beside, text by name.
 
     Raises:
         UserError: where the folder cannot be written; what stood there before still stands.
@@ -53,7 +56,8 @@ def save_full(
     with whole_folder(folder) as partial, quiet():
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
-        (partial / "README.md").write_text(card)
+        for name, text in {"README.md": card, **more}.items():
+            (partial / name).write_text(text, "utf-8")
 
 
 @contextmanager

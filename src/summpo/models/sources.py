@@ -28,21 +28,29 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
-def check_paths(model: Model) -> None:
+def check_paths(model: Model, key: str = "model") -> Path | None:
     """Checks that what `model` names on this disk is there and is what it should be.
 
+    Returns:
+        The model's folder where it is one on this disk; None for a GGUF file or a Hub id.
+
     Raises:
-        UserError: naming the path, what is wrong with it, and what to do where that is known.
+        UserError: naming the path, what is wrong with it and the config key under `key`.
     """
-    source = _on_disk(model)
-    if source is not None:
-        require(
-            model.revision is None,
-            f"revision belongs to a Hub id, and {model.path} is none, got {model.revision} (config key model.revision)",
-        )
-        (check_folder if source.is_dir() else _check_gguf)(source)
-    if model.adapter is not None:
-        check_adapter(Path(model.adapter).expanduser())
+    try:
+        source = _on_disk(model)
+        if source is not None:
+            require(
+                model.revision is None,
+                f"revision belongs to a Hub id, and {model.path} is none, got {model.revision} "
+                "(config key model.revision)",
+            )
+            (check_folder if source.is_dir() else _check_gguf)(source)
+        if model.adapter is not None:
+            check_adapter(Path(model.adapter).expanduser())
+    except UserError as error:
+        raise UserError(str(error).replace("(config key model.", f"(config key {key}.")) from None
+    return source if source is not None and source.is_dir() else None
 
 
 def resolve(model: Model, cache_dir: Path) -> Path:

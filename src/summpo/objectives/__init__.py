@@ -1,7 +1,8 @@
 """Objectives: what is minimised. One frozen dataclass a file, one yaml in conf/objective beside it.
 
-A pairwise objective says what a completion is worth (`reward`) and how a difference becomes a loss (`link`); the margin
-and w0 come between them (`summpo.losses.margin_logit`). SFT learns from single completions and has no link.
+A pairwise objective makes three steps of a pair, and every one of them takes every margin reward: what each completion
+is worth to the policy (`rewards`); the logit, their difference less the margin (`summpo.losses.margin_logit`); a link
+from the logit to the loss. SFT learns from single completions and has neither logit nor link.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from summpo.records import LogProbs
+    from summpo.records import LogProbs, PairLogProbs, PairLosses
 
 
 @runtime_checkable
@@ -34,15 +35,10 @@ class PairwiseObjective(Protocol):
     """"pairs"."""
     needs_reference: ClassVar[bool]
 
-    @property
-    def w0(self) -> float:
-        """What the logit is divided by: the weight of the human preference beside the margin rewards' weights."""
-        ...
+    def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
+        """The loss of each pair.
 
-    def reward(self, policy: LogProbs, reference: LogProbs | None) -> Tensor:
-        """Float [sequence]: what the policy's log-probs say that each completion is worth."""
-        ...
-
-    def link(self, logit: Tensor) -> Tensor:
-        """Float [pair] to float [pair]: from how strongly the chosen completion is preferred to the loss."""
+        Args:
+            margin: float [pair], the weighted margin rewards of the chosen less those of the rejected completion.
+        """
         ...

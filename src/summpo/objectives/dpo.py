@@ -10,7 +10,7 @@ from summpo.errors import require, require_number
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from summpo.records import LogProbs
+    from summpo.records import PairLogProbs, PairLosses
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class DPO:
 
     learns_from: ClassVar[str] = "pairs"
     needs_reference: ClassVar[bool] = True
-    w0: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         require_number("objective.beta", self.beta, above=0)
@@ -34,15 +33,11 @@ class DPO:
             f"label_smoothing must be < 0.5, got {self.label_smoothing} (config key objective.label_smoothing)",
         )
 
-    def reward(self, policy: LogProbs, reference: LogProbs | None) -> Tensor:
-        """Float [sequence]: the implicit reward beta * (log pi - log ref), summed over the completion's tokens."""
-        from summpo.losses import implicit_reward
+    def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
+        """The link is -log sigmoid, smoothed."""
+        from summpo.losses import implicit_reward, margin_logit, smoothed_sigmoid_link
+        from summpo.records import PairLosses
 
-        assert reference is not None, "needs_reference"
-        return implicit_reward(policy.sums(), reference.sums(), self.beta)
-
-    def link(self, logit: Tensor) -> Tensor:
-        """Float [pair]: -log sigmoid, smoothed."""
-        from summpo.losses import smoothed_sigmoid_link
-
-        return smoothed_sigmoid_link(logit, self.label_smoothing)
+        rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)
+        logit = margin_logit(rewards, margin)
+        return PairLosses(loss=smoothed_sigmoid_link(logit, self.label_smoothing), logit=logit, rewards=rewards)

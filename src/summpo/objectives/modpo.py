@@ -10,7 +10,7 @@ from summpo.errors import require_number
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from summpo.records import LogProbs
+    from summpo.records import PairLogProbs, PairLosses
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,11 @@ class MODPO:
         require_number("objective.beta", self.beta, above=0)
         require_number("objective.w0", self.w0, above=0)
 
-    def reward(self, policy: LogProbs, reference: LogProbs | None) -> Tensor:
-        """Float [sequence]: the implicit reward beta * (log pi - log ref), summed over the completion's tokens."""
-        from summpo.losses import implicit_reward
+    def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
+        """The link is -log sigmoid; the logit is divided by w0."""
+        from summpo.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.records import PairLosses
 
-        assert reference is not None, "needs_reference"
-        return implicit_reward(policy.sums(), reference.sums(), self.beta)
-
-    def link(self, logit: Tensor) -> Tensor:
-        """Float [pair]: -log sigmoid."""
-        from summpo.losses import sigmoid_link
-
-        return sigmoid_link(logit)
+        rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)
+        logit = margin_logit(rewards, margin, self.w0)
+        return PairLosses(loss=sigmoid_link(logit), logit=logit, rewards=rewards)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from summpo.errors import require, require_choice, require_number
 from summpo.rows import SummaryRow
-from summpo.run_folder import write_whole
+from summpo.run_folder import whole_lines, write_whole
 from summpo.writer import Writer
 
 RULES = {"rouge1_recall": ("rouge1", "recall"), "rouge1": ("rouge1", "fmeasure"), "rougeL": ("rougeL", "fmeasure")}
@@ -71,16 +71,22 @@ class PairRule:
 
 
 def make_pairs(
-    writer: Writer, rows: Sequence[SummaryRow], rule: PairRule, seed: int, folder: Path, split: str
+    writer: Writer, rows: Sequence[SummaryRow], rule: PairRule, seed: int, folder: Path, split: str, samples_of: str
 ) -> dict[str, Any]:
     """Writes <split>.jsonl in `folder` and returns its counts. Goes on where an earlier process stopped.
 
     Samples are kept in <split>.samples.jsonl as they are written, a line a document. A document's samples depend on the
     seed and on the documents of its batch, not on when the process was started.
+
+    Args:
+        samples_of: what decides the samples (model, documents, settings), as hex: no others are gone on from.
+
+    Raises:
+        UserError: the folder has samples of something else; or no pair can be made.
     """
     target = folder / f"{split}.jsonl"
     samples_file = folder / f"{split}.samples.jsonl"
-    done = read_samples(samples_file)
+    done = read_samples(samples_file, samples_of)
     prompts, _ = writer.prompts(rows)
     order = sorted(range(len(rows)), key=lambda i: -len(prompts[i]))
     documents_at_once = max(1, writer.decoding.batch_size // rule.samples)
@@ -106,16 +112,23 @@ def make_pairs(
     return dict(Counter(why for _, why in outcomes)) | {"chosen_is_longer": round(longer / len(pairs), 4)}
 
 
-def read_samples(file: Path) -> dict[str, list[str]]:
-    """What an earlier process sampled, by document; a last line that was cut off is left out, from the file too."""
-    done: dict[str, list[str]] = {}
-    whole: list[str] = []
-    for line in file.read_text("utf-8").splitlines(keepends=True) if file.exists() else []:
-        if not line.endswith("\n"):
-            break
-        record = json.loads(line)
-        done[record["id"]] = record["samples"]
-        whole.append(line)
+def read_samples(file: Path, samples_of: str) -> dict[str, list[str]]:
+    """What an earlier process sampled, by document; a last line that was cut off is left out, from the file too.
+
+    The file begins with a line that says what it holds samples of.
+
+    Raises:
+        UserError: they are samples of something else.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(whole), "utf-8")
-    return done
+    whole = whole_lines(file)
+    if not whole:
+        write_whole(file, json.dumps({"samples_of": samples_of}) + "\n")
+        return {}
+    head, *lines = map(json.loads, whole)
+    require(
+        head.get("samples_of") == samples_of,
+        f"{file} holds samples of another model, other documents or settings; choose another output_dir",
+    )
+    write_whole(file, "".join(whole))
+    return {record["id"]: record["samples"] for record in lines}

@@ -1,0 +1,36 @@
+"""CNN / Daily Mail: news articles with their highlights (Hermann et al. 2015, See et al. 2017).
+
+Columns id, article, highlights.
+"""
+
+from dataclasses import dataclass
+
+from summpo.data_sources import read_split
+from summpo.datasets import Split, require_limit, require_path, text_id, unique_ids
+from summpo.rows import SummaryRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNNDailyMail:
+    """One row an article."""
+
+    path: str = "abisee/cnn_dailymail"
+    """Hub id, or folder with train.jsonl, validation.jsonl and test.jsonl."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_limit(self.limit)
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The articles of one split.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+        rows = read_split(self.path, split, config="3.0.0")
+        documents = [row.filled_text("article") for row in rows]
+        summaries = [row.text("highlights") for row in rows]
+        ids = unique_ids(row.optional_id("id") or text_id(text) for row, text in zip(rows, documents, strict=True))
+        return [SummaryRow(*each, (each[2],)) for each in zip(ids, documents, summaries, strict=True)]

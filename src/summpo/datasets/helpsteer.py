@@ -1,0 +1,54 @@
+"""HelpSteer: answers to a prompt, each rated by people in five dimensions, as pairs (arXiv 2311.09528).
+
+Columns prompt, response, helpfulness, correctness, coherence, complexity, verbosity (0 to 4). Published are train and
+validation: the validation rows are cut in two halves, by prompt.
+"""
+
+from dataclasses import dataclass
+
+from summpo.data_sources import read_split
+from summpo.datasets import Split, halved, rated_pairs, require_limit, require_path, require_seed
+from summpo.errors import require, require_choice
+from summpo.rows import PairRow
+
+DIMENSIONS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpSteer:
+    """Every two answers to a prompt whose ratings differ, wherever in the file they stand; ratings become scores."""
+
+    path: str = "nvidia/HelpSteer"
+    """Hub id, or folder with train.jsonl and validation.jsonl."""
+    dimension: str = "helpfulness"
+    """helpfulness, correctness, coherence, complexity or verbosity."""
+    seed: int = 0
+    """Decides which documents are validation and which test."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_choice("dataset.dimension", self.dimension, DIMENSIONS)
+        require_seed(self.seed)
+        require_limit(self.limit)
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The pairs of one split.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used; or no two ratings differ.
+        """
+        answers: dict[str, list[tuple[str, float]]] = {}
+        for row in read_split(self.path, "train" if split == "train" else "validation"):
+            rating = row.optional_number(self.dimension)
+            if rating is None:
+                raise row.fault(f"column {self.dimension} is missing or null")
+            answers.setdefault(row.filled_text("prompt"), []).append((row.text("response"), rating))
+        pairs = [
+            pair
+            for number, (prompt, rated) in enumerate(answers.items())
+            for pair in rated_pairs(f"prompt-{number}", prompt, rated)
+        ]
+        require(bool(pairs), f"{self.path}: no prompt has two answers of different {self.dimension}")
+        return pairs if split == "train" else halved(pairs, split, self.seed)

@@ -1,0 +1,65 @@
+"""Anthropic's dialogues with a chosen and a rejected last answer (Bai et al. 2022, arXiv 2204.05862).
+
+Columns chosen and rejected, each a whole transcript of turns ("Human: ...", "Assistant: ..."), an empty line apart.
+Published are train and test: the test rows are cut in two halves, by prompt.
+"""
+
+from dataclasses import dataclass
+from itertools import takewhile
+
+from summpo.data_sources import read_split
+from summpo.datasets import Split, halved, left_out, require_limit, require_path, require_seed
+from summpo.errors import require_choice
+from summpo.jsonl_files import SourceRow
+from summpo.rows import PairRow
+
+ANSWER = "\n\nAssistant:"
+SUBSETS = ("harmless-base", "helpful-base", "helpful-online", "helpful-rejection-sampled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HHRLHF:
+    """One pair a row; the prompt is what the two transcripts share, up to the answer in which they part."""
+
+    path: str = "Anthropic/hh-rlhf"
+    """Hub id, or folder with train.jsonl and test.jsonl."""
+    subset: str | None = None
+    """A folder of the Hub's data set, e.g. harmless-base; null for all."""
+    seed: int = 0
+    """Decides which documents are validation and which test."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_choice("dataset.subset", self.subset, (None, *SUBSETS))
+        require_seed(self.seed)
+        require_limit(self.limit)
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The pairs of one split; rows that part before an answer begins are left out, and counted.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+        published = "train" if split == "train" else "test"
+        rows = read_split(self.path, published, folder_on_hub=self.subset)
+        pairs = [pair for row in rows if (pair := last_answers(row)) is not None]
+        left_out(self.path, len(rows) - len(pairs), len(rows), "their transcripts share no prompt")
+        return pairs if split == "train" else halved(pairs, split, self.seed)
+
+
+def last_answers(row: SourceRow) -> PairRow | None:
+    """The row as a pair; None where its transcripts share no prompt.
+
+    Raises:
+        UserError: a column is missing or no text.
+    """
+    chosen, rejected = row.filled_text("chosen"), row.filled_text("rejected")
+    shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(chosen, rejected, strict=False)))
+    end = chosen[:shared].rfind(ANSWER)
+    if end < 0:
+        return None
+    prompt = chosen[: end + len(ANSWER)]
+    answers = (chosen[len(prompt) :], rejected[len(prompt) :])
+    return PairRow(f"row-{row.number}", prompt, *answers, prompt=prompt)

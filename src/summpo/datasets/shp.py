@@ -1,0 +1,73 @@
+"""Stanford Human Preferences: two comments on one Reddit post, by votes (Ethayarajh et al. 2022, stanfordnlp/SHP).
+
+Columns post_id, history (the post), human_ref_A, human_ref_B, labels (1: A has more votes), score_A, score_B,
+score_ratio.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from summpo.data_sources import read_split
+from summpo.datasets import Split, require_limit, require_path
+from summpo.errors import require, require_number
+from summpo.jsonl_files import SourceRow
+from summpo.rows import PairRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class SHP:
+    """One pair a row; votes become scores."""
+
+    path: str = "stanfordnlp/SHP"
+    """Hub id, or folder with train.jsonl, validation.jsonl and test.jsonl."""
+    min_ratio: float = 1.0
+    """How many times the votes of the rejected comment the chosen must have; the authors advise 2 and more."""
+    per_post: int | None = None
+    """Pairs of one post, at most: the first of them; null for all. The authors advise 5."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_number("dataset.min_ratio", self.min_ratio, low=1)
+        if self.per_post is not None:
+            require_number("dataset.per_post", self.per_post, low=1)
+        require_limit(self.limit)
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The pairs of one split.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used; or no pair has the ratio.
+        """
+        rows = read_split(self.path, split)
+        far_apart = [row for row in rows if (row.optional_number("score_ratio") or 1.0) >= self.min_ratio]
+        require(bool(far_apart), f"{self.path} has no pair of a ratio of {self.min_ratio:g} (dataset.min_ratio)")
+        posts: Counter[str] = Counter()
+        kept = []
+        for row in far_apart:
+            post = row.optional_id("post_id") or row.filled_text("history")
+            posts[post] += 1
+            if self.per_post is None or posts[post] <= self.per_post:
+                kept.append(comments(row))
+        return kept
+
+
+def comments(row: SourceRow) -> PairRow:
+    """The two comments of a row.
+
+    Raises:
+        UserError: a column is missing, or the label is not 0 or 1.
+    """
+    label = row.value("labels")
+    if type(label) is not int or label not in (0, 1):
+        raise row.fault(f"column labels must be 0 or 1, got {label!r:.60}")
+    better, worse = ("A", "B") if label == 1 else ("B", "A")
+    return PairRow(
+        id=f"{row.optional_id('post_id') or 'row'}#{row.number}",
+        document=row.filled_text("history"),
+        chosen=row.text(f"human_ref_{better}"),
+        rejected=row.text(f"human_ref_{worse}"),
+        score_chosen=row.optional_number(f"score_{better}"),
+        score_rejected=row.optional_number(f"score_{worse}"),
+    )

@@ -1,0 +1,51 @@
+"""Answers of Stack Exchange in pairs, the one with more votes chosen (lvwerra/stack-exchange-paired).
+
+Columns qid, question, response_j (more votes), response_k. Training pairs are those of the Hub's folder data/rl,
+held-out ones those of data/evaluation, cut in two halves by question.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from summpo.data_sources import read_split
+from summpo.datasets import Split, halved, require_limit, require_path, require_seed
+from summpo.rows import PairRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackExchangePaired:
+    """One pair a row; the question is the document."""
+
+    path: str = "lvwerra/stack-exchange-paired"
+    """Hub id, or folder with train.jsonl and evaluation.jsonl."""
+    seed: int = 0
+    """Decides which documents are validation and which test."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_seed(self.seed)
+        require_limit(self.limit)
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The pairs of one split.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+        published = "train" if split == "train" else "evaluation"
+        if Path(self.path).expanduser().is_dir():
+            rows = read_split(self.path, published)
+        else:
+            rows = read_split(self.path, "train", folder_on_hub="data/rl" if split == "train" else "data/evaluation")
+        pairs = [
+            PairRow(
+                id=f"{row.optional_id('qid') or 'row'}#{row.number}",
+                document=row.filled_text("question"),
+                chosen=row.text("response_j"),
+                rejected=row.text("response_k"),
+            )
+            for row in rows
+        ]
+        return pairs if split == "train" else halved(pairs, split, self.seed)

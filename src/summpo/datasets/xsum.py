@@ -1,0 +1,36 @@
+"""XSum: news articles of the BBC with one-sentence summaries (Narayan et al. 2018, arXiv 1808.08745).
+
+Columns id, document, summary.
+"""
+
+from dataclasses import dataclass
+
+from summpo.data_sources import read_split
+from summpo.datasets import Split, require_limit, require_path, text_id, unique_ids
+from summpo.rows import SummaryRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class XSum:
+    """One row an article."""
+
+    path: str = "EdinburghNLP/xsum"
+    """Hub id, or folder with train.jsonl, validation.jsonl and test.jsonl."""
+    limit: int | None = None
+    """Rows a split, at most."""
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_limit(self.limit)
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The articles of one split.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+        rows = read_split(self.path, split)
+        documents = [row.filled_text("document") for row in rows]
+        summaries = [row.text("summary") for row in rows]
+        ids = unique_ids(row.optional_id("id") or text_id(text) for row, text in zip(rows, documents, strict=True))
+        return [SummaryRow(*each, (each[2],)) for each in zip(ids, documents, summaries, strict=True)]

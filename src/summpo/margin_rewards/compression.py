@@ -1,0 +1,18 @@
+"""Compression: how small a part of its document a summary is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from summpo.margin_rewards import Completions
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Minus the summary's words over the document's words: what a long document allows, a short one does not."""
+
+    def rewards(self, completions: Completions) -> list[float]:
+        """0 for an empty summary, -1 for one as long as its document; a document without words counts as one word."""
+        words = completions.lengths("words")
+        documents = [max(1, len(document.split())) for document in completions.documents]
+        return [-length / whole for length, whole in zip(words, documents, strict=True)]

@@ -1,0 +1,35 @@
+"""ROUGE against the reference summaries, where the data has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from summpo.errors import require_choice
+from summpo.margin_rewards import Completions
+
+
+@dataclass(frozen=True)
+class Rouge:
+    """F-measure, 0 to 1, with stemming, against the document's references: the best of them."""
+
+    type: str = "rouge1"
+    """rouge1, rouge2 or rougeL."""
+
+    def __post_init__(self) -> None:
+        require_choice("margin_reward.rouge.type", self.type, ("rouge1", "rouge2", "rougeL"))
+
+    def rewards(self, completions: Completions) -> list[float]:
+        """Each completion's ROUGE.
+
+        Raises:
+            MissingColumn: a document has no reference.
+        """
+        references = completions.needed_references("rouge")
+
+        from rouge_score.rouge_scorer import RougeScorer
+
+        scorer = RougeScorer([self.type], use_stemmer=True)
+        return [
+            float(max(scorer.score(reference, text)[self.type].fmeasure for reference in given))
+            for text, given in zip(completions.texts, references, strict=True)
+        ]

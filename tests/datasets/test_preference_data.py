@@ -1,0 +1,213 @@
+"""The published preference data sets: rows in the schema of each, by hand, and real ones where they are at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from summpo.datasets import PairDataset, SummaryDataset
+from summpo.datasets.helpsteer import HelpSteer
+from summpo.datasets.hh_rlhf import HHRLHF
+from summpo.datasets.pku_safe_rlhf import PKUSafeRLHF
+from summpo.datasets.shp import SHP
+from summpo.datasets.stack_exchange_paired import StackExchangePaired
+from summpo.datasets.ultrafeedback import UltraFeedback
+from summpo.errors import UserError
+from summpo.rows import PairRow
+
+
+def write(folder: Path, **files: list[dict[str, Any]]) -> str:
+    """A folder with one JSONL file a split."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in files.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(folder)
+
+
+def sides(pairs: list[PairRow]) -> list[tuple[str, str, str]]:
+    return [(pair.document, pair.chosen, pair.rejected) for pair in pairs]
+
+
+class TestHHRLHF:
+    ASKED = "\n\nHuman: Hi.\n\nAssistant: Hello.\n\nHuman: Bye?\n\nAssistant:"
+
+    def test_the_prompt_is_what_both_transcripts_share(self, tmp_path: Path) -> None:
+        rows = [
+            {"chosen": self.ASKED + " Goodbye.", "rejected": self.ASKED + " Good riddance."},
+            # they part in the first answer, so what follows belongs to the answers
+            {"chosen": "\n\nHuman: A\n\nAssistant: b\n\nHuman: c\n\nAssistant: d", "rejected": "\n\nHuman: A\n\nAssistant: e"},
+        ]  # fmt: skip
+        pairs = HHRLHF(path=write(tmp_path, train=rows)).pairs("train")
+        assert sides(pairs) == [
+            (self.ASKED, " Goodbye.", " Good riddance."),
+            ("\n\nHuman: A\n\nAssistant:", " b\n\nHuman: c\n\nAssistant: d", " e"),
+        ]
+        assert [pair.prompt for pair in pairs] == [pair.document for pair in pairs], "it is read as it is"
+
+    def test_rows_that_share_no_prompt_are_counted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        odd = {"chosen": "\n\nHuman: A\n\nAssistant: b", "rejected": "\n\nHuman: B\n\nAssistant: c"}
+        whole = {"chosen": self.ASKED + " x", "rejected": self.ASKED + " y"}
+        assert len(HHRLHF(path=write(tmp_path, train=[odd, whole, odd])).pairs("train")) == 1
+        assert "2 of 3 rows are left out: their transcripts share no prompt" in capsys.readouterr().out
+        with pytest.raises(UserError, match="all 1 rows are left out"):
+            HHRLHF(path=write(tmp_path, train=[odd])).pairs("train")
+
+    def test_real_rows(self, shared_data: Path, tmp_path: Path) -> None:
+        lines = (shared_data / "safety_pairs" / "hh_rlhf.jsonl").read_text("utf-8").splitlines()
+        pairs = HHRLHF(path=write(tmp_path, train=list(map(json.loads, lines)))).pairs("train")
+        assert len(pairs) > 190
+        for pair in pairs:
+            assert pair.document.startswith("\n\nHuman:") and pair.document.endswith("\n\nAssistant:")
+            original = json.loads(lines[int(pair.id.removeprefix("row-")) - 1])
+            assert (pair.document + pair.chosen, pair.document + pair.rejected) == tuple(original.values())
+
+
+class TestPKUSafeRLHF:
+    def row(self, number: int, better: int | None, safer: int | None) -> dict[str, Any]:
+        return {"prompt": f"p{number}", "response_0": "zero", "response_1": "one", "is_response_0_safe": True,
+                "is_response_1_safe": False, "better_response_id": better, "safer_response_id": safer}  # fmt: skip
+
+    def test_each_judgement_has_its_pairs(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = write(tmp_path, train=[self.row(0, 1, 0), self.row(1, None, 1)], test=[self.row(2, 0, 0)])
+        assert sides(PKUSafeRLHF(path=path).pairs("train")) == [("p0", "one", "zero")]
+        assert "1 of 2 rows are left out: column better_response_id is null" in capsys.readouterr().out
+        safer = PKUSafeRLHF(path=path, dimension="safer").pairs("train")
+        assert sides(safer) == [("p0", "zero", "one"), ("p1", "one", "zero")]
+
+    def test_a_lone_train_file_is_cut_by_prompt(self, tmp_path: Path) -> None:
+        rows = [self.row(number % 40, 1, 0) for number in range(80)]
+        parts = [
+            PKUSafeRLHF(path=write(tmp_path, train=rows)).pairs(split) for split in ("train", "validation", "test")
+        ]  # type: ignore[arg-type]
+        prompts = [{pair.document for pair in part} for part in parts]
+        assert sum(map(len, parts)) == 80 and sum(map(len, prompts)) == 40
+        assert all(part and not (part & other) for part in prompts for other in prompts if part is not other)
+
+    def test_a_verdict_that_is_none_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"train.jsonl, line 1: column better_response_id must be 0 or 1, got 2"):
+            PKUSafeRLHF(path=write(tmp_path, train=[self.row(0, 2, 0)])).pairs("train")
+
+    def test_real_rows(self, shared_data: Path, tmp_path: Path) -> None:
+        lines = (shared_data / "safety_pairs" / "pku_saferlhf.jsonl").read_text("utf-8").splitlines()
+        path = write(tmp_path, train=list(map(json.loads, lines)))
+        data = PKUSafeRLHF(path=path, dimension="safer")
+        assert sum(len(data.pairs(split)) for split in ("train", "validation", "test")) == len(lines) == 200  # type: ignore[arg-type]
+        with pytest.raises(UserError, match="all 200 rows are left out: column better_response_id is null"):
+            PKUSafeRLHF(path=path).pairs("train")
+
+
+def test_stack_exchange(tmp_path: Path) -> None:
+    row = {"qid": 7, "question": "How?", "date": "2020", "metadata": [], "response_j": "So.", "response_k": "No."}
+    rows = [{**row, "question": f"How {n}?"} for n in range(8)]
+    data = StackExchangePaired(path=write(tmp_path, train=[row, {**row, "qid": None}], evaluation=rows))
+    pairs = data.pairs("train")
+    assert sides(pairs) == [("How?", "So.", "No.")] * 2
+    assert [pair.id for pair in pairs] == ["7#1", "row#2"]
+    held_out = [{pair.document for pair in data.pairs(split)} for split in ("validation", "test")]  # type: ignore[arg-type]
+    assert [len(part) for part in held_out] == [4, 4] and not (held_out[0] & held_out[1])
+
+
+class TestSHP:
+    def row(self, post: str | None, label: int, ratio: float) -> dict[str, Any]:
+        return {"post_id": post, "history": "A post.", "human_ref_A": "a", "human_ref_B": "b", "labels": label,
+                "score_A": 10, "score_B": 5, "score_ratio": ratio}  # fmt: skip
+
+    def test_label_1_means_a(self, tmp_path: Path) -> None:
+        data = SHP(path=write(tmp_path, train=[self.row("x", 1, 2.0), self.row(None, 0, 2.0)]))
+        first, second = data.pairs("train")
+        assert (first.chosen, first.rejected, first.score_chosen, first.score_rejected) == ("a", "b", 10, 5)
+        assert (second.chosen, second.rejected, second.score_chosen, second.score_rejected) == ("b", "a", 5, 10)
+
+    def test_what_is_close_and_what_is_too_many_of_a_post_is_left_out(self, tmp_path: Path) -> None:
+        rows = [self.row("x", 1, ratio) for ratio in (1.5, 2.0, 4.0, 3.0)] + [self.row("y", 1, 2.5)]
+        path = write(tmp_path, validation=rows)
+        assert [pair.id for pair in SHP(path=path, min_ratio=2, per_post=2).pairs("validation")] == [
+            "x#2",
+            "x#3",
+            "y#5",
+        ]
+        with pytest.raises(UserError, match="no pair of a ratio of 9"):
+            SHP(path=path, min_ratio=9).pairs("validation")
+
+
+class TestUltraFeedback:
+    def answer(self, text: str, overall: float | None, honesty: str) -> dict[str, Any]:
+        return {"response": text, "annotations": {"honesty": {"Rating": honesty}}, "overall_score": overall}
+
+    def test_every_two_answers_that_differ(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Honesty 5, N/A, 3, 3: the first against the third and against the fourth."""
+        answers = [self.answer("a", 1.0, "5"), self.answer("b", 9.0, "N/A"), self.answer("c", 4.0, "3"),
+                   self.answer("d", None, "3")]  # fmt: skip
+        rows = [{"instruction": f"i{n}", "completions": answers} for n in range(6)]
+        pairs = UltraFeedback(path=write(tmp_path, train=rows), dimension="honesty").pairs("train")
+        own = [pair for pair in pairs if pair.document == pairs[0].document]
+        assert [(pair.chosen, pair.rejected, pair.score_chosen, pair.score_rejected) for pair in own] == [
+            ("a", "c", 5, 3), ("a", "d", 5, 3)
+        ]  # fmt: skip
+        assert "left out: no rating of honesty" in capsys.readouterr().out
+        overall = UltraFeedback(path=str(tmp_path)).pairs("train")
+        chosen = [(pair.chosen, pair.rejected) for pair in overall if pair.document == pairs[0].document]
+        assert chosen == [("b", "a"), ("b", "c"), ("c", "a")]
+
+    def test_no_instruction_is_in_two_splits(self, tmp_path: Path) -> None:
+        answers = [self.answer("a", 2.0, "5"), self.answer("b", 1.0, "4")]
+        path = write(tmp_path, train=[{"instruction": f"i{n % 60}", "completions": answers} for n in range(120)])
+        parts = [
+            {p.document for p in UltraFeedback(path=path).pairs(split)} for split in ("train", "validation", "test")
+        ]  # type: ignore[arg-type]
+        assert sum(map(len, parts)) == 60 == len(set.union(*parts))
+
+    def test_a_rating_that_is_no_number(self, tmp_path: Path) -> None:
+        rows = [{"instruction": "i", "completions": [self.answer("a", 1.0, "five")]}] * 3
+        rows = [{**row, "instruction": str(n)} for n, row in enumerate(rows)]
+        with pytest.raises(
+            UserError, match=r"line \d: column completions.0.annotations.honesty.Rating must be a number"
+        ):
+            UltraFeedback(path=write(tmp_path, train=rows), dimension="honesty").pairs("train")
+
+
+class TestHelpSteer:
+    def row(self, prompt: str, response: str, rating: float | None) -> dict[str, Any]:
+        return {"prompt": prompt, "response": response, "helpfulness": rating, "verbosity": 1}
+
+    def test_answers_are_found_wherever_they_stand(self, tmp_path: Path) -> None:
+        """The answers to p lie apart: 4 and 2, and 4 again; every two that differ."""
+        rows = [self.row("p", "a", 4), self.row("q", "x", 1), self.row("p", "b", 2), self.row("q", "y", 1),
+                self.row("p", "c", 4)]  # fmt: skip
+        pairs = HelpSteer(path=write(tmp_path, train=rows)).pairs("train")
+        assert sides(pairs) == [("p", "a", "b"), ("p", "c", "b")]
+        with pytest.raises(UserError, match="no prompt has two answers of different verbosity"):
+            HelpSteer(path=str(tmp_path), dimension="verbosity").pairs("train")
+        with pytest.raises(UserError, match="line 1: column complexity is missing or null"):
+            HelpSteer(path=str(tmp_path), dimension="complexity").pairs("train")
+
+
+ALL: list[Callable[..., Any]] = [HHRLHF, PKUSafeRLHF, StackExchangePaired, SHP, UltraFeedback, HelpSteer]
+
+
+@pytest.mark.parametrize("made", ALL, ids=lambda made: made.__name__)
+def test_is_a_data_set_of_pairs_with_guards(made: Callable[..., Any]) -> None:
+    assert isinstance(made(), PairDataset) and not isinstance(made(), SummaryDataset)
+    for wrong, words in (({"limit": 0}, "limit must be"), ({"path": " "}, "path must be")):
+        with pytest.raises(UserError, match=words):
+            made(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: HHRLHF(subset="harmful"), "subset must be one of"),
+        (lambda: PKUSafeRLHF(dimension="nicer"), "dimension must be one of better, safer"),
+        (lambda: SHP(min_ratio=0.5), "min_ratio must be >= 1"),
+        (lambda: SHP(per_post=0), "per_post must be >= 1"),
+        (lambda: UltraFeedback(dimension="length"), "dimension must be one of overall"),
+        (lambda: HelpSteer(dimension="length"), "dimension must be one of helpfulness"),
+    ],
+)
+def test_refused(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        make()

@@ -1,0 +1,128 @@
+"""The margin rewards that need text alone, worked by hand; two strings and no trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from summpo.errors import UserError
+from summpo.margin_rewards import Completions, MarginReward, MissingColumn
+from summpo.margin_rewards.compression import Compression
+from summpo.margin_rewards.constant import Constant
+from summpo.margin_rewards.coverage import Coverage
+from summpo.margin_rewards.density import Density
+from summpo.margin_rewards.length_budget import LengthBudget
+from summpo.margin_rewards.rouge import Rouge
+from summpo.margin_rewards.score import Score
+
+DOCUMENT = "The cat sat on the mat. A dog barked."
+
+
+def completions(*texts: str, **more: Any) -> Completions:
+    return Completions([DOCUMENT] * len(texts), texts, lambda texts: [len(text.split()) for text in texts], **more)
+
+
+def rewards(reward: MarginReward, *texts: str, **more: Any) -> list[float]:
+    return reward.rewards(completions(*texts, **more))
+
+
+def words(count: int) -> str:
+    return " ".join(["word"] * count)
+
+
+class TestLengthBudget:
+    def test_by_hand(self) -> None:
+        """Target 10. Lengths 4, 10, 15, 30: excess 0, 0, 5, 20; squared over the target 0, 0, 2.5, 40."""
+        texts = [words(count) for count in (4, 10, 15, 30)]
+        assert rewards(LengthBudget(10), *texts) == [0, 0, -5, -20]
+        assert rewards(LengthBudget(10, shape="quadratic"), *texts) == [0, 0, -2.5, -40]
+        assert rewards(LengthBudget(4, "characters"), "four", "fives") == [0, -1]
+
+    @given(st.integers(0, 60), st.sampled_from(["linear", "quadratic"]))
+    def test_more_never_pays(self, count: int, shape: str) -> None:
+        shorter, longer = rewards(LengthBudget(20, "words", shape), words(count), words(count + 1))
+        assert longer <= shorter <= 0
+        assert (longer < shorter) == (count + 1 > 20)
+
+
+class TestOfTheDocument:
+    def test_compression(self) -> None:
+        """The document has 9 words."""
+        assert rewards(Compression(), "A cat sat.", "", DOCUMENT) == [-3 / 9, 0, -1]
+
+    def test_coverage_and_density(self) -> None:
+        """ "The cat barked loudly." is the, cat | barked | loudly (new) | . : fragments of 2, 1 and 1 of 5 entries."""
+        assert rewards(Coverage(), "The cat barked loudly.", DOCUMENT, "", "Nothing shared") == [0.8, 1, 0, 0]
+        assert rewards(Density(), "The cat barked loudly.", "", "Nothing shared") == [6 / 5, 0, 0]
+        assert rewards(Density(), DOCUMENT) == [11], "the document itself is one fragment of 9 words and 2 stops"
+
+
+class TestOfTheData:
+    def test_scores(self) -> None:
+        assert rewards(Score(), "a", "b", "c", "d", scores=[3.0, 1.0, 0.0, 2.0]) == [3, 1, 0, 2]
+
+    def test_the_log_of_a_difference_of_scores(self) -> None:
+        """ODPO: log(3 - 1) = ln 2 and log(2 - 1.5) = -ln 2, on the chosen completion of each pair."""
+        found = rewards(Score("log"), "a", "b", "c", "d", scores=[3.0, 1.0, 2.0, 1.5])
+        assert found == pytest.approx([math.log(2), 0, -math.log(2), 0])
+        with pytest.raises(UserError, match="row q: the chosen completion scores 1, the rejected 1"):
+            rewards(Score("log"), "a", "b", scores=[1.0, 1.0], ids=["q", "q"])
+
+    def test_rouge_is_that_of_the_best_reference(self) -> None:
+        """ "the cat" against "the dog": 1 of 2 words each way, F = 1/2; against "the cat sat": 2/2 and 2/3, F = 4/5."""
+        found = rewards(Rouge(), "the cat", "the cat", references=[("the dog",), ("the dog", "the cat sat")])
+        assert found == pytest.approx([0.5, 0.8])
+
+    @pytest.mark.parametrize(
+        ("ask", "sentence"),
+        [
+            (lambda: rewards(Score(), "a", "b", ids=["r", "r"], scores=[1.0, None]), "row r lacks score_chosen"),
+            (
+                lambda: rewards(Score(), "a"),
+                "the data lacks score_chosen and score_rejected, which margin_reward=score",
+            ),
+            (
+                lambda: rewards(Rouge(), "a", ids=["r"], references=[()]),
+                "row r has no reference, which margin_reward=r",
+            ),
+            (lambda: rewards(Rouge(), "a"), "the data has no reference"),
+        ],
+    )
+    def test_what_is_missing_is_named(self, ask: Callable[[], object], sentence: str) -> None:
+        with pytest.raises(MissingColumn, match=sentence):
+            ask()
+
+
+def test_constant() -> None:
+    assert rewards(Constant(2.5), "a", "b") == [2.5, 2.5]
+
+
+GUARDS: list[tuple[Callable[[], object], str]] = [
+    (lambda: LengthBudget(0), "target must be > 0, got 0 (config key margin_reward.length_budget.target)"),
+    (lambda: LengthBudget(5, "lines"), "unit must be one of tokens, words, characters, got lines"),
+    (lambda: LengthBudget(5, shape="cubic"), "shape must be one of linear, quadratic, got cubic"),
+    (lambda: Score("ratio"), "form must be one of difference, log, got ratio"),
+    (lambda: Rouge("rouge3"), "type must be one of rouge1, rouge2, rougeL, got rouge3"),
+    (lambda: Constant(math.nan), "value must be a number, got nan"),
+]
+
+
+@pytest.mark.parametrize(("make", "sentence"), GUARDS)
+def test_refused(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        make()
+    assert sentence in str(refusal.value)
+
+
+@given(st.lists(st.text(max_size=30), max_size=5))
+def test_one_finite_number_a_text(texts: Sequence[str]) -> None:
+    more: dict[str, Any] = {"references": [("a reference",)] * len(texts), "scores": [1.0] * len(texts)}
+    for reward in (LengthBudget(3), Compression(), Coverage(), Density(), Score(), Rouge(), Constant()):
+        assert isinstance(reward, MarginReward)
+        found = rewards(reward, *texts, **more)
+        assert len(found) == len(texts) and all(type(value) is float and math.isfinite(value) for value in found)
