@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
-from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from summpo.batches import pad
@@ -26,6 +25,9 @@ from summpo.metrics import kl_divergence
 from summpo.records import Batch
 from summpo.rows import SummaryRow
 from summpo.run_folder import whole_lines, write_whole
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 class MetricsTable(Callback):
@@ -251,7 +253,7 @@ class SampleSummaries(Callback):
 
 @torch.inference_mode()
 def kl_to_base(
-    policy: PeftModel, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], pad_id: int
+    policy: "PeftModel", prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], pad_id: int
 ) -> float:
     """Mean over the completions of the KL divergence, in nats, of the policy from the base under its adapter.
 
