@@ -44,6 +44,16 @@ class TrainParts:
     limits: Limits
     optimizer: AdamW
 
+    @property
+    def on_pairs(self) -> bool:
+        """Whether it trains on pairs, and not on single completions."""
+        return self.objective.learns_from == "pairs"
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether its loss compares the policy with a frozen reference."""
+        return isinstance(self.objective, PairwiseObjective) and self.objective.needs_reference
+
 
 def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
     """The object that a group's node describes.

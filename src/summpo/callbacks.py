@@ -223,6 +223,7 @@ class SampleSummaries(Callback):
 
     @rank_zero_only
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the samples of this step, and how far the policy is from its base along them."""
         if trainer.sanity_checking or not self.rows:
             return
         eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]

@@ -66,7 +66,6 @@ def make_data(
         accumulate=config.trainer.accumulate_grad_batches,
         seed=config.seed,
     )
-    from_pairs = parts.objective.learns_from == "pairs"
     return ColumnData(
         train=frozen["train"],
         validation=frozen["validation"] if config.validation.times and len(frozen["validation"]) else None,
@@ -74,15 +73,15 @@ def make_data(
         total_batches=plan.total_batches(config.trainer.max_epochs, config.trainer.max_steps),
         validations=config.validation.times,
         eval_batch_size=config.eval_batch_size,
-        make_batch=batches.pair_batch if from_pairs else batches.completion_batch,
-        counts_tokens=not from_pairs,
+        make_batch=batches.pair_batch if parts.on_pairs else batches.completion_batch,
+        counts_tokens=not parts.on_pairs,
         pad_id=base.pad_id,
     )
 
 
 def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTModule | PreferenceModule:
     """The Lightning module of the objective's kind."""
-    if parts.objective.learns_from == "completions":
+    if not parts.on_pairs:
         return SFTModule(policy, parts.objective, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
     weights = [margin.weight for margin in parts.margins.values()]
     return PreferenceModule(policy, parts.objective, weights, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
@@ -158,9 +157,8 @@ def sample_callback(
         return []
     room, key = decoding.max_new_tokens, "validation.max_new_tokens"
     prompts, _ = prompts_to_write_from(documents, tokenizer, parts.prompt, parts.limits, room, key)
-    has_reference = parts.objective.learns_from == "pairs" and parts.objective.needs_reference  # type: ignore[union-attr]
     has_adapter = parts.lora is not None or parts.model.adapter is not None
-    base_is_reference = has_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)
+    base_is_reference = parts.needs_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)
     return [SampleSummaries(run.validation_samples_path, documents, prompts, tokenizer, decoding, base_is_reference)]
 
 

@@ -8,25 +8,14 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from summpo.assemble import (
-    AUTOCAST,
-    load_base,
-    margin_column,
-    margin_rewards,
-    reference_column,
-    reference_scorer,
-    spreads_of,
-    text_rows,
-)
+from summpo.assemble import load_base, text_rows
 from summpo.batches import pair_batch
 from summpo.build import train_parts
-from summpo.freeze import Freezer
+from summpo.data_stage import AUTOCAST, DataStage
 from summpo.log_probs import completion_log_probs
 from summpo.models.adapters import load_adapter
-from summpo.models.fingerprints import fingerprint_tokenizer
 from summpo.models.loading import load_base as load_model
 from summpo.module import pair_values, row_seeds
-from summpo.records import FrozenColumns
 from summpo.run_folder import RunFolder
 
 
@@ -43,21 +32,14 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     """
     run, parts = RunFolder(folder), train_parts(config)
     base = load_base(parts, Path(config.cache_dir))
-    freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
-    rows = text_rows(parts, split)
-    tokenized, _ = freezer.tokens(rows, parts.prompt, parts.limits)
-    rewards = margin_rewards(freezer, parts, rows, tokenized)
-    # A reward that the run was not trained with is scaled by what it spreads over these rows.
-    spreads = spreads_of(rewards) | (run.read_summary() or {}).get("margin_spreads", {})
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
-    score = reference_scorer(parts, base, None, config, device)
-    columns = FrozenColumns(
-        tokenized.rows,
-        reference_column(freezer, parts, base, tokenized, config, score),
-        margin_column(tokenized, rewards, parts, spreads),
-    )
-    if len(columns) == 0:
+    stage = DataStage(parts, base, config)
+    text = stage.from_text(text_rows(parts, split))
+    if len(text.tokenized.rows) == 0:
         return {}
+    # A reward that the run was not trained with is scaled by what it spreads over these rows.
+    spreads = text.spreads() | (run.read_summary() or {}).get("margin_spreads", {})
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    columns = stage.with_reference(text, spreads, None, device)
     if run.adapter.exists():
         model = load_model(base.folder, parts.model)
         policy = load_adapter(model, run.adapter, base.fingerprint, trainable=False)

@@ -9,33 +9,13 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from omegaconf import DictConfig
-from torch import nn
 
-from summpo.assemble import (
-    Base,
-    check_reference,
-    load_base,
-    lora_of,
-    make_policy,
-    margin_column,
-    margin_rewards,
-    reference_column,
-    reference_scorer,
-    require_rows,
-    row_counts,
-    spreads_of,
-    text_rows,
-)
+from summpo.assemble import load_base, lora_of, make_policy, save, text_rows
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
+from summpo.data_stage import DataStage, check_reference, require_rows
 from summpo.fitting import elapsed, fit, make_data, make_module, make_trainer, sample_callback
-from summpo.freeze import Freezer
-from summpo.models.adapters import save_adapter
-from summpo.models.fingerprints import fingerprint_tokenizer
-from summpo.models.saving import save_full
-from summpo.models.sources import base_name
-from summpo.records import FrozenColumns
 from summpo.run_folder import RunFolder
 
 SPLITS = ("train", "validation")
@@ -64,15 +44,13 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
     rows = {"train": text_rows(parts, "train"), "validation": held_out}
     base = load_base(parts, Path(config.cache_dir))
     check_reference(parts, base)
-    freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
-    tokens = {split: freezer.tokens(rows[split], parts.prompt, parts.limits) for split in SPLITS}
-    require_rows(tokens["train"][0], parts.limits)
-    rewards = {split: margin_rewards(freezer, parts, rows[split], tokens[split][0]) for split in SPLITS}
-    spreads = spreads_of(rewards["train"])
-    margins = {split: margin_column(tokens[split][0], rewards[split], parts, spreads) for split in SPLITS}
+    stage = DataStage(parts, base, config)
+    text = {split: stage.from_text(rows[split]) for split in SPLITS}
+    require_rows(text["train"], parts.limits.max_length)
+    spreads = text["train"].spreads()
     facts = {
-        "rows": row_counts(tokens),
-        "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": tokens[split][1] for split in SPLITS}},
+        "rows": {split: text[split].tokenized.counts for split in SPLITS},
+        "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": text[split].fingerprint for split in SPLITS}},
         "margin_spreads": spreads,
         "lora": lora_of(parts),
         "config": plain(config),
@@ -81,9 +59,8 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
     policy = make_policy(parts, base, config.seed)
-    score = reference_scorer(parts, base, policy, config, trainer.strategy.root_device)
-    reference = {split: reference_column(freezer, parts, base, tokens[split][0], config, score) for split in SPLITS}
-    frozen = {split: FrozenColumns(tokens[split][0].rows, reference[split], margins[split]) for split in SPLITS}
+    device = trainer.strategy.root_device
+    frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
     data = make_data(config, parts, frozen, base, trainer.world_size)
     module = make_module(parts, policy, data)
     fit(trainer, module, data, run, facts["config"])
@@ -91,22 +68,24 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
         return {}
     metrics = keep_best(module, run)
     weights = save(module.policy, base, parts, run)
-    summary = {
+    done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
+    summary = summary_of(config, parts, done) | facts
+    run.write_summary(summary)
+    print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
+    return summary
+
+
+def summary_of(config: DictConfig, parts: TrainParts, done: Mapping[str, Any]) -> dict[str, Any]:
+    """What summary.json says first: what was trained, what came of it, and which versions of what did it."""
+    return {
         "status": "done",
         "objective": type(parts.objective).__module__.rpartition(".")[2],
         "w": config.w,
         "seed": config.seed,
-        "metrics": metrics,
-        "wall_time_s": round(elapsed(trainer), 1),
-        "steps": trainer.global_step,
-        **data.seen(),
+        **done,
         "versions": {name: version(name) for name in ("summpo", "torch", "transformers", "peft", "lightning")}
         | {"python": platform.python_version()},
-        **facts,
     }
-    run.write_summary(summary)
-    print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
-    return summary
 
 
 def keep_best(module: LightningModule, run: RunFolder) -> dict[str, float]:
@@ -125,14 +104,3 @@ def keep_best(module: LightningModule, run: RunFolder) -> dict[str, float]:
         kept = [row for row in validations if row["step"] == state["global_step"]]
     train = {name: value for name, value in rows[-1].items() if name.startswith("train/")}
     return train | {k: v for row in kept for k, v in row.items() if k.startswith("val/")} | best
-
-
-def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> Path:
-    """The adapter, or the whole model where all weights trained; returns its folder."""
-    policy.to("cpu")
-    if parts.lora is None and parts.model.adapter is None:
-        save_full(policy, run.model, base.tokenizer)  # type: ignore[arg-type]
-        return run.model
-    name = base_name(parts.model, base.folder)  # a Hub id or a folder: what plain PEFT finds again
-    save_adapter(policy, run.adapter, name, base.fingerprint, base.tokenizer)  # type: ignore[arg-type]
-    return run.adapter

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,9 @@ from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
 from summpo.inherit import compose_with_run, trained_config
-from summpo.models import Model
-from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
-from summpo.models.sources import check_paths, resolve
+from summpo.made_from import already, model_fingerprints, rows_fingerprint
+from summpo.models.sources import check_paths
 from summpo.objectives import CompletionObjective, PairwiseObjective
-from summpo.rows import SummaryRow
 from summpo.run_folder import RunFolder, write_whole
 
 
@@ -95,24 +91,3 @@ def dataset_name(config: Any) -> str:
     name = str(config.dataset._target_).rsplit(".", 1)[-1]
     path = config.dataset.get("path")
     return f"{name} {Path(path).name}" if path else name
-
-
-def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
-    """What the documents and their references are, as hex."""
-    text = json.dumps([[row.id, row.document, row.prompt, row.summary, *row.references] for row in rows])
-    return sha256(text.encode()).hexdigest()
-
-
-def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
-    """What the weights and the adapter are, as hex; downloads or converts the model where that is yet to be done."""
-    adapter = fingerprint_adapter(Path(model.adapter)) if model.adapter else None
-    return {"model": fingerprint_weights(resolve(model, cache), cache), "adapter": adapter}
-
-
-def already(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:
-    """Whether `file` was made with these settings from these inputs."""
-    try:
-        record = json.loads(file.read_text("utf-8"))
-        return record["config"] == json.loads(json.dumps(config)) and record["made_from"] == made_from
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

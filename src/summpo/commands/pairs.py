@@ -9,13 +9,13 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import writing_parts
-from summpo.commands.evaluate import already, model_fingerprints, rows_fingerprint
 from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import require, require_choice, require_number
 from summpo.inherit import compose_with_run
+from summpo.made_from import already, model_fingerprints, rows_fingerprint
 from summpo.models.sources import check_paths
 from summpo.run_folder import require_writable, write_whole
 

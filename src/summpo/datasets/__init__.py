@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from summpo.errors import UserError, require
+from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow, SummaryRow
 
 Split = Literal["train", "validation", "test"]
@@ -114,6 +115,14 @@ def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
         document: tuple(sorted(texts, key=lambda text: balance[document, text], reverse=True))
         for document, texts in chosen.items()
     }
+
+
+def article_rows(rows: Sequence[SourceRow], document: str, summary: str) -> list[SummaryRow]:
+    """Rows with one summary each, in the columns of these names; a row without an `id` is named by its text."""
+    documents = [row.filled_text(document) for row in rows]
+    summaries = [row.text(summary) for row in rows]
+    ids = unique_ids(row.optional_id("id") or text_id(text) for row, text in zip(rows, documents, strict=True))
+    return [SummaryRow(*each, (each[2],)) for each in zip(ids, documents, summaries, strict=True)]
 
 
 def halved(pairs: Sequence[PairRow], split: Split, seed: int) -> list[PairRow]:

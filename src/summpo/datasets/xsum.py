@@ -6,7 +6,7 @@ Columns id, document, summary.
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, require_limit, require_path, text_id, unique_ids
+from summpo.datasets import Split, article_rows, require_limit, require_path
 from summpo.rows import SummaryRow
 
 
@@ -29,8 +29,4 @@ class XSum:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        rows = read_split(self.path, split)
-        documents = [row.filled_text("document") for row in rows]
-        summaries = [row.text("summary") for row in rows]
-        ids = unique_ids(row.optional_id("id") or text_id(text) for row, text in zip(rows, documents, strict=True))
-        return [SummaryRow(*each, (each[2],)) for each in zip(ids, documents, summaries, strict=True)]
+        return article_rows(read_split(self.path, split), "document", "summary")

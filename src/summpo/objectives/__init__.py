@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from summpo.errors import require, require_number
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -42,3 +44,9 @@ class PairwiseObjective(Protocol):
             margin: float [pair], the weighted margin rewards of the chosen less those of the rejected completion.
         """
         ...
+
+
+def require_label_smoothing(value: float) -> None:
+    """Guards the share of labels taken to be flipped: in [0, 0.5)."""
+    require_number("objective.label_smoothing", value, low=0)
+    require(value < 0.5, f"label_smoothing must be < 0.5, got {value} (config key objective.label_smoothing)")

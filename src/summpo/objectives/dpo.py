@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from summpo.errors import require, require_number
+from summpo.errors import require_number
+from summpo.objectives import require_label_smoothing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,11 +28,7 @@ class DPO:
 
     def __post_init__(self) -> None:
         require_number("objective.beta", self.beta, above=0)
-        require_number("objective.label_smoothing", self.label_smoothing, low=0)
-        require(
-            self.label_smoothing < 0.5,
-            f"label_smoothing must be < 0.5, got {self.label_smoothing} (config key objective.label_smoothing)",
-        )
+        require_label_smoothing(self.label_smoothing)
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid, smoothed."""

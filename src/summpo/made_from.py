@@ -1,0 +1,35 @@
+"""What a finished file was made from: whether it is done already, or something under it has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from summpo.models import Model
+from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.sources import resolve
+from summpo.rows import SummaryRow
+
+
+def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
+    """What the documents and their references are, as hex."""
+    text = json.dumps([[row.id, row.document, row.prompt, row.summary, *row.references] for row in rows])
+    return sha256(text.encode()).hexdigest()
+
+
+def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
+    """What the weights and the adapter are, as hex; downloads or converts the model where that is yet to be done."""
+    adapter = fingerprint_adapter(Path(model.adapter)) if model.adapter else None
+    return {"model": fingerprint_weights(resolve(model, cache), cache), "adapter": adapter}
+
+
+def already(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:
+    """Whether `file` was made with these settings from these inputs."""
+    try:
+        record = json.loads(file.read_text("utf-8"))
+        return record["config"] == json.loads(json.dumps(config)) and record["made_from"] == made_from
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
