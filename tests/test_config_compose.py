@@ -32,6 +32,11 @@ GROUPS = ("model", "objective", "dataset", "margin_reward", "trainer", "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
 PAIRS = ("dataset=summarize_from_feedback",)
+REQUIRED = {
+    ("margin_reward", "implicit"): "margin_reward.implicit.adapter=somewhere",
+    ("margin_reward", "reward_model"): "margin_reward.reward_model.path=somewhere",
+}
+"""What an option asks for that has no default."""
 COMMAND_LINE = re.compile(r"(?:python train\.py|summpo (?:train|merge|pairs|generate|evaluate)) .+$")
 
 
@@ -65,7 +70,8 @@ class TestEveryOption:
     )
     def test_composes_and_builds(self, group: str, name: str) -> None:
         weighed = ("w=0.1",) if (group, name) != ("margin_reward", "none") else ()
-        config = compose_config("train", [*PAIRS, "objective=modpo", f"{group}={name}", *weighed])
+        required = [REQUIRED[group, name]] if (group, name) in REQUIRED else []
+        config = compose_config("train", [*PAIRS, "objective=modpo", f"{group}={name}", *weighed, *required])
         parts = train_parts(config)
         assert [margin.weight for margin in parts.margins.values()] == [0.1] * len(weighed)
 
@@ -148,7 +154,8 @@ class TestYamlAndCode:
         for key in keys:
             value = OmegaConf.to_container(node)[key]  # type: ignore[index, call-overload]
             value = tuple(value) if isinstance(value, list) else value
-            assert value == (None if defaults[str(key)] is MISSING else defaults[str(key)]), key
+            is_required = defaults[str(key)] is MISSING
+            assert value in (None, "???") if is_required else value == defaults[str(key)], key
 
     def test_a_margin_reward_has_a_weight(self) -> None:
         weighed = [node for where, node in plug_ins() if where.startswith("margin_reward/")]

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from summpo.columns import ColumnStore
 from summpo.errors import UserError
-from summpo.freeze import Freezer, margin_values, score_completions
+from summpo.freeze import Context, Freezer, margin_values, score_completions
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.rouge import Rouge
@@ -120,7 +120,7 @@ class TestMargins:
         tokenized, _ = freezer.tokens(ROWS, Prompt(), LIMITS)
         assert tokenized.rows.ids == ("a", "b", "c", "d")
         rewards: dict[str, MarginReward] = {"coverage": Coverage(), "length": Length(), "words": Length("words")}
-        margins = freezer.margins(ROWS, tokenized.kept, rewards)
+        margins = freezer.margins([ROWS[i] for i in tokenized.kept], rewards)
         assert {values.dtype for values in margins.values()} == {np.dtype(np.float32)}
         for place, row in enumerate(ROWS[i] for i in tokenized.kept):
             words, texts = set(row.document.split()), (row.chosen, row.rejected)
@@ -132,19 +132,19 @@ class TestMargins:
     def test_long_lengths_are_exact(self, freezer: Freezer) -> None:
         """bfloat16 would round 257 to 256, float16 4097 to 4096; the margin must tell these lengths apart."""
         rows = [PairRow(str(n), "d", "x" * (n + 1), "x" * n) for n in (256, 257, 511, 2049, 4096, 70_001)]
-        margins = freezer.margins(rows, np.arange(len(rows)), {"length": Length("characters")})
+        margins = freezer.margins(rows, {"length": Length("characters")})
         assert (margins["length"][:, 0] - margins["length"][:, 1]).tolist() == [-1.0] * len(rows)
-        values = margin_values(Length("characters"), rows, freezer.count_tokens)
+        values = margin_values(Length("characters"), freezer.completions(rows, Context()))
         assert values.tolist() == [[-float(len(row.chosen)), -float(len(row.rejected))] for row in rows]
 
     def test_no_reward_is_no_column(self, freezer: Freezer) -> None:
-        assert freezer.margins(ROWS, np.array([0, 3]), {}) == {}
-        assert freezer.margins([], np.array([], np.int64), {"length": Length()})["length"].shape == (0, 2)
+        assert freezer.margins(ROWS, {}) == {}
+        assert freezer.margins([], {"length": Length()})["length"].shape == (0, 2)
 
     def test_are_computed_once_for_each_reward(self, freezer: Freezer, capsys: pytest.CaptureFixture[str]) -> None:
-        first = freezer.margins(ROWS, np.arange(4), {"length": Length()})
+        first = freezer.margins(ROWS[:4], {"length": Length()})
         capsys.readouterr()
-        both = freezer.margins(ROWS, np.arange(4), {"words": Length("words"), "brevity": Length()})
+        both = freezer.margins(ROWS[:4], {"words": Length("words"), "brevity": Length()})
         said = capsys.readouterr().out
         assert "margin words of 4 rows computed and stored" in said
         assert "margin brevity of 4 rows read from the cache" in said
@@ -154,13 +154,13 @@ class TestMargins:
         """Chosen and rejected in turn; another score is another column."""
         rows = [PairRow("a", "d", "x", "y", 3.0, 1.0, "x"), PairRow("b", "d", "x y", "z", 2.5, 2.0, "z")]
         rewards: dict[str, MarginReward] = {"score": Score(), "rouge": Rouge()}
-        margins = freezer.margins(rows, np.arange(2), rewards)
+        margins = freezer.margins(rows, rewards)
         assert margins["score"].tolist() == [[3.0, 1.0], [2.5, 2.0]]
         assert margins["rouge"].tolist() == [[1.0, 0.0], [0.0, 1.0]]
         other = [replace(rows[0], score_chosen=4.0), rows[1]]
-        assert freezer.margins(other, np.arange(2), rewards)["score"][0].tolist() == [4.0, 1.0]
+        assert freezer.margins(other, rewards)["score"][0].tolist() == [4.0, 1.0]
         with pytest.raises(UserError, match="row a lacks score_chosen and score_rejected, which margin_reward=score"):
-            freezer.margins([replace(rows[0], score_rejected=None)], np.arange(1), {"score": Score()})
+            freezer.margins([replace(rows[0], score_rejected=None)], {"score": Score()})
 
     @pytest.mark.parametrize(
         ("values", "sentence"),
@@ -173,7 +173,7 @@ class TestMargins:
     )
     def test_a_reward_that_is_no_number_a_completion(self, freezer: Freezer, values: tuple, sentence: str) -> None:
         with pytest.raises(UserError) as refusal:
-            freezer.margins(ROWS, np.arange(5), {"wrong": Wrong(values)})
+            freezer.margins(ROWS, {"wrong": Wrong(values)})
         assert str(refusal.value) == sentence
 
     def test_tokens_are_those_of_the_text_alone(self, freezer: Freezer, tiny_model_path: Path) -> None:

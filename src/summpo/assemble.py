@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from summpo.build import TrainParts
 from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
 from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.loading import load_base as load_model
-from summpo.models.loading import load_tokenizer
+from summpo.models.loading import load_base as load_base_model
+from summpo.models.loading import load_scorer, load_tokenizer
 from summpo.models.saving import save_full
 from summpo.models.sources import ADAPTER_CONFIG, base_name, check_context, resolve
 from summpo.rows import PairRow, SummaryRow
@@ -74,10 +74,17 @@ def text_rows(parts: TrainParts, split: str) -> Rows:
     return read(split)[: parts.dataset.limit]  # type: ignore[index]
 
 
+def load_plain(parts: TrainParts, base: Base) -> PreTrainedModel:
+    """The base's weights without any adapter: a language model, or one under a head that scores."""
+    if parts.trains_scorer:
+        return load_scorer(base.folder, parts.model, base.pad_id)
+    return load_base_model(base.folder, parts.model)
+
+
 def make_policy(parts: TrainParts, base: Base, seed: int) -> nn.Module:
     """The model that trains: on a fresh adapter, on the adapter that the run starts from, or in all its weights."""
     torch.manual_seed(seed)
-    model = load_model(base.folder, parts.model)
+    model = load_plain(parts, base)
     if parts.model.adapter is not None:
         return load_adapter(model, Path(parts.model.adapter), base.fingerprint, trainable=True)
     if parts.lora is not None:

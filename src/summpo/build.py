@@ -6,7 +6,7 @@ Everything built here is light: a frozen dataclass with its hyperparameters guar
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -18,10 +18,10 @@ from summpo.compose import sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.margin_rewards import MarginReward
+from summpo.margin_rewards import MarginReward, ModelReward
 from summpo.margins import NORMALIZE, WeightedMargin
 from summpo.models import Lora, Model
-from summpo.objectives import CompletionObjective, PairwiseObjective
+from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
 from summpo.optimizers import AdamW
 from summpo.prompts import Prompt
 from summpo.tokens import Limits
@@ -38,7 +38,7 @@ class TrainParts:
     reference: Model
     lora: Lora | None
     dataset: SummaryDataset | PairDataset
-    objective: CompletionObjective | PairwiseObjective
+    objective: Objective
     margins: dict[str, WeightedMargin]
     prompt: Prompt
     limits: Limits
@@ -53,6 +53,11 @@ class TrainParts:
     def needs_reference(self) -> bool:
         """Whether its loss compares the policy with a frozen reference."""
         return isinstance(self.objective, PairwiseObjective) and self.objective.needs_reference
+
+    @property
+    def trains_scorer(self) -> bool:
+        """Whether what trains is a reward model, which scores summaries and writes none."""
+        return isinstance(self.objective, ScoreObjective)
 
 
 def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
@@ -160,6 +165,17 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
     return built
 
 
+def check_margins(margins: Mapping[str, WeightedMargin]) -> None:
+    """Checks the files of the margin rewards that compute with models of their own, before anything is loaded.
+
+    Raises:
+        UserError: naming the path and the key.
+    """
+    for margin in margins.values():
+        if isinstance(margin.reward, ModelReward):
+            margin.reward.check()
+
+
 @dataclass(frozen=True)
 class WritingParts:
     """What it takes to write summaries of a data set's documents, before anything is loaded."""
@@ -197,7 +213,7 @@ def train_parts(config: DictConfig) -> TrainParts:
         UserError: one sentence with the key and the value.
     """
     check_numbers(config)
-    objective = from_target(config.objective, "objective", (CompletionObjective, PairwiseObjective))
+    objective = from_target(config.objective, "objective", OBJECTIVES)
     margins = margins_of(config.margin_reward)
     if objective.learns_from == "completions":
         require(config.w == 0, f"w weighs margin rewards and this objective has no pairs to weigh, got w={config.w}")

@@ -6,8 +6,10 @@ policy before its first step, has to compute. Nothing here depends on w, beta, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,17 @@ from torch import nn
 from summpo.assemble import Base, Rows
 from summpo.build import TrainParts
 from summpo.errors import require
-from summpo.freeze import Freezer, score_completions
+from summpo.freeze import Context, Freezer, content_of, score_completions
+from summpo.frozen_models import FrozenModels, fingerprint_model
+from summpo.margin_rewards import AdapterReward
 from summpo.margins import margin_table, spread
-from summpo.models.adapters import load_adapter
-from summpo.models.fingerprints import fingerprint_adapter, fingerprint_tokenizer, fingerprint_weights
-from summpo.models.loading import load_base as load_model
+from summpo.models import Model
+from summpo.models.adapters import require_base
+from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.loading import load_tokenizer
 from summpo.models.sources import check_context, resolve
 from summpo.records import FrozenColumns, Ragged, TokenRows
+from summpo.rows import PairRow
 from summpo.tokens import Tokenized
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -46,26 +51,39 @@ class TextColumns:
         return {name: spread(values) for name, values in self.rewards.items()}
 
 
-@dataclass(frozen=True)
 class DataStage:
     """Makes a run's frozen columns, each read from the store where it is known."""
 
-    parts: TrainParts
-    base: Base
-    config: DictConfig
-
-    @property
-    def freezer(self) -> Freezer:
-        return Freezer(self.base.store, self.base.tokenizer, fingerprint_tokenizer(self.base.tokenizer))
+    def __init__(self, parts: TrainParts, base: Base, config: DictConfig) -> None:
+        self.parts, self.base, self.config = parts, base, config
+        self.freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
+        self.models = FrozenModels(base.cache)
 
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
-        freezer, parts = self.freezer, self.parts
-        tokenized, key = freezer.tokens(rows, parts.prompt, parts.limits)
-        if not parts.on_pairs:
+        tokenized, key = self.freezer.tokens(rows, self.parts.prompt, self.parts.limits)
+        if not self.parts.on_pairs:
             return TextColumns(tokenized, key, {})
-        rewards = {name: margin.reward for name, margin in parts.margins.items()}
-        return TextColumns(tokenized, key, freezer.margins(rows, tokenized.kept, rewards))  # type: ignore[arg-type]
+        pairs: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
+        rewards = {name: margin.reward for name, margin in self.parts.margins.items()}
+        found = self.freezer.margins(pairs, rewards, self.context(tokenized))
+        self.models.clear()
+        return TextColumns(tokenized, key, found)
+
+    def context(self, tokenized: Tokenized) -> Context:
+        """What margin rewards that compute with models are given: device, base, and log-ratios under adapters on it."""
+        base = replace(self.parts.model, adapter=None)
+        device = device_of(self.config.trainer.accelerator)
+
+        def log_ratios(adapter: str) -> list[float]:
+            """log pi / log ref of each pair's chosen and rejected completion, in turn."""
+            of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized, device)
+            of_base = self.log_probs(base, tokenized, device)
+            sides = [one.sums() - other.sums() for one, other in zip(of_adapter, of_base, strict=True)]
+            return np.stack(sides, axis=1).ravel().tolist()
+
+        depends_on = [fingerprint_model(base, self.base.cache), self.precision, content_of(tokenized.rows)]
+        return Context(self.base.cache, device.type, log_ratios, depends_on)
 
     def with_reference(
         self, text: TextColumns, spreads: Mapping[str, float], policy: nn.Module | None, device: torch.device
@@ -83,50 +101,43 @@ class DataStage:
         margins = np.zeros((len(tokenized.rows), 0), np.float32)
         if text.rewards:
             margins = margin_table(text.rewards, parts.margins, spreads)
-        reference = self.reference(tokenized, policy, device) if parts.needs_reference else None
+        reference = None
+        if parts.needs_reference:
+            is_policy = parts.reference == parts.model
+            reference = self.log_probs(parts.reference, tokenized, device, policy if is_policy else None)
         return FrozenColumns(tokenized.rows, reference, margins)
 
-    def reference(self, tokenized: Tokenized, policy: nn.Module | None, device: torch.device) -> tuple[Ragged, ...]:
-        """The reference's token log-probs of a split's completions."""
-        reference, cache = self.parts.reference, self.base.cache
-        weights = {
-            "model": fingerprint_weights(resolve(reference, cache), cache),
-            "adapter": fingerprint_adapter(Path(reference.adapter)) if reference.adapter else None,
-            "settings": [reference.dtype, reference.quantization, reference.attention],
-        }
-        score = self.scorer(policy, device)
-        return self.freezer.reference(tokenized, weights, self.config.trainer.precision, score)
-
-    def scorer(self, policy: nn.Module | None, device: torch.device) -> Callable[[TokenRows], tuple[Ragged, ...]]:
-        """The function that gives rows their reference log-probs.
-
-        Where the reference is what the policy starts from, the `policy` before its first step is the reference.
-        """
+    def log_probs(
+        self, model: Model, tokenized: Tokenized, device: torch.device, loaded: nn.Module | None = None
+    ) -> tuple[Ragged, ...]:
+        """A frozen model's token log-probs of a split's completions; `loaded` is the model, where it is in memory."""
+        if not len(tokenized.rows):
+            return ()
 
         def score(rows: TokenRows) -> tuple[Ragged, ...]:
-            """The reference's log-probs of the rows' completions; loads the reference where it is another model."""
-            is_policy = policy is not None and self.parts.reference == self.parts.model
-            model = policy if is_policy else self.load_reference()
-            return score_completions(
-                model.to(device),  # type: ignore[union-attr]
-                rows,
-                batch_size=self.config.eval_batch_size,
-                pad_id=self.base.pad_id,
-                autocast=AUTOCAST[self.config.trainer.precision],
-                progress=self.config.trainer.enable_progress_bar,
-            )
+            """The log-probs of the rows' completions; loads the model where it is not given."""
+            with nullcontext(loaded.to(device)) if loaded is not None else self.models.on(model, device) as frozen:
+                return score_completions(
+                    frozen,
+                    rows,
+                    batch_size=self.config.eval_batch_size,
+                    pad_id=self.base.pad_id,
+                    autocast=AUTOCAST[self.precision],
+                    progress=self.config.trainer.enable_progress_bar,
+                )
 
-        return score
+        return self.freezer.reference(tokenized, fingerprint_model(model, self.base.cache), self.precision, score)
 
-    def load_reference(self) -> nn.Module:
-        """The frozen model that the config names as the reference."""
-        reference, cache = self.parts.reference, self.base.cache
-        folder = resolve(reference, cache)
-        model = load_model(folder, reference)
-        if reference.adapter is None:
-            return model
-        weights = fingerprint_weights(folder, cache)
-        return load_adapter(model, Path(reference.adapter), weights, trainable=False)
+    @property
+    def precision(self) -> str:
+        return str(self.config.trainer.precision)
+
+
+def device_of(accelerator: str) -> torch.device:
+    """Where a frozen model computes before there is a trainer: this process's GPU where one is asked for and there."""
+    if accelerator in ("gpu", "cuda", "auto") and torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
 
 
 def require_rows(train: TextColumns, max_length: int) -> None:
@@ -135,19 +146,31 @@ def require_rows(train: TextColumns, max_length: int) -> None:
     require(len(train.tokenized.rows) > 0, f"no training row is left ({reasons}); tokens.max_length is {max_length}")
 
 
-def check_reference(parts: TrainParts, base: Base) -> None:
-    """Checks that the reference reads the policy's tokens: another vocabulary would give numbers without meaning.
+def check_models(parts: TrainParts, base: Base) -> None:
+    """Checks what the run's models have to do with one another, before any of their weights is loaded.
 
     Raises:
-        UserError: its tokenizer is another, or its context too short.
+        UserError: an adapter was trained on another base; or the reference reads other tokens than the policy (numbers
+            without meaning) or has too short a context.
     """
-    if not parts.needs_reference or parts.reference.path == parts.model.path:
+    adapters = {f"margin_reward.{name}.adapter": m.reward.adapter for name, m in parts.margins.items()
+                if isinstance(m.reward, AdapterReward)}  # fmt: skip
+    if parts.model.adapter is not None:
+        adapters["model.adapter"] = parts.model.adapter
+    for key, adapter in adapters.items():
+        require_base(Path(adapter).expanduser(), base.fingerprint, parts.model.path, key)
+    if not parts.needs_reference:
         return
-    folder = resolve(parts.reference, base.cache)
-    check_context(folder, parts.limits.max_length)
-    tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
-    require(
-        fingerprint_tokenizer(tokenizer) == fingerprint_tokenizer(base.tokenizer),
-        f"the reference {parts.reference.path} has another tokenizer than the model {parts.model.path} "
-        "(config key reference.path)",
-    )
+    folder = base.folder
+    if parts.reference.path != parts.model.path:
+        folder = resolve(parts.reference, base.cache)
+        check_context(folder, parts.limits.max_length)
+        tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
+        require(
+            fingerprint_tokenizer(tokenizer) == fingerprint_tokenizer(base.tokenizer),
+            f"the reference {parts.reference.path} has another tokenizer than the model {parts.model.path} "
+            "(config key reference.path)",
+        )
+    if parts.reference.adapter is not None:
+        weights = fingerprint_weights(folder, base.cache)
+        require_base(Path(parts.reference.adapter).expanduser(), weights, parts.reference.path, "reference.adapter")

@@ -153,7 +153,7 @@ def sample_callback(
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
     documents = one_per_document([as_summary(row) for row in rows])[: config.validation.samples]
     decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
-    if not documents or not config.validation.times:
+    if not documents or not config.validation.times or parts.trains_scorer:
         return []
     room, key = decoding.max_new_tokens, "validation.max_new_tokens"
     prompts, _ = prompts_to_write_from(documents, tokenizer, parts.prompt, parts.limits, room, key)

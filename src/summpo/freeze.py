@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from summpo.batches import pad
 from summpo.columns import Arrays, ColumnStore, fingerprint
 from summpo.errors import UserError, require
 from summpo.log_probs import completion_log_probs
-from summpo.margin_rewards import Completions, MarginReward
+from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward
 from summpo.prompts import Prompt
 from summpo.records import Batch, Ragged, TokenRows
 from summpo.rows import PairRow, SummaryRow
@@ -30,6 +30,18 @@ from summpo.tokens import Limits, Tokenized, completions_of, text_tokens, tokeni
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Context:
+    """What margin rewards that compute with models are given beside the text."""
+
+    cache_dir: Path | None = None
+    """Where the fingerprints of big files are remembered."""
+    device: str = "cpu"
+    log_ratios: Callable[[str], Sequence[float]] | None = None
+    base: Any = None
+    """What decides `log_ratios` beside the adapter: the base's weights, their precision, the token rows."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +71,45 @@ class Freezer:
         return _tokens_from_arrays(arrays), key
 
     def margins(
-        self, rows: Sequence[PairRow], kept: np.ndarray, rewards: dict[str, MarginReward]
+        self, pairs: Sequence[PairRow], rewards: Mapping[str, MarginReward], context: Context | None = None
     ) -> dict[str, np.ndarray]:
-        """float32 [pair, 2] a margin reward: what it gives the chosen and the rejected completion of the kept rows."""
-        pairs = [rows[index] for index in kept]
-        return {name: self._margin(name, reward, pairs) for name, reward in rewards.items()}
+        """float32 [pair, 2] a margin reward: what it gives the chosen and the rejected completion of each pair."""
+        if not pairs:
+            return {name: np.zeros((0, 2), np.float32) for name in rewards}
+        return {name: self._margin(name, reward, pairs, context or Context()) for name, reward in rewards.items()}
 
-    def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow]) -> np.ndarray:
+    def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow], context: Context) -> np.ndarray:
         depends_on = {
             "tokenizer": self.tokenizer_fingerprint,
             "reward": reward,
             "code": code_fingerprint(type(reward)),
+            "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
+            "base": context.base if isinstance(reward, AdapterReward) else None,
             "rows": [
                 [row.document, row.chosen, row.rejected, row.reference, row.score_chosen, row.score_rejected]
                 for row in pairs
             ],
         }
         arrays, was_stored = self.store.get(
-            "margins", fingerprint(depends_on), lambda: {"rewards": margin_values(reward, pairs, self.count_tokens)}
+            "margins",
+            fingerprint(depends_on),
+            lambda: {"rewards": margin_values(reward, self.completions(pairs, context))},
         )
         _say(f"margin {name}", len(pairs), was_stored)
         return arrays["rewards"]
+
+    def completions(self, pairs: Sequence[PairRow], context: Context) -> Completions:
+        """What margin rewards are told of the pairs: chosen and rejected in turn."""
+        return Completions(
+            documents=[row.document for row in pairs for _ in range(2)],
+            texts=[text for row in pairs for text in (row.chosen, row.rejected)],
+            count_tokens=self.count_tokens,
+            ids=[row.id for row in pairs for _ in range(2)],
+            references=[() if row.reference is None else (row.reference,) for row in pairs for _ in range(2)],
+            scores=[score for row in pairs for score in (row.score_chosen, row.score_rejected)],
+            log_ratios=context.log_ratios,
+            device=context.device,
+        )
 
     def reference(
         self,
@@ -117,28 +147,18 @@ def code_fingerprint(made: type) -> str:
     return hashlib.sha256(Path(inspect.getfile(made)).read_bytes()).hexdigest()
 
 
-def margin_values(
-    reward: MarginReward, pairs: Sequence[PairRow], count_tokens: Callable[[Sequence[str]], list[int]]
-) -> np.ndarray:
+def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:
     """float32 [pair, 2]: the margin reward of each pair's chosen and rejected completion.
 
     Raises:
         UserError: the reward does not give one finite number a completion; names the first row.
     """
-    completions = Completions(
-        documents=[row.document for row in pairs for _ in range(2)],
-        texts=[text for row in pairs for text in (row.chosen, row.rejected)],
-        count_tokens=count_tokens,
-        ids=[row.id for row in pairs for _ in range(2)],
-        references=[() if row.reference is None else (row.reference,) for row in pairs for _ in range(2)],
-        scores=[score for row in pairs for score in (row.score_chosen, row.score_rejected)],
-    )
     values, asked = np.asarray(reward.rewards(completions), np.float32), len(completions.texts)
     name = f"margin reward {type(reward).__name__}"
     require(values.shape == (asked,), f"{name} gave {values.size} numbers for {asked} completions")
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        raise UserError(f"row {pairs[bad[0] // 2].id}: {name} gave {values[bad[0]]}")
+        raise UserError(f"row {completions.ids[bad[0]]}: {name} gave {values[bad[0]]}")
     return values.reshape(-1, 2)
 
 

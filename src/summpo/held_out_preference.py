@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from summpo.assemble import load_base, text_rows
+from summpo.assemble import load_base, load_plain, text_rows
 from summpo.batches import pair_batch
 from summpo.build import train_parts
 from summpo.data_stage import AUTOCAST, DataStage
-from summpo.log_probs import completion_log_probs
 from summpo.models.adapters import load_adapter
-from summpo.models.loading import load_base as load_model
 from summpo.module import pair_values, row_seeds
 from summpo.run_folder import RunFolder
 
@@ -41,10 +40,9 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     columns = stage.with_reference(text, spreads, None, device)
     if run.adapter.exists():
-        model = load_model(base.folder, parts.model)
-        policy = load_adapter(model, run.adapter, base.fingerprint, trainable=False)
+        policy = load_adapter(load_plain(parts, base), run.adapter, base.fingerprint, trainable=False)
     else:
-        policy = load_model(run.model, parts.model)
+        policy = load_plain(parts, replace(base, folder=run.model))
     policy = policy.to(device).eval()  # type: ignore[arg-type]
     weights = torch.tensor([margin.weight for margin in parts.margins.values()], device=device)
     sums = np.zeros(2)
@@ -53,9 +51,8 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
         chunk = np.arange(first, min(first + config.eval_batch_size, len(columns)))
         batch = pair_batch(columns, chunk, np.ones(len(chunk)), base.pad_id).to(device)
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            log_probs = completion_log_probs(policy, batch)
-        seeds = row_seeds(batch.row_ids, config.seed)
-        values = pair_values(log_probs, batch, parts.objective, weights, seeds)  # type: ignore[arg-type]
+            seeds = row_seeds(batch.row_ids, config.seed)
+            values = pair_values(policy, batch, parts.objective, weights, seeds)  # type: ignore[arg-type]
         sums += [values["reward_accuracy"].sum().item(), values["reward_accuracy_with_margin"].sum().item()]
     accuracy, with_margin = (sums / len(columns)).tolist()
     return {"preference_accuracy": accuracy, "preference_accuracy_with_margin": with_margin, "pairs": len(columns)}

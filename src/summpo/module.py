@@ -1,7 +1,7 @@
 """Lightning's modules: the order of a training step, and the names under which its numbers are logged. No formula."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from summpo import metrics
 from summpo.batches import Plan
 from summpo.log_probs import completion_log_probs
 from summpo.losses import weighted_margin
-from summpo.objectives import CompletionObjective, PairwiseObjective
+from summpo.objectives import CompletionObjective, PairwiseObjective, ScoreObjective
 from summpo.optimizers import AdamW
 from summpo.records import Batch, LogProbs, PairBatch, PairLogProbs
+from summpo.sequence_scores import sequence_scores
 
 SEEDS = 2**63
 """torch takes seeds below this."""
@@ -164,24 +165,39 @@ def row_seeds(row_ids: Sequence[str], *draw: int) -> np.ndarray:
 
 
 def pair_values(
-    log_probs: LogProbs, batch: PairBatch, objective: PairwiseObjective, weights: Tensor, seeds: np.ndarray
+    model: nn.Module,
+    batch: PairBatch,
+    objective: PairwiseObjective | ScoreObjective,
+    weights: Tensor,
+    seeds: np.ndarray,
 ) -> dict[str, Tensor]:
-    """The loss and the metrics of each pair, [pair], from the policy's log-probs and the batch's frozen columns."""
-    reference = LogProbs(batch.reference, batch.lengths)
+    """The loss and the metrics of each pair, [pair], from the model's own forward and the batch's frozen columns."""
     margin = weighted_margin(batch.margins, weights)
-    made = objective.losses(PairLogProbs(log_probs, reference, seeds), margin)
+    if isinstance(objective, ScoreObjective):
+        made = objective.score_losses(sequence_scores(model, batch), margin)
+        rewards, log_probs = {"reward": made.rewards}, {}
+    else:
+        policy = completion_log_probs(model, batch)
+        reference = LogProbs(batch.reference, batch.lengths)
+        made = objective.losses(PairLogProbs(policy, reference, seeds), margin)
+        rewards, log_probs = {"implicit_reward": made.rewards}, {"log_prob": policy.sums()}
     reward_chosen, reward_rejected = made.rewards.chunk(2)
-    log_prob_chosen, log_prob_rejected = log_probs.sums().chunk(2)
     return {
         "loss": made.loss,
         "reward_accuracy": metrics.accuracy(reward_chosen - reward_rejected),
         "reward_accuracy_with_margin": metrics.accuracy(made.logit),
         "reward_margin": reward_chosen - reward_rejected,
         "weighted_margin": margin,
-        "implicit_reward_chosen": reward_chosen,
-        "implicit_reward_rejected": reward_rejected,
-        "log_prob_chosen": log_prob_chosen,
-        "log_prob_rejected": log_prob_rejected,
+        **by_side(rewards | log_probs),
+    }
+
+
+def by_side(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Values of sequences, [sequence], as those of the chosen and of the rejected, [pair]."""
+    return {
+        f"{name}_{side}": part
+        for name, value in values.items()
+        for side, part in zip(("chosen", "rejected"), value.chunk(2), strict=True)
     }
 
 
@@ -191,7 +207,7 @@ class PreferenceModule(_Training):
     def __init__(
         self,
         policy: nn.Module,
-        objective: PairwiseObjective,
+        objective: PairwiseObjective | ScoreObjective,
         weights: list[float],
         optimizer: AdamW,
         plan: Plan,
@@ -204,7 +220,7 @@ class PreferenceModule(_Training):
     def per_pair(self, batch: PairBatch, *draw: int) -> dict[str, Tensor]:
         """The loss and the metrics of each pair, [pair]."""
         seeds = row_seeds(batch.row_ids, self.seed, *draw)
-        return pair_values(completion_log_probs(self.policy, batch), batch, self.objective, self.weights, seeds)  # type: ignore[arg-type]
+        return pair_values(self.policy, batch, self.objective, self.weights, seeds)  # type: ignore[arg-type]
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         shares = {name: (value * batch.share).sum() for name, value in self.per_pair(batch, batch_idx).items()}

@@ -38,6 +38,10 @@ class Ragged:
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
 
+    def sums(self) -> np.ndarray:
+        """float64 [row]: the sum of each row's values."""
+        return np.array([self[row].sum(dtype=np.float64) for row in range(len(self))], np.float64)
+
 
 @dataclass(frozen=True)
 class TokenRows:

@@ -14,7 +14,7 @@ from summpo.assemble import load_base, lora_of, make_policy, save, text_rows
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
-from summpo.data_stage import DataStage, check_reference, require_rows
+from summpo.data_stage import DataStage, check_models, require_rows
 from summpo.fitting import elapsed, fit, make_data, make_module, make_trainer, sample_callback
 from summpo.run_folder import RunFolder
 
@@ -43,7 +43,7 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
     held_out = text_rows(parts, "validation")[: config.validation.rows] if config.validation.times else []
     rows = {"train": text_rows(parts, "train"), "validation": held_out}
     base = load_base(parts, Path(config.cache_dir))
-    check_reference(parts, base)
+    check_models(parts, base)
     stage = DataStage(parts, base, config)
     text = {split: stage.from_text(rows[split]) for split in SPLITS}
     require_rows(text["train"], parts.limits.max_length)

@@ -8,15 +8,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import from_target, margins_of, train_parts, writing_parts
+from summpo.build import check_margins, from_target, margins_of, train_parts, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
-from summpo.models.sources import check_paths
-from summpo.objectives import CompletionObjective, PairwiseObjective
+from summpo.models.sources import check_paths, check_task
+from summpo.objectives import OBJECTIVES
 from summpo.run_folder import RunFolder, write_whole
 
 
@@ -30,6 +30,8 @@ def run(arguments: list[str]) -> int:
     out = output_folder(config)
     file = out / "evaluation.json"
     check_paths(parts.model)
+    check_task(parts.model, scores=False)
+    check_margins(margins)
     documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
     made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, Path(config.cache_dir))}
     if (out / "samples.jsonl").exists() and already(file, plain(config), made_from):
@@ -40,7 +42,9 @@ def run(arguments: list[str]) -> int:
     from summpo.evaluation.held_out import evaluate
 
     rewards = {name: margin.reward for name, margin in margins.items()}
-    result: dict[str, Any] = evaluate(writer_of(config, parts), documents, rewards, out)
+    result: dict[str, Any] = evaluate(
+        writer_of(config, parts), documents, rewards, out, parts.model, Path(config.cache_dir)
+    )
     result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if preference is not None:
         from summpo.held_out_preference import held_out_preference
@@ -65,7 +69,7 @@ def preference_settings(config: DictConfig) -> DictConfig | None:
     trained = trained_config(RunFolder(Path(config.run)))
     for key in ("dataset", "margin_reward", "w", "cache_dir", "eval_batch_size"):
         OmegaConf.update(trained, key, config[key], merge=False)
-    objective = from_target(trained.objective, "objective", (CompletionObjective, PairwiseObjective))
+    objective = from_target(trained.objective, "objective", OBJECTIVES)
     if objective.learns_from != "pairs":
         return None
     train_parts(trained)

@@ -11,7 +11,7 @@ from summpo.commands.help import wants_help
 from summpo.datasets import one_per_document
 from summpo.errors import require
 from summpo.inherit import compose_with_run
-from summpo.models.sources import check_paths
+from summpo.models.sources import check_paths, check_task
 from summpo.run_folder import require_writable
 
 
@@ -27,6 +27,7 @@ def run(arguments: list[str]) -> int:
         f"{out / 'samples.jsonl'} belongs to the evaluation beside it: choose another output_dir",
     )
     check_paths(parts.model)
+    check_task(parts.model, scores=False)
     documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
 
     from summpo.evaluation.held_out import write_summaries

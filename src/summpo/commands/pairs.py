@@ -16,7 +16,7 @@ from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import require, require_choice, require_number
 from summpo.inherit import compose_with_run
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
-from summpo.models.sources import check_paths
+from summpo.models.sources import check_paths, check_task
 from summpo.run_folder import require_writable, write_whole
 
 
@@ -36,6 +36,7 @@ def run(arguments: list[str]) -> int:
     require_writable(folder)
     manifest = folder / "pairs.json"
     check_paths(parts.model)
+    check_task(parts.model, scores=False)
     rows = {split: one_per_document(parts.dataset.summaries(split))[:n] for split, n in config.documents.items()}
     made_from = {
         **{split: rows_fingerprint(documents) for split, documents in rows.items()},

@@ -20,13 +20,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.build import TrainParts, train_parts
+from summpo.build import TrainParts, check_margins, train_parts
 from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
 from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
 from summpo.errors import UserError, require
-from summpo.models.sources import check_context, check_paths
+from summpo.models.sources import check_context, check_paths, check_task
 from summpo.run_folder import RunFolder
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
@@ -170,12 +170,15 @@ def check_parts(parts: TrainParts) -> None:
     """What can be known of the models without loading them.
 
     Raises:
-        UserError: a path leads nowhere or to something else; a local model's context is too short.
+        UserError: a path leads nowhere or to something else; a local model's context is too short; a margin reward's
+            model does not fit.
     """
     for model, key in ((parts.model, "model"), (parts.reference, "reference")):
         folder = check_paths(model, key)
+        check_task(model, parts.trains_scorer, key)
         if folder is not None:
             check_context(folder, parts.limits.max_length)
+    check_margins(parts.margins)
 
 
 def point_name(overrides: list[str], point: list[str]) -> str:

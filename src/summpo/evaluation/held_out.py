@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from summpo.errors import require
 from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
+from summpo.freeze import score_completions
+from summpo.frozen_models import FrozenModels
 from summpo.margin_rewards import Completions, MarginReward, MissingColumn
+from summpo.models import Model
+from summpo.records import Ragged, TokenRows
 from summpo.rows import SummaryRow
 from summpo.run_folder import write_whole
 from summpo.tokens import text_tokens
@@ -58,15 +65,24 @@ def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
 
 
 def margin_means(
-    rewards: dict[str, MarginReward], samples: Sequence[dict[str, Any]], writer: Writer
+    rewards: dict[str, MarginReward],
+    samples: Sequence[dict[str, Any]],
+    writer: Writer,
+    log_ratios: Callable[[str], list[float]],
 ) -> dict[str, float]:
-    """`eval/margin/<name>`: each margin reward's mean over the summaries."""
+    """`eval/margin/<name>`: each margin reward's mean over the summaries.
+
+    Args:
+        log_ratios: what `Completions.log_ratios` says of the samples.
+    """
     completions = Completions(
         documents=[s["document"] for s in samples],
         texts=[s["summary"] for s in samples],
         count_tokens=lambda texts: [len(ids) for ids in text_tokens(texts, writer.tokenizer)],
         ids=[s["id"] for s in samples],
         references=[tuple(s["references"]) for s in samples],
+        log_ratios=log_ratios,
+        device=writer.model.device.type,
     )
     means = {}
     for name, reward in rewards.items():
@@ -79,10 +95,43 @@ def margin_means(
     return means
 
 
+def sample_log_ratios(
+    writer: Writer, documents: Sequence[SummaryRow], samples: Sequence[dict[str, Any]], model: Model, cache: Path
+) -> Callable[[str], list[float]]:
+    """The function that gives the samples' log pi / log ref under an adapter on the writer's base."""
+    base = replace(model, adapter=None)
+    models = FrozenModels(cache)
+
+    @lru_cache
+    def log_probs(adapter: str | None) -> np.ndarray:
+        """float64 [sample]: each summary's log-prob, EOS counted, under the base with this adapter or none."""
+        prompts, _ = writer.prompts(documents)
+        ends = int(writer.tokenizer.eos_token_id)  # type: ignore[arg-type]
+        completions = [[*ids, ends] for ids in text_tokens([s["summary"] for s in samples], writer.tokenizer)]
+        columns = [Ragged.from_rows(ids, np.int32) for ids in (list(map(list, prompts)), completions)]
+        rows = TokenRows(tuple(s["id"] for s in samples), columns[0], (columns[1],))
+        with models.on(replace(base, adapter=adapter), writer.model.device) as frozen:
+            pad_id = int(writer.tokenizer.pad_token_id)  # type: ignore[arg-type]
+            (scored,) = score_completions(
+                frozen, rows, batch_size=writer.decoding.batch_size, pad_id=pad_id, autocast=None, progress=False
+            )
+        return scored.sums()
+
+    return lambda adapter: (log_probs(adapter) - log_probs(None)).tolist()
+
+
 def evaluate(
-    writer: Writer, documents: Sequence[SummaryRow], rewards: dict[str, MarginReward], folder: Path
+    writer: Writer,
+    documents: Sequence[SummaryRow],
+    rewards: dict[str, MarginReward],
+    folder: Path,
+    model: Model,
+    cache: Path,
 ) -> dict[str, Any]:
     """Writes samples.jsonl in `folder` and returns what evaluation.json says of the summaries.
+
+    Args:
+        model: what the writer was loaded from, `cache` where its files are kept.
 
     Raises:
         UserError: there is no document.
@@ -91,10 +140,11 @@ def evaluate(
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
     samples, was_cut = write_summaries(writer, documents, folder / "samples.jsonl")
     scores = scores_of(samples)
+    log_ratios = sample_log_ratios(writer, documents, samples, model, cache)
     return {
         "documents": len(samples),
         "documents_cut": was_cut,
-        "metrics": aggregate(scores) | margin_means(rewards, samples, writer),
+        "metrics": aggregate(scores) | margin_means(rewards, samples, writer, log_ratios),
         "intervals": {name: list(bounds) for name, bounds in intervals(scores).items()},
         "generation": asdict(writer.decoding),
         "wall_time_s": round(time.monotonic() - started, 1),

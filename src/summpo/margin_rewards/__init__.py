@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from summpo.errors import UserError
@@ -34,6 +35,11 @@ class Completions:
     """Reference summaries of each document, as many as there are."""
     scores: Sequence[float | None] = ()
     """The columns score_chosen and score_rejected."""
+    log_ratios: Callable[[str], Sequence[float]] | None = None
+    """The adapter in a folder to log pi / log ref of each completion, summed over its tokens: nats by which the adapter
+    makes it likelier than its base does. None where the run's base is not at hand."""
+    device: str = "cpu"
+    """Where a reward's own model computes: cpu or cuda."""
 
     def lengths(self, unit: str) -> list[int]:
         """Each text's tokens, words (separated by white space) or characters."""
@@ -67,6 +73,16 @@ class Completions:
             given.append(score)
         return given
 
+    def needed_log_ratios(self, adapter: str, reward: str) -> Sequence[float]:
+        """The log-ratios under an adapter.
+
+        Raises:
+            MissingColumn: there is no base at hand; names the reward that asks.
+        """
+        if self.log_ratios is None:
+            raise MissingColumn(f"there is no base model at hand, which margin_reward={reward} puts its adapter on")
+        return self.log_ratios(adapter)
+
     def _row(self, index: int) -> str:
         return f"row {self.ids[index]} " if index < len(self.ids) else "the data "
 
@@ -82,3 +98,32 @@ class MarginReward(Protocol):
             UserError: the completions lack what the reward needs.
         """
         ...
+
+
+@runtime_checkable
+class ModelReward(Protocol):
+    """A margin reward that computes with weights of its own, beside what `MarginReward` asks."""
+
+    def check(self) -> None:
+        """At the door, before anything is loaded: what it names on this disk is there and fits.
+
+        Raises:
+            UserError: naming the path, what is wrong with it, and the config key.
+        """
+        ...
+
+    def fingerprint(self, cache_dir: Path | None) -> str:
+        """What its weights are, as hex: with other weights the column is another. Fetches a Hub id first.
+
+        Args:
+            cache_dir: where the fingerprints of big files are remembered; None for nowhere.
+        """
+        ...
+
+
+@runtime_checkable
+class AdapterReward(ModelReward, Protocol):
+    """A margin reward that asks for `Completions.log_ratios`: its column depends on the run's base and tokens too."""
+
+    adapter: str
+    """A PEFT folder, trained on the run's base."""

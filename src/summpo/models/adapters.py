@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from summpo.errors import UserError, require
 from summpo.models import ALL_LINEAR, Lora
 from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.loading import loading, quiet
-from summpo.models.saving import whole_folder
-from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter
+from summpo.models.loading import HEAD, is_scorer, loading, quiet
+from summpo.models.saving import card_words, whole_folder
+from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SCORES, check_adapter
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -23,19 +23,19 @@ BASE_FINGERPRINT = "summpo_base_fingerprint"
 ADAPTER_CARD = """\
 ---
 library_name: peft
-pipeline_tag: summarization
+pipeline_tag: {tag}
 tags: [lora, summpo]
 ---
 
-# A LoRA adapter that summarises
+# A LoRA adapter that {does}
 
 It belongs to the base model `{base}` and to no other. Made by summpo.
 
 ```python
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import {kind}, AutoTokenizer
 
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{name}")  # this folder
+model = PeftModel.from_pretrained({kind}.from_pretrained("{base}"{more}), "{name}")  # this folder
 tokenizer = AutoTokenizer.from_pretrained("{name}")
 ```
 """
@@ -61,18 +61,44 @@ def add_lora(base: PreTrainedModel, lora: Lora) -> PeftModel:
         lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]  (a float is fine)
         lora_dropout=lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type="CAUSAL_LM",
+        task_type=SCORES if is_scorer(base) else "CAUSAL_LM",
     )
     with quiet():
         return get_peft_model(base, config)  # pyright: ignore[reportReturnType]  (not mixed)
 
 
-def load_adapter(base: PreTrainedModel, adapter: Path, base_fingerprint: str, trainable: bool) -> PeftModel:
+def require_base(adapter: Path, base_fingerprint: str, base: str, key: str = "model.adapter") -> None:
+    """Checks that an adapter was trained on this base, by its file's header alone: no weight is read.
+
+    An adapter of other tools says no more than its base's name, and is believed where that is no folder here.
+
+    Args:
+        base_fingerprint: `fingerprint_weights` of the base, `base` its name for the sentence.
+
+    Raises:
+        UserError: it was trained on another base; names the config `key`.
+    """
+    check_adapter(adapter, key)
+    with loading(f"the adapter {adapter}"):
+        trained_on, _ = _read_header(adapter)
+        named = json.loads((adapter / ADAPTER_CONFIG).read_text("utf-8")).get("base_model_name_or_path")
+    trained_on = trained_on or _fingerprint_of_named(named)
+    require(
+        trained_on in (None, base_fingerprint),
+        f"the adapter {adapter} was trained on another base ({named}), not on {base} (config key {key})",
+    )
+
+
+def load_adapter(
+    base: PreTrainedModel | PeftModel, adapter: Path, base_fingerprint: str, trainable: bool, name: str = "default"
+) -> PeftModel:
     """The base with the adapter in a folder, to train on or to freeze; `base` is changed in place.
 
     Args:
+        base: a plain model, or one that carries adapters of other names already.
         base_fingerprint: `fingerprint_weights` of the folder that `base` was loaded from.
         trainable: whether the adapter's weights take gradients; otherwise it is in eval mode, without dropout.
+        name: what PEFT knows the adapter by.
 
     Raises:
         UserError: where the adapter was trained on another base, or a weight is missing, left over or misshapen.
@@ -80,33 +106,30 @@ def load_adapter(base: PreTrainedModel, adapter: Path, base_fingerprint: str, tr
     from safetensors.torch import load_file
 
     with quiet():
-        from peft import LoraConfig, PeftConfig, get_peft_model, set_peft_model_state_dict
+        from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 
-    check_adapter(adapter)
+    require_base(adapter, base_fingerprint, str(base.name_or_path))
     with loading(f"the adapter {adapter}"):
         config = PeftConfig.from_pretrained(str(adapter))
-        trained_on, shapes = _read_header(adapter)
+        _, shapes = _read_header(adapter)
     require(
         isinstance(config, LoraConfig),
         f"{adapter} is no LoRA adapter, but {config.peft_type} (config key model.adapter)",
-    )
-    if trained_on is None:  # another tool's, which says no more than a name
-        trained_on = _fingerprint_of_named(config.base_model_name_or_path)
-    require(
-        trained_on in (None, base_fingerprint),
-        f"the adapter {adapter} was trained on another base ({config.base_model_name_or_path}), "
-        f"not on {base.name_or_path} (config key model.adapter)",
     )
     config.base_model_name_or_path = base.name_or_path
     config.inference_mode = not trainable
     try:
         with quiet():
-            policy = get_peft_model(base, config)
+            if isinstance(base, PeftModel):
+                base.add_adapter(name, config)
+                policy = base
+            else:
+                policy = get_peft_model(base, config, adapter_name=name)
     except ValueError as error:  # "Target modules ... not found in the base model"
         raise _misfit(adapter, str(error).partition(". ")[0]) from error
-    _check_fit(adapter, shapes, policy)  # pyright: ignore[reportArgumentType]  (not mixed)
+    _check_fit(adapter, shapes, policy, name)  # pyright: ignore[reportArgumentType]  (not mixed)
     with loading(f"the adapter {adapter}"):
-        set_peft_model_state_dict(policy, load_file(adapter / ADAPTER_WEIGHTS))
+        set_peft_model_state_dict(policy, load_file(adapter / ADAPTER_WEIGHTS), adapter_name=name)
     return policy if trainable else policy.eval()  # pyright: ignore[reportReturnType]  (not mixed)
 
 
@@ -132,7 +155,8 @@ def save_adapter(
         save_file(weights, partial / ADAPTER_WEIGHTS, metadata={BASE_FINGERPRINT: base_fingerprint})
         _write_config(policy.peft_config["default"], partial, base)
         tokenizer.save_pretrained(partial)
-        (partial / "README.md").write_text(ADAPTER_CARD.format(base=base, name=folder.name))
+        words = card_words(is_scorer(policy.get_base_model()))
+        (partial / "README.md").write_text(ADAPTER_CARD.format(base=base, name=folder.name, **words))
 
 
 def _check_targets(base: PreTrainedModel, lora: Lora) -> None:
@@ -142,7 +166,7 @@ def _check_targets(base: PreTrainedModel, lora: Lora) -> None:
 
     if lora.target_modules == ALL_LINEAR:
         return
-    head = base.get_output_embeddings()
+    head = getattr(base, HEAD) if is_scorer(base) else base.get_output_embeddings()
     layers = [name for name, layer in base.named_modules() if isinstance(layer, Linear | Conv1D) and layer is not head]
     unknown = [
         target for target in lora.target_modules if not any(f".{layer}".endswith(f".{target}") for layer in layers)
@@ -174,28 +198,28 @@ def _fingerprint_of_named(base: str | None) -> str | None:
         return None
 
 
-def _check_fit(adapter: Path, shapes: dict[str, tuple[int, ...]], policy: PeftModel) -> None:
+def _check_fit(adapter: Path, shapes: dict[str, tuple[int, ...]], policy: PeftModel, name: str) -> None:
     """PEFT leaves a weight that the file lacks at its random start, and skips one that it has too many."""
-    expected = {name: tuple(weight.shape) for name, weight in _weights(policy).items()}
-    for name in sorted(expected.keys() | shapes.keys()):
-        if name not in shapes:
-            raise _misfit(adapter, f"it lacks {name}")
-        if name not in expected:
-            raise _misfit(adapter, f"the model has no place for its {name}")
-        if shapes[name] != expected[name]:
-            raise _misfit(adapter, f"{name} is {shapes[name]} in the adapter and {expected[name]} in the model")
+    expected = {weight: tuple(value.shape) for weight, value in _weights(policy, name).items()}
+    for weight in sorted(expected.keys() | shapes.keys()):
+        if weight not in shapes:
+            raise _misfit(adapter, f"it lacks {weight}")
+        if weight not in expected:
+            raise _misfit(adapter, f"the model has no place for its {weight}")
+        if shapes[weight] != expected[weight]:
+            raise _misfit(adapter, f"{weight} is {shapes[weight]} in the adapter and {expected[weight]} in the model")
 
 
 def _misfit(adapter: Path, why: str) -> UserError:
     return UserError(f"the adapter {adapter} does not fit the model: {why} (config key model.adapter)")
 
 
-def _weights(policy: PeftModel) -> dict:
+def _weights(policy: PeftModel, name: str = "default") -> dict:
     """The adapter's weights by the names that PEFT stores them under."""
     from peft import get_peft_model_state_dict
 
     # "auto" would ask the Hub about the base's vocabulary
-    return get_peft_model_state_dict(policy, save_embedding_layers=False)
+    return get_peft_model_state_dict(policy, adapter_name=name, save_embedding_layers=False)
 
 
 def _write_config(config: PeftConfig, folder: Path, base: str) -> None:

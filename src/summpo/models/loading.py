@@ -16,6 +16,9 @@ from summpo.models import Model
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+HEAD = "score"
+"""What transformers names the linear head of a decoder that classifies sequences."""
+
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer in `folder`, with an end of sequence; it pads with that where it has no padding token.
@@ -45,8 +48,40 @@ def load_base(folder: Path, model: Model) -> PreTrainedModel:
     Raises:
         UserError: where the weights cannot be loaded or some are missing.
     """
+    from transformers import AutoModelForCausalLM
+
+    base, report = _load(AutoModelForCausalLM, folder, model, {})
+    require_every_weight(report, str(folder))
+    return base
+
+
+def load_scorer(folder: Path, model: Model, pad_id: int) -> PreTrainedModel:
+    """The same under a linear head, float32, that gives each sequence one number; a language model's is fresh.
+
+    A fresh head is drawn from torch's global generator.
+
+    Args:
+        pad_id: what batches are padded with: the head reads the last token that is another.
+
+    Raises:
+        UserError: as `load_base`, and where transformers has no such head for the model.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    scorer, report = _load(AutoModelForSequenceClassification, folder, model, {"num_labels": 1})
+    require(hasattr(scorer, HEAD), f"{folder}: a {type(scorer).__name__} has no linear head named {HEAD} to train")
+    fresh = {name for name in report["missing_keys"] if name.startswith(f"{HEAD}.")}
+    require_every_weight({"missing_keys": set(report["missing_keys"]) - fresh}, str(folder))
+    scorer.config.pad_token_id, scorer.config.use_cache = pad_id, False
+    head: Any = getattr(scorer, HEAD).float()
+    head.register_forward_pre_hook(lambda layer, hidden: (hidden[0].to(layer.weight.dtype),))
+    return scorer
+
+
+def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """A model of one of transformers' kinds, and the report of what was missing."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     dtype = getattr(torch, model.dtype)
     nf4 = BitsAndBytesConfig(
@@ -54,10 +89,12 @@ def load_base(folder: Path, model: Model) -> PreTrainedModel:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=["lm_head", HEAD],
     )
     with loading(f"the weights in {folder}"), quiet():
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             folder,
+            **more,
             dtype=dtype,
             attn_implementation=model.attention,
             quantization_config=nf4 if model.quantization == "nf4" else None,
@@ -66,13 +103,17 @@ def load_base(folder: Path, model: Model) -> PreTrainedModel:
             output_loading_info=True,
         )
     base, report = loaded  # a pair, for output_loading_info
-    require_every_weight(report, str(folder))
     for layer in base.modules():
         # on a CPU with AVX512-BF16 bitsandbytes repacks a layer for good, in bfloat16, at its first forward in eval
         # mode, and training would go on with other weights after each validation
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
-    return base
+    return base, report
+
+
+def is_scorer(model: Any) -> bool:
+    """Whether a loaded model is a sequence classifier, such as a reward model."""
+    return type(model).__name__.endswith("ForSequenceClassification")
 
 
 def require_every_weight(report: Mapping[str, Any], where: str) -> None:

@@ -11,9 +11,9 @@ from summpo.errors import require, require_choice
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
-from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.loading import load_base, load_scorer, load_tokenizer
 from summpo.models.saving import save_full
-from summpo.models.sources import base_name, check_adapter, resolve
+from summpo.models.sources import SCORES, adapter_task, base_name, check_adapter, resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +55,9 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
         f"the folder for the merged model is not empty: {out} (config key output_dir)",
     )
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
-    base = load_base(folder, replace(model, dtype="float32", quantization=None))
+    plain = replace(model, dtype="float32", quantization=None)
+    is_scorers = adapter_task(adapter) == SCORES
+    base = load_scorer(folder, plain, int(tokenizer.pad_token_id)) if is_scorers else load_base(folder, plain)  # type: ignore[arg-type]
     policy = load_adapter(base, adapter, base_fingerprint, trainable=False)
     before = _probe(policy.get_base_model())
     merged: Any = policy.merge_and_unload()

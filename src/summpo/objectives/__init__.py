@@ -46,6 +46,29 @@ class PairwiseObjective(Protocol):
         ...
 
 
+@runtime_checkable
+class ScoreObjective(Protocol):
+    """Trains a scalar head that scores completions, a reward model, by the same rewards, margin and link."""
+
+    learns_from: ClassVar[str]
+    """"pairs"."""
+    needs_reference: ClassVar[bool]
+    """False."""
+
+    def score_losses(self, scores: Tensor, margin: Tensor) -> PairLosses:
+        """The loss of each pair.
+
+        Args:
+            scores: float [sequence], the head's number for chosen_0 .. chosen_n, rejected_0 .. rejected_n.
+            margin: float [pair], as in `PairwiseObjective.losses`.
+        """
+        ...
+
+
+Objective = CompletionObjective | PairwiseObjective | ScoreObjective
+OBJECTIVES = (CompletionObjective, PairwiseObjective, ScoreObjective)
+
+
 def require_label_smoothing(value: float) -> None:
     """Guards the share of labels taken to be flipped: in [0, 0.5)."""
     require_number("objective.label_smoothing", value, low=0)

@@ -1,0 +1,49 @@
+"""What another adapter on the same base thinks of a completion: the reward that its preference training expressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from summpo.errors import require, require_number
+from summpo.margin_rewards import Completions
+
+
+@dataclass(frozen=True)
+class Implicit:
+    """beta (log pi_m - log ref): the implicit reward of an adapter trained by DPO on another preference.
+
+    The margin of MODPO's safety example (2310.03708, section 4.2): human preference on one dimension beside a model of
+    another. `ref` is the base without any adapter, the model that pi_m was trained from.
+    """
+
+    adapter: str
+    """A PEFT folder, trained on the run's base: RUN/adapter of a run on the other preference."""
+    beta: float = 0.1
+    """That of the adapter's training; > 0."""
+
+    def __post_init__(self) -> None:
+        require(
+            bool(self.adapter.strip()), "adapter must name a folder, got '' (config key margin_reward.implicit.adapter)"
+        )
+        require_number("margin_reward.implicit.beta", self.beta, above=0)
+
+    def rewards(self, completions: Completions) -> list[float]:
+        """Each completion's implicit reward, in nats times beta.
+
+        Raises:
+            MissingColumn: there is no base at hand to put the adapter on.
+        """
+        return [self.beta * ratio for ratio in completions.needed_log_ratios(self.adapter, "implicit")]
+
+    def check(self) -> None:
+        """The adapter's folder is there and holds a PEFT adapter."""
+        from summpo.models.sources import check_adapter
+
+        check_adapter(Path(self.adapter).expanduser(), "margin_reward.implicit.adapter")
+
+    def fingerprint(self, cache_dir: Path | None) -> str:
+        """The adapter's settings and weights."""
+        from summpo.models.fingerprints import fingerprint_adapter
+
+        return fingerprint_adapter(Path(self.adapter).expanduser())
