@@ -118,10 +118,29 @@ WRONG: list[tuple[list[str], list[str]]] = [
     # a target that is not what its group asks for
     (["objective._target_=os.system"], ["objective._target_: os.system is not a dataclass"]),
     (["objective._target_=nope.Nope"], ["objective._target_: cannot find nope.Nope"]),
-    (["objective._target_=summpo.prompts.Prompt"], ["Prompt is not a CompletionObjective or PairwiseObjective"]),
+    (
+        ["objective._target_=summpo.prompts.Prompt"],
+        ["Prompt is not a CompletionObjective or PairwiseObjective or ScoreObjective"],
+    ),
     (["objective._target_=summpo.models.Model"], ["objective.path is required"]),
     # what does not go together
     (["w=0.1"], ["this objective has no pairs to weigh, got w=0.1"]),
+    (["margin_reward.length.weight=0.5"], ["margin_reward.length.weight weighs the two completions of a pair"]),
+    ([*M, "margin_reward=[length,coverage,length]"], ["margin_reward names length twice", "[length,coverage,length]"]),
+    (
+        [*M, "margin_reward=[coverage]", "margin_reward.length.weight=0.5"],
+        ["margin_reward.length is set and this margin reward is not chosen: name it, as in margin_reward=[length]"],
+    ),
+    ([*M, "margin_reward.lenght.weight=0.5"], ["unknown option margin_reward.lenght"]),
+    ([*M, "objective.w0=0"], ["w0 must be > 0, got 0 (config key objective.w0)"]),
+    ([*M, "margin_reward=implicit"], ["margin_reward.implicit.adapter is required"]),
+    ([*M, "margin_reward=implicit", "margin_reward.implicit.adapter=''"], ["adapter must name a folder, got ''"]),
+    ([*M, "margin_reward=reward_model"], ["margin_reward.reward_model.path is required"]),
+    (
+        [*M, "margin_reward=reward_model", "margin_reward.reward_model.path=x", "margin_reward.reward_model.form=list"],
+        ["form must be one of template, chat, pair, got list"],
+    ),
+    (["objective=reward_model"], ["ACLSum has no pairs"]),
     ([*M, "w=0.1", "margin_reward=none"], ["w=0.1 weighs nothing: choose a margin reward"]),
     (["objective=dpo"], ["ACLSum has no pairs", "summpo pairs"]),
     (["prompt.system=x"], ["set prompt.chat=true (config key prompt.system)"]),

@@ -217,6 +217,12 @@ def train_parts(config: DictConfig) -> TrainParts:
     margins = margins_of(config.margin_reward)
     if objective.learns_from == "completions":
         require(config.w == 0, f"w weighs margin rewards and this objective has no pairs to weigh, got w={config.w}")
+        weighed = [name for name, margin in margins.items() if margin.weight != 0]
+        require(
+            not weighed,
+            f"margin_reward.{weighed[0] if weighed else ''}.weight weighs the two completions of a pair, and this "
+            "objective learns from one",
+        )
         margins = {}
     elif config.w > 0:
         require(len(margins) > 0, f"w={config.w} weighs nothing: choose a margin reward, e.g. margin_reward=length")

@@ -18,11 +18,12 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.config import EvaluateConfig, GenerateConfig, MergeConfig, PairsConfig, TrainConfig
+from summpo.config import EvaluateConfig, GenerateConfig, InspectConfig, MergeConfig, PairsConfig, TrainConfig
 from summpo.errors import UserError, require
 
 SCHEMAS = {
     "train": TrainConfig,
+    "inspect": InspectConfig,
     "merge": MergeConfig,
     "generate": GenerateConfig,
     "evaluate": EvaluateConfig,
@@ -50,6 +51,8 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
         UserError: one sentence naming the option and the value.
     """
     register_schemas()
+    for override in overrides:
+        require_distinct(override)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
@@ -65,6 +68,21 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     for field in fields(SCHEMAS[command]):
         require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
     return config
+
+
+def require_distinct(override: str) -> None:
+    """Refuses a list of options that names one twice, of which Hydra would take one.
+
+    Raises:
+        UserError: naming the group and the option.
+    """
+    group, _, value = override.partition("=")
+    if re.fullmatch(r"\[[\w\s,]*\]", value):
+        names = [name.strip() for name in value[1:-1].split(",")]
+        twice = [name for name in names if names.count(name) > 1]
+        require(
+            not twice, f"{group} names {twice[0] if twice else ''} twice: choose it once, with one weight, got {value}"
+        )
 
 
 def require_known(config: DictConfig, schema: DictConfig, command: str, under: str = "") -> None:
@@ -110,6 +128,9 @@ def sentence_of(error: BaseException, under: str = "") -> str:
         return f"{name.rsplit('.', 1)[-1]} must not be {value} (config key {name}, which {key} follows)"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override}: {text}"
+    reward = re.fullmatch(r"margin_reward\.(\w+)", key)
+    if reward and (conf_dir() / "margin_reward" / f"{reward[1]}.yaml").is_file():
+        return f"{key} is set and this margin reward is not chosen: name it, as in margin_reward=[{reward[1]}]"
     if key and re.search(r"is not in struct|not in '\w+'|Could not override", text):
         return f"unknown option {key}"
     if re.search(r"issing mandatory value", text):

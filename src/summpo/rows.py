@@ -31,5 +31,7 @@ class PairRow:
     reference: str | None = None
     prompt: str | None = None
     """A ready prompt that is used as it is instead of the template around `document`."""
+    source: str | None = None
+    """Where the document comes from, as the data set names it (a site, a forum): nothing is computed from it."""
     place: str = field(default="", compare=False)
     """Where the row stands in its source, for sentences about it: "train.jsonl, line 3"."""

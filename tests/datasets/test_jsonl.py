@@ -56,13 +56,13 @@ def test_pairs_and_their_summaries(tmp_path: Path) -> None:
         {"document": "d", "chosen": "c", "rejected": "r", "id": "one", "score_chosen": 2, "score_rejected": 0.5},
         {"document": "d", "chosen": "r", "rejected": "c", "score_chosen": None},
         {"document": "d", "chosen": "r", "rejected": ""},
-        {"prompt": "p", "chosen": "x", "rejected": "x", "references": ["a", "b"]},
+        {"prompt": "p", "chosen": "x", "rejected": "x", "references": ["a", "b"], "source": "news"},
     )
     assert everything(path).pairs("train") == [
         PairRow("one", "d", "c", "r", 2.0, 0.5),
         PairRow("row-2", "d", "r", "c"),
         PairRow("row-3", "d", "r", ""),
-        PairRow("row-4", "p", "x", "x", reference="a", prompt="p"),
+        PairRow("row-4", "p", "x", "x", reference="a", prompt="p", source="news"),
     ]
     assert everything(path).summaries("train") == [
         SummaryRow("one", "d", "c", ("r", "c")),

@@ -96,6 +96,8 @@ class TestPKUSafeRLHF:
         path = write(tmp_path, train=list(map(json.loads, lines)))
         data = PKUSafeRLHF(path=path, dimension="safer")
         assert sum(len(data.pairs(split)) for split in ("train", "validation", "test")) == len(lines) == 200  # type: ignore[arg-type]
+        imitated = [(row.document, row.summary) for row in data.summaries("train")]
+        assert imitated == list(dict.fromkeys((pair.document, pair.chosen) for pair in data.pairs("train")))
         with pytest.raises(UserError, match="all 200 rows are left out: column better_response_id is null"):
             PKUSafeRLHF(path=path).pairs("train")
 
@@ -122,6 +124,12 @@ class TestSHP:
         assert (first.chosen, first.rejected, first.score_chosen, first.score_rejected) == ("a", "b", 10, 5)
         assert (second.chosen, second.rejected, second.score_chosen, second.score_rejected) == ("b", "a", 5, 10)
 
+    def test_its_source_is_the_subreddit(self, tmp_path: Path) -> None:
+        domains = ("askacademia_train", "ask_train_drivers_test", None)
+        rows = [{**self.row("x", 1, 2.0), "domain": domain} for domain in domains]
+        pairs = SHP(path=write(tmp_path, train=rows)).pairs("train")
+        assert [pair.source for pair in pairs] == ["askacademia", "ask_train_drivers", None]
+
     def test_what_is_close_and_what_is_too_many_of_a_post_is_left_out(self, tmp_path: Path) -> None:
         rows = [self.row("x", 1, ratio) for ratio in (1.5, 2.0, 4.0, 3.0)] + [self.row("y", 1, 2.5)]
         path = write(tmp_path, validation=rows)
@@ -142,12 +150,13 @@ class TestUltraFeedback:
         """Honesty 5, N/A, 3, 3: the first against the third and against the fourth."""
         answers = [self.answer("a", 1.0, "5"), self.answer("b", 9.0, "N/A"), self.answer("c", 4.0, "3"),
                    self.answer("d", None, "3")]  # fmt: skip
-        rows = [{"instruction": f"i{n}", "completions": answers} for n in range(6)]
+        rows = [{"instruction": f"i{n}", "completions": answers, "source": "sharegpt"} for n in range(6)]
         pairs = UltraFeedback(path=write(tmp_path, train=rows), dimension="honesty").pairs("train")
         own = [pair for pair in pairs if pair.document == pairs[0].document]
         assert [(pair.chosen, pair.rejected, pair.score_chosen, pair.score_rejected) for pair in own] == [
             ("a", "c", 5, 3), ("a", "d", 5, 3)
         ]  # fmt: skip
+        assert {pair.source for pair in pairs} == {"sharegpt"}
         assert "left out: no rating of honesty" in capsys.readouterr().out
         overall = UltraFeedback(path=str(tmp_path)).pairs("train")
         chosen = [(pair.chosen, pair.rejected) for pair in overall if pair.document == pairs[0].document]
@@ -191,7 +200,7 @@ ALL: list[Callable[..., Any]] = [HHRLHF, PKUSafeRLHF, StackExchangePaired, SHP, 
 
 @pytest.mark.parametrize("made", ALL, ids=lambda made: made.__name__)
 def test_is_a_data_set_of_pairs_with_guards(made: Callable[..., Any]) -> None:
-    assert isinstance(made(), PairDataset) and not isinstance(made(), SummaryDataset)
+    assert isinstance(made(), PairDataset) and isinstance(made(), SummaryDataset)
     for wrong, words in (({"limit": 0}, "limit must be"), ({"path": " "}, "path must be")):
         with pytest.raises(UserError, match=words):
             made(**wrong)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -55,8 +55,9 @@ def test_pairs(tmp_path: Path) -> None:
     (tmp_path / "original_example.jsonl").write_text("not a split\n")
     dataset = SummarizeFromFeedback(path=path)
     pairs = dataset.pairs("train")
-    assert pairs[0] == PairRow("t3_x#1", "a post", chosen=" better", rejected=" worse")
-    assert pairs[1] == PairRow("cnn-1#2", "an article", chosen="left", rejected="right")
+    assert pairs[0] == PairRow("t3_x#1", "a post", chosen=" better", rejected=" worse", source="r")
+    assert pairs[1] == PairRow("cnn-1#2", "an article", chosen="left", rejected="right", source="cnn")
+    assert pairs[2].source is None
     assert [(pair.chosen, pair.rejected) for pair in pairs[2:]] == [("same", "same"), ("", "filled")]
     assert pairs[2].id.endswith("#3") and pairs[2].id[:-2] == pairs[3].id[:-2]
     assert isinstance(dataset, PairDataset)
@@ -177,6 +178,12 @@ class TestRealRows:
         assert len(set.union(*documents)) == 342
         assert all(len({pair.id for pair in part}) == len(part) for part in pairs.values())
         assert all(pair.document != "None" for part in pairs.values() for pair in part)
+        assert Counter(pair.source for pair in pairs["train"]) == {
+            "dailymail": 916,
+            "cnn": 883,
+            "bbc": 669,
+            "news": 412,
+        }
 
     def test_majority_leaves_one_verdict_a_pair(self) -> None:
         verdicts: dict[Any, set[str]] = defaultdict(set)

@@ -137,3 +137,15 @@ def test_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(UserError) as refusal:
         MODPO(**settings)
     assert str(refusal.value) == sentence
+
+
+@given(st.floats(0.05, 1), st.floats(-5, 5), st.floats(-3, 3))
+def test_both_weight_conventions_are_one_up_to_beta(w0: float, difference: float, margin: float) -> None:
+    """(w0, w) at beta trains what (1, w / w0) trains at beta / w0: only the ratio of the weights and beta / w0 count."""
+    tokens = torch.tensor([difference, 0.0], dtype=torch.float64)
+    lengths = torch.ones(2, dtype=torch.long)
+    pairs = PairLogProbs(LogProbs(tokens, lengths), LogProbs(torch.zeros_like(tokens), lengths), np.zeros(1, np.int64))
+    weighed = torch.tensor([(1 - w0) * margin], dtype=torch.float64)
+    convex = MODPO(beta=0.1, w0=w0).losses(pairs, weighed)
+    fixed = MODPO(beta=0.1 / w0).losses(pairs, weighed / w0)
+    torch.testing.assert_close(convex.loss, fixed.loss)

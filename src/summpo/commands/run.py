@@ -104,6 +104,8 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
         is_chain = isinstance(chain, DictConfig) and "stages" in chain and "output_dir" in chain
         require(is_chain, f"{file} is no chain: it needs output_dir and stages")
         assert isinstance(chain, DictConfig)
+        # A folder is one word, spaces and all; the other keys hold options, and those that replace them are options too.
+        folders = ["output_dir", *(str(name) for name in chain if OmegaConf.is_missing(chain, name))]
         for override in overrides:
             key, has_value, value = override.partition("=")
             known = [str(name) for name in chain if name != "stages"]
@@ -112,8 +114,8 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
         for name in chain:
             missing = OmegaConf.is_missing(chain, name)
             require(not missing, f"{name} is required: summpo run {file.stem} {name}=... (see {file})")
-        in_commands = chain.copy()  # where a value with spaces in it is one word
-        for key in ("output_dir", *(override.partition("=")[0] for override in overrides)):
+        in_commands = chain.copy()
+        for key in folders:
             in_commands[key] = shlex.quote(str(chain[key]))
         numbered = enumerate(zip(in_commands.stages, chain.stages, strict=True), start=1)
         stages = [read_stage(file, number, quoted, plain) for number, (quoted, plain) in numbered]

@@ -131,7 +131,7 @@ def halved(pairs: Sequence[PairRow], split: Split, seed: int) -> list[PairRow]:
     return [pair for pair in pairs if split_of[pair.document] == split]
 
 
-def rated_pairs(name: str, prompt: str, rated: Sequence[tuple[str, float]]) -> list[PairRow]:
+def rated_pairs(name: str, prompt: str, rated: Sequence[tuple[str, float]], source: str | None = None) -> list[PairRow]:
     """Every pair of the responses to one prompt whose ratings differ, the better one chosen; ratings become scores.
 
     A `PairRow.id` is "<name>/<place of the chosen>-<place of the rejected>".
@@ -145,6 +145,7 @@ def rated_pairs(name: str, prompt: str, rated: Sequence[tuple[str, float]]) -> l
             rejected=rated[worse][0],
             score_chosen=rated[better][1],
             score_rejected=rated[worse][1],
+            source=source,
         )
         for better, worse in places
         if rated[better][1] > rated[worse][1]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, halved, left_out, require_limit, require_path, require_seed
+from summpo.datasets import Split, halved, left_out, require_limit, require_path, require_seed, summary_rows
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
+from summpo.rows import PairRow, SummaryRow
 
 ANSWER = "\n\nAssistant:"
 SUBSETS = ("harmless-base", "helpful-base", "helpful-online", "helpful-rejection-sampled")
@@ -35,6 +35,14 @@ class HHRLHF:
         require_choice("dataset.subset", self.subset, (None, *SUBSETS))
         require_seed(self.seed)
         require_limit(self.limit)
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
+
+        Raises:
+            UserError: as `pairs`.
+        """
+        return summary_rows(self.pairs(split), "chosen")
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split; rows that part before an answer begins are left out, and counted.

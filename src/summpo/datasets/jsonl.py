@@ -1,7 +1,8 @@
 """Your own data in summpo's columns: a JSONL file, a folder with one JSONL file a split, or a data set on the Hub.
 
 Summaries: {document, summary}. Pairs: {document or prompt, chosen, rejected}. Either may have: id, prompt (a ready
-prompt that replaces the template), reference (text) or references (list); pairs also score_chosen and score_rejected.
+prompt that replaces the template), reference (text) or references (list); pairs also score_chosen, score_rejected and
+source (where the document comes from, for `summpo inspect`).
 """
 
 from collections.abc import Mapping
@@ -108,6 +109,7 @@ class Jsonl:
                 score_rejected=row.optional_number("score_rejected"),
                 reference=next(iter(references.get(document_of(row), ())), None),
                 prompt=row.optional_text("prompt"),
+                source=row.optional_id("source"),
                 place=row.place,
             )
             for row, name in zip(rows, row_ids(rows), strict=True)

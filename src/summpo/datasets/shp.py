@@ -1,17 +1,20 @@
 """Stanford Human Preferences: two comments on one Reddit post, by votes (Ethayarajh et al. 2022, stanfordnlp/SHP).
 
 Columns post_id, history (the post), human_ref_A, human_ref_B, labels (1: A has more votes), score_A, score_B,
-score_ratio.
+score_ratio; domain, "<subreddit>_<split>", gives a pair its source, the subreddit.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, require_limit, require_path
+from summpo.datasets import Split, require_limit, require_path, summary_rows
 from summpo.errors import require, require_number
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
+from summpo.rows import PairRow, SummaryRow
+
+DOMAIN_SPLIT = re.compile("_(train|validation|test)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,14 @@ class SHP:
         if self.per_post is not None:
             require_number("dataset.per_post", self.per_post, low=1)
         require_limit(self.limit)
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
+
+        Raises:
+            UserError: as `pairs`.
+        """
+        return summary_rows(self.pairs(split), "chosen")
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split.
@@ -63,6 +74,7 @@ def comments(row: SourceRow) -> PairRow:
     if type(label) is not int or label not in (0, 1):
         raise row.fault(f"column labels must be 0 or 1, got {label!r:.60}")
     better, worse = ("A", "B") if label == 1 else ("B", "A")
+    domain = row.optional_text("domain")
     return PairRow(
         id=f"{row.optional_id('post_id') or 'row'}#{row.number}",
         document=row.filled_text("history"),
@@ -70,4 +82,5 @@ def comments(row: SourceRow) -> PairRow:
         rejected=row.text(f"human_ref_{worse}"),
         score_chosen=row.optional_number(f"score_{better}"),
         score_rejected=row.optional_number(f"score_{worse}"),
+        source=None if domain is None else DOMAIN_SPLIT.sub("", domain),
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, halved, require_limit, require_path, require_seed
-from summpo.rows import PairRow
+from summpo.datasets import Split, halved, require_limit, require_path, require_seed, summary_rows
+from summpo.rows import PairRow, SummaryRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,14 @@ class StackExchangePaired:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
         require_seed(self.seed)
         require_limit(self.limit)
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
+
+        Raises:
+            UserError: as `pairs`.
+        """
+        return summary_rows(self.pairs(split), "chosen")
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split.

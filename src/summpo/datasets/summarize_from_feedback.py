@@ -72,6 +72,8 @@ class SummarizeFromFeedback:
 def comparison(row: SourceRow) -> PairRow:
     """One row of the `comparisons` schema; title, subreddit, site and ids may be null.
 
+    The pair's source is the subreddit of a post, the site of an article.
+
     Raises:
         UserError: post and article are both null or blank; not two summaries; a choice that is not 0 or 1.
     """
@@ -89,6 +91,7 @@ def comparison(row: SourceRow) -> PairRow:
         document=document,
         chosen=row.text(f"summaries.{choice}.text"),
         rejected=row.text(f"summaries.{1 - choice}.text"),
+        source=row.optional_text("info.subreddit") or row.optional_text("info.site"),
         place=row.place,
     )
 

@@ -1,16 +1,16 @@
 """UltraFeedback: four answers to an instruction, rated by GPT-4 in four dimensions (arXiv 2310.01377).
 
 Columns instruction, completions: a list of {response, annotations: {<dimension>: {Rating: "1" to "5" or "N/A"}},
-overall_score}. Published is train alone; no instruction is in two splits.
+overall_score}, source (where the instruction is from). Published is train alone; no instruction is in two splits.
 """
 
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, deal, left_out, rated_pairs, require_limit, require_path, require_seed
+from summpo.datasets import Split, deal, left_out, rated_pairs, require_limit, require_path, require_seed, summary_rows
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
+from summpo.rows import PairRow, SummaryRow
 
 RATED = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SHARES: dict[Split, float] = {"validation": 0.02, "test": 0.02, "train": 0.96}
@@ -35,6 +35,14 @@ class UltraFeedback:
         require_seed(self.seed)
         require_limit(self.limit)
 
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
+
+        Raises:
+            UserError: as `pairs`.
+        """
+        return summary_rows(self.pairs(split), "chosen")
+
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split; answers that are not rated are left out, and counted.
 
@@ -53,7 +61,7 @@ class UltraFeedback:
             answers += len(ratings)
             known = [(text, rating) for text, rating in ratings if rating is not None]
             rated += len(known)
-            pairs += rated_pairs(f"row-{row.number}", instruction, known)
+            pairs += rated_pairs(f"row-{row.number}", instruction, known, row.optional_text("source"))
         left_out(self.path, answers - rated, answers, f"no rating of {self.dimension}")
         return pairs
 
