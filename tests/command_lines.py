@@ -27,7 +27,7 @@ def check(line: str) -> None:
     overrides = [quoted(argument) for argument in arguments if not argument.startswith("-")]
     for point in points_of(overrides) if "-m" in arguments else [overrides]:
         config = compose_config(command, point)
-        if command == "train":
+        if command in ("train", "inspect"):
             train_parts(config)
         elif command in ("generate", "evaluate", "pairs"):
             writing_parts(config)

@@ -37,7 +37,7 @@ REQUIRED = {
     ("margin_reward", "reward_model"): "margin_reward.reward_model.path=somewhere",
 }
 """What an option asks for that has no default."""
-COMMAND_LINE = re.compile(r"(?:python train\.py|summpo (?:train|merge|pairs|generate|evaluate)) .+$")
+COMMAND_LINE = re.compile(r"(?:python train\.py|summpo (?:train|inspect|merge|pairs|generate|evaluate)) .+$")
 
 
 def the_like(names: list[str], folder: str) -> bool:
@@ -268,6 +268,9 @@ class TestAnswersAtOnce:
             (["train", "model.path=./nowhere"], 2, "nowhere"),
             (["train", "-m", "objective=dpo,modpo", "w=0"], 2, "has no pairs"),
             (["evaluate", "split=holdout"], 2, "holdout"),
+            (["inspect", "--help"], 0, "typical_reward_margin = 1.0"),
+            (["inspect"], 2, "has no pairs"),
+            (["inspect", "objective=dpo", "dataset=summarize_from_feedback", "split=dev"], 2, "split must be one of"),
         ],
     )
     def test_without_a_heavy_import(self, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

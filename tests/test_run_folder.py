@@ -158,6 +158,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    write_whole(tmp_path / "picture.png", b"\x89PNG\r\n")
+    assert (tmp_path / "picture.png").read_bytes() == b"\x89PNG\r\n"
+
+
 def test_settings_are_flat_and_plain() -> None:
     flat = settings(CONFIG | {"lora": None, "margin_reward": {}})
     assert flat == {

@@ -157,6 +157,18 @@ class TrainConfig(SharedConfig):
 
 
 @dataclass
+class InspectConfig(TrainConfig):
+    objective: Any = None
+    """What is to be minimised, on pairs: group `objective`. All options of a training command are taken."""
+    split: str = "train"
+    """Whose pairs: train, validation or test."""
+    typical_reward_margin: float = 1.0
+    """Nats that training makes of beta * D, to set w x margin against: an earlier run's val/reward_margin; > 0."""
+    output_dir: str = "outputs/inspect"
+    """Where inspect.json and inspect.png go."""
+
+
+@dataclass
 class MergeConfig:
     run: str | None = None
     """A run folder: its adapter and the model under it."""

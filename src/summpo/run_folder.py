@@ -180,12 +180,11 @@ def require_writable(folder: Path) -> None:
         raise UserError(f"{shorten(str(folder), 300)}: cannot be written to, {why} (config key output_dir)") from None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """The text as a file, whole or not at all; line ends stay as they are."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Text or bytes as a file, whole or not at all; line ends stay as they are."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

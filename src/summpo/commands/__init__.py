@@ -15,6 +15,7 @@ from textwrap import shorten
 from summpo.errors import UserError
 
 COMMANDS = {
+    "inspect": "what pairs will teach, and which w to try: summpo inspect dataset=... margin_reward=[...]",
     "train": "fine-tune: python train.py objective=modpo w=0.1; -m for a sweep",
     "merge": "put a run's adapter into the weights under it: summpo merge run=DIR",
     "pairs": "sample summaries from a model, make preference pairs of them: summpo pairs run=DIR output_dir=DIR",

@@ -1,0 +1,202 @@
+"""`summpo inspect dataset=... margin_reward=[...]`: what the pairs will teach, before a training run.
+
+It takes the options of `summpo train` and a few of its own, goes through the same data stage, and loads no weights but
+those of a margin reward that has some.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from summpo.build import TrainParts, train_parts
+from summpo.commands.evaluate import dataset_name
+from summpo.commands.help import wants_help
+from summpo.commands.train import check_parts, parsed
+from summpo.compose import compose_config, plain
+from summpo.datasets import SPLITS
+from summpo.errors import UserError, require, require_choice, require_number
+from summpo.run_folder import require_writable, write_whole
+
+if TYPE_CHECKING:
+    from summpo.data_stage import DataStage, TextColumns
+    from summpo.inspection import Inspection, Lengths
+    from summpo.rows import PairRow
+    from summpo.tokens import Tokenized
+
+OWN = ("w", "split", "typical_reward_margin", "output_dir")
+"""Options that the suggested training command does not take over."""
+
+
+def run(arguments: list[str]) -> int:
+    """Prints the tables and writes inspect.json and inspect.png."""
+    if wants_help("inspect", arguments):
+        return 0
+    config = compose_config("inspect", arguments)
+    parts = train_parts(config)
+    require(parts.on_pairs, "inspect looks at pairs, and the objective learns from completions (config key objective)")
+    require_choice("split", config.split, SPLITS)
+    require_number("typical_reward_margin", config.typical_reward_margin, above=0)
+    require(bool(config.output_dir.strip()), "output_dir must name a folder, got '' (config key output_dir)")
+    folder = Path(config.output_dir)
+    require_writable(folder)
+    check_parts(parts)
+
+    found = inspection(config, parts, arguments)
+    from summpo.evaluation.inspection_figure import draw
+    from summpo.evaluation.inspection_table import lines
+
+    shares = {"tokens": found.longer.tokens.share, "words": found.longer.words.share}
+    record = asdict(found) | {"longer_share": shares, "rules": found.fit.rules, "config": plain(config)}
+    contents = {"inspect.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n", "inspect.png": draw(found)}
+    print("\n" + "\n".join(lines(found)) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_whole(folder / name, content)
+    print("inspect: " + ", ".join(str(folder / name) for name in contents))
+    return 0
+
+
+def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) -> Inspection:
+    """Reads the rows, takes their columns from the data stage, and counts.
+
+    Raises:
+        UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
+    """
+    from summpo.assemble import load_base, text_rows
+    from summpo.data_stage import DataStage, check_models, require_rows
+    from summpo.inspection import (
+        Inspection,
+        Reward,
+        fit,
+        histogram,
+        longer_by,
+        longer_by_difference,
+        longer_by_source,
+        points,
+        quantiles,
+        repeats,
+        shared_documents,
+        suggested_weights,
+        sweep_of,
+        tendency,
+    )
+    from summpo.margins import margin_table
+
+    rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
+    require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
+    base = load_base(parts, Path(config.cache_dir))
+    check_models(parts, base)
+    stage = DataStage(parts, base, config)
+    text, stops = columns(stage, rows)
+    require_rows(text, parts.limits.max_length)
+    pairs = [rows[index] for index in text.tokenized.kept]
+    lengths = lengths_of(pairs, text.tokenized)
+    chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
+    is_scaled = any(margin.normalize != "none" for margin in parts.margins.values())
+    spreads = text.spreads()
+    if is_scaled and config.split != "train":
+        spreads = columns(stage, list(text_rows(parts, "train")))[0].spreads()  # type: ignore[arg-type]
+    margins = margin_table(text.rewards, parts.margins, spreads)
+    typical, weights = config.typical_reward_margin, own_weights(config, parts)
+    sweep = sweep_of(margins, list(weights.values()), typical)
+    rows_of, unread = other_splits(parts, config.split, rows)
+    return Inspection(
+        dataset=dataset_name(config),
+        split=config.split,
+        pairs=len(pairs),
+        stops=stops,
+        fit=fit(rows, full_tokens(stage, rows, text.tokenized), parts.limits, parts.prompt, base.tokenizer),
+        longer=longer_by(lengths),
+        by_source=longer_by_source(pairs, lengths),
+        by_difference=longer_by_difference(chosen, rejected),
+        lengths={"chosen": quantiles(chosen), "rejected": quantiles(rejected)},
+        histogram=histogram(chosen, rejected),
+        tendencies={
+            "length in tokens": tendency(chosen - rejected),
+            "length in words": tendency(lengths.chosen_words - lengths.rejected_words),
+        },
+        repeats=repeats(pairs),
+        shared=shared_documents(rows_of),
+        unread=unread,
+        typical_reward_margin=typical,
+        rewards={
+            name: Reward(weight, tendency(m), quantiles(abs(m)), suggested_weights(m, typical))
+            for (name, weight), m in zip(weights.items(), margins.T, strict=True)
+        },
+        weighed=points(margins, list(weights.values()), config.w, typical),
+        sweep=sweep,
+        command=sweep_command(arguments, sweep) if sweep else None,
+    )
+
+
+def columns(stage: DataStage, rows: list[PairRow]) -> tuple[TextColumns, str | None]:
+    """The columns that training would see; and why training would stop at a row: the stage then drops such rows."""
+    try:
+        return stage.from_text(rows), None
+    except UserError as stop:
+        limits = stage.parts.limits
+        rules = {"too_long": limits.too_long, "empty": limits.empty, "identical": limits.identical}
+        lenient = replace(limits, **{rule: "drop" for rule, policy in rules.items() if policy == "error"})
+        if lenient == limits:
+            raise
+        stage.parts = replace(stage.parts, limits=lenient)
+        return stage.from_text(rows), str(stop)
+
+
+def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> Tokenized:
+    """The tokens of every usable row in its full length; tokenised once more only where some are over max_length."""
+    from summpo.inspection import BY_LENGTH, UNLIMITED
+
+    if not any(tokenized.counts.get(name) for name in BY_LENGTH):
+        return tokenized
+    return stage.freezer.tokens(rows, stage.parts.prompt, UNLIMITED)[0]
+
+
+def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized) -> Lengths:
+    """The lengths of the pairs' completions."""
+    import numpy as np
+
+    from summpo.inspection import Lengths
+
+    eos = 1
+    tokens = [side.lengths - eos for side in tokenized.rows.completions]
+    words = [
+        np.array([len(text.split()) for text in texts])
+        for texts in zip(*((p.chosen, p.rejected) for p in pairs), strict=True)
+    ]
+    return Lengths(*tokens, *words)
+
+
+def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:
+    """The weight of each margin reward, None where it follows w."""
+    follows = {name: OmegaConf.is_interpolation(config.margin_reward[name], "weight") for name in parts.margins}
+    return {name: None if follows[name] else margin.weight for name, margin in parts.margins.items()}
+
+
+def other_splits(parts: TrainParts, split: str, rows: list[PairRow]) -> tuple[dict[str, list[PairRow]], dict[str, str]]:
+    """The rows of all splits, and why one could not be read: a data set may have no file for it."""
+    from summpo.assemble import text_rows
+
+    rows_of, unread = {}, {}
+    for name in SPLITS:
+        try:
+            rows_of[name] = rows if name == split else list(text_rows(parts, name))
+        except UserError as error:
+            unread[name] = str(error)
+    return {name: found for name, found in rows_of.items() if found}, unread
+
+
+def sweep_command(arguments: Sequence[str], sweep: Sequence[float]) -> str:
+    """The training command of these options at every suggested w."""
+    given = [override.key_or_group for override in parsed(list(arguments))]
+    kept = [argument for argument, key in zip(arguments, given, strict=True) if key not in OWN]
+    chosen = [] if {"objective", "experiment"} & set(given) else ["objective=modpo"]
+    values = ",".join(f"{w:g}" for w in sweep)
+    return shlex.join(["summpo", "train", "-m", *chosen, *kept, f"w={values}"])
