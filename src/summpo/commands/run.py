@@ -104,7 +104,7 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
         is_chain = isinstance(chain, DictConfig) and "stages" in chain and "output_dir" in chain
         require(is_chain, f"{file} is no chain: it needs output_dir and stages")
         assert isinstance(chain, DictConfig)
-        # A folder is one word, spaces and all; the other keys hold options, and those that replace them are options too.
+        # A folder is one word, spaces and all; the other keys hold options, and so does what replaces them.
         folders = ["output_dir", *(str(name) for name in chain if OmegaConf.is_missing(chain, name))]
         for override in overrides:
             key, has_value, value = override.partition("=")

@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print(help_of("train"))
         return 0
-    # argparse takes no option between two overrides, and a sweep is often typed there: train.py objective=modpo -m w=0,0.1
+    # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
     arguments = sweeps[:1] + [argument for argument in arguments if argument not in sweeps]
     options, _ = get_args_parser().parse_known_args(arguments)

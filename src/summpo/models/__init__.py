@@ -5,6 +5,8 @@
     loading       the folder -> base model and tokenizer
     adapters      LoRA on a base: fresh, loaded, saved
     merge         base + adapter -> a folder that plain transformers loads
+    scorers       reward models that are used, not trained
+    encoders      how far one text supports another: NLI, or sentence embeddings
     saving        folders that appear whole or not at all
     fingerprints  what weights, adapters and tokenizers are, as hex
 

@@ -1,0 +1,91 @@
+"""Text to sentences by rule, and sentences to pieces and windows of a limited size. Knows neither models nor tokens.
+
+A simple splitter of our own: English abbreviations and CJK full stops, no model and no list of a language's words. It
+errs towards too few cuts: two sentences in one are less harm than half of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+_ALWAYS_GOES_ON = re.compile(
+    r"dr|mr|mrs|ms|prof|rev|hon|gen|col|lt|sgt|capt|sen|rep|gov|st|mt|vs|e\.g|i\.e|eg|ie|cf|viz|approx|resp|dept"
+)
+"""After these a sentence never ends."""
+_GOES_ON_WITH_NUMBER = re.compile(r"nos?|figs?|eqs?|pp?|vol|ch|sec|art|ver")
+_MAY_END = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]|ph\.d|etc|al|inc|ltd|co|corp|jr|sr|am|pm")
+"""Initials (J., U.S., p.m.) and others after which a sentence ends only where the next word is one of these."""
+_STARTER = re.compile(
+    r"The|An?|This|That|These|Those|There|Here|I|We|You|He|She|It|They|My|Our|Your|His|Her|Its|Their|And|But|So|Or|"
+    r"Then|When|While|After|Before|If|As|In|On|At|For|However|Also|What|Why|How|Who|Where|Now"
+)
+
+_STOP = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s)|[。！？]++[”’」』）]*+")
+_NEXT_WORD = re.compile(r"\s*+[^\w\s]*+(\w*+)")
+_LONGEST = 24
+"""Characters before a stop that are looked at: no abbreviation and no item's number is longer."""
+_CLOSERS = "\"'”’»)]"
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a text in order, without white space around them; none for a blank text.
+
+    A new line ends a sentence; so does a run of . ! ? … with the quotes and brackets that close behind it, where white
+    space follows; 。！？ do so without. Not after an abbreviation, an initial or the number of a list's item, and not
+    where the text goes on in lower case behind an ellipsis, a closing quote or a bracket. Nothing is lost: joined they
+    are the text, up to white space.
+    """
+    found = []
+    for line in text.splitlines():
+        start = 0
+        for stop in _STOP.finditer(line):
+            before = line[max(start, stop.start() - _LONGEST) : stop.start()]
+            if _ends(before, stop[0], line, stop.end()):
+                found.append(line[start : stop.end()].strip())
+                start = stop.end()
+        found.append(line[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+def _ends(before: str, stop: str, line: str, at: int) -> bool:
+    """Whether the `stop` that ends at `at` in the line, after `before`, ends a sentence."""
+    following = _NEXT_WORD.match(line, at)
+    word = following[1] if following else ""
+    if stop[-1] in _CLOSERS or stop.startswith(("..", "…")):
+        return not word[:1].islower()
+    if stop != ".":
+        return True
+    last = (before.split() or [""])[-1].lstrip("\"'“‘«([").lower()
+    if before.strip().isdigit() or _ALWAYS_GOES_ON.fullmatch(last):
+        return False
+    if _GOES_ON_WITH_NUMBER.fullmatch(last):
+        return not word[:1].isdigit()
+    return not _MAY_END.fullmatch(last) or bool(_STARTER.fullmatch(word))
+
+
+def pieces_of(text: str, limit: int, size: Callable[[str], int]) -> list[str]:
+    """A text halved, at the white space nearest to its middle, until no piece is larger than `limit`.
+
+    A text without white space is cut in its middle; a single character is never cut, however large.
+    """
+    text = text.strip()
+    if not text or len(text) == 1 or size(text) <= limit:
+        return [text] if text else []
+    middle = len(text) // 2
+    spaces = [space.start() for space in re.finditer(r"\s", text)]
+    cut = min(spaces, key=lambda at: abs(at - middle), default=middle)
+    return [*pieces_of(text[:cut], limit, size), *pieces_of(text[cut:], limit, size)]
+
+
+def windows_of(sentences: Sequence[str], limit: int, size: Callable[[str], int]) -> list[str]:
+    """Neighbouring sentences joined by spaces, as many as fit `limit`; one that is larger stands alone."""
+    windows: list[list[str]] = []
+    filled = 0
+    for sentence in sentences:
+        if not windows or filled + size(sentence) > limit:
+            windows.append([])
+            filled = 0
+        windows[-1].append(sentence)
+        filled += size(sentence)
+    return [" ".join(window) for window in windows]
