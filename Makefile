@@ -5,7 +5,7 @@ PIP := $(VENV)/bin/pip install --quiet --constraint constraints.txt
 STAMP := $(VENV)/.installed
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test lint types bench clean
+.PHONY: help setup demo test storm bench clean
 
 help:  ## Show this help.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ test: $(STAMP_DEV)  ## Lint, types and all tests.
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/basedpyright
 	$(VENV)/bin/pytest
+
+storm: $(STAMP_DEV)  ## The long runs: twenty steps of every objective on the embedded model (needs human comparisons).
+	$(VENV)/bin/pytest -m storm
 
 bench: $(STAMP_DEV)  ## Compare with TRL side by side (installs it).
 	$(PIP) --editable '.[bench]'
