@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from summpo.metrics import accuracy
 from summpo.objectives.cpo import CPO
 from summpo.objectives.dpo import DPO
 from summpo.objectives.dpo_hinge import DPOHinge
@@ -24,6 +25,7 @@ from summpo.objectives.ipo import IPO
 from summpo.objectives.ld_dpo import LDDPO
 from summpo.objectives.ln_dpo import LNDPO
 from summpo.objectives.orpo import ORPO
+from summpo.objectives.reward_model import RewardModel
 from summpo.objectives.simpo import SimPO
 from summpo.records import LogProbs, PairLogProbs
 
@@ -124,3 +126,23 @@ def test_equals_the_loss_of_trls_orpo_trainer() -> None:
     trainer: Any = SimpleNamespace(beta=0.3, accelerator=SimpleNamespace(device=torch.device("cpu")))
     ratios = ORPOTrainer.odds_ratio_loss(trainer, *means.chunk(2))[0]
     assert torch.allclose(ours(ORPO(0.3)), -means[:PAIRS] - ratios, rtol=1e-6, atol=1e-6)
+
+
+def test_the_reward_models_loss_equals_that_of_trls_reward_trainer() -> None:
+    """With a margin a pair, which both take off the difference of the scores."""
+    scores, margin = torch.randn(2 * PAIRS, generator=generator), torch.randn(PAIRS, generator=generator)
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(training=False),
+        args=SimpleNamespace(center_rewards_coefficient=None),
+        accelerator=SimpleNamespace(gather=lambda value: value, gather_for_metrics=lambda value: value),
+        _metrics=defaultdict(lambda: defaultdict(list)),
+        _total_train_tokens=0,
+        _tp_size=1,
+    )
+    model = MagicMock(return_value=SimpleNamespace(logits=scores.unsqueeze(1)))
+    theirs = trl.RewardTrainer.compute_loss(trainer, model, {"margin": margin, "attention_mask": torch.ones(1)})
+    made = RewardModel().score_losses(scores, margin)
+    assert made.loss.mean().item() == pytest.approx(theirs.item(), rel=1e-6)
+    assert accuracy(made.rewards[:PAIRS] - made.rewards[PAIRS:]).mean().item() == pytest.approx(
+        trainer._metrics["eval"]["accuracy"][0]
+    )
