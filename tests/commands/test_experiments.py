@@ -92,8 +92,10 @@ def test_the_length_penalty_at_the_seeds_settings(comparisons: Path, tiny_model_
     assert first["0"] == pytest.approx(0.6931, abs=1e-3) and first["0.1"] != pytest.approx(0.6931, abs=1e-3)
 
 
-def test_a_reward_model_at_the_seeds_settings(comparisons: Path, tiny_model_path: Path, tmp_path: Path) -> None:
-    """Trained, merged, and used as a margin reward."""
+def test_a_reward_model_at_the_seeds_settings(
+    comparisons: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained, merged, evaluated on pairs, refused where something is to be written, and used as a margin reward."""
     common = [f"model.path={tiny_model_path}", "model.dtype=float32", CPU, f"cache_dir={tmp_path / 'cache'}"]
     common += [
         f"dataset.path={comparisons}",
@@ -105,6 +107,15 @@ def test_a_reward_model_at_the_seeds_settings(comparisons: Path, tiny_model_path
     metrics = summary_of(tmp_path / "rm")["metrics"]
     assert 0 <= metrics["val/reward_accuracy"] <= 1 and "val/reward_chosen" in metrics
     assert main(["merge", f"run={tmp_path / 'rm'}", f"cache_dir={tmp_path / 'cache'}"]) == 0
+    held_out = [f"run={tmp_path / 'rm'}", f"cache_dir={tmp_path / 'cache'}"]
+    assert main(["evaluate", *held_out, "split=validation"]) == 0
+    evaluation = json.loads((tmp_path / "rm" / "evaluation.json").read_text("utf-8"))
+    assert evaluation["preference_accuracy"] == pytest.approx(metrics["val/reward_accuracy"])
+    assert sum(bucket["pairs"] for bucket in evaluation["preference_by_length"]) == evaluation["pairs"] > 0
+    assert (
+        main(["generate", *held_out, f"output_dir={tmp_path / 'out'}"]) == 2
+        and "writes nothing" in capsys.readouterr().err
+    )
     chosen = ["margin_reward=[length,reward_model]", f"margin_reward.reward_model.path={tmp_path / 'rm' / 'merged'}"]
     more = [*chosen, "margin_reward.reward_model.weight=-1", "trainer.max_steps=1", "objective=ln_dpo", "w=0.01"]
     assert main(["train", "dataset=summarize_from_feedback", *common, *more, f"output_dir={tmp_path / 'dpo'}"]) == 0

@@ -13,10 +13,11 @@ from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
+from summpo.errors import require
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
 from summpo.models.sources import check_paths, check_task
-from summpo.objectives import OBJECTIVES
+from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.run_folder import RunFolder, write_whole
 
 
@@ -29,6 +30,8 @@ def run(arguments: list[str]) -> int:
     margins = margins_of(config.margin_reward)
     out = output_folder(config)
     file = out / "evaluation.json"
+    if config.run is not None and trains_scorer(trained_config(RunFolder(Path(config.run)))):
+        return evaluate_reward_model(config, file)
     check_paths(parts.model)
     check_task(parts.model, scores=False)
     check_margins(margins)
@@ -49,12 +52,36 @@ def run(arguments: list[str]) -> int:
     if preference is not None:
         from summpo.held_out_preference import held_out_preference
 
-        result |= held_out_preference(Path(config.run), preference, config.split, config.accelerator)
+        result |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     metrics = result["metrics"]
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
+    return 0
+
+
+def trains_scorer(trained: DictConfig) -> bool:
+    """Whether the run trained a reward model."""
+    return isinstance(from_target(trained.objective, "objective", OBJECTIVES), ScoreObjective)
+
+
+def evaluate_reward_model(config: DictConfig, file: Path) -> int:
+    """Writes how a reward model, which writes no summary, orders the split's pairs.
+
+    Raises:
+        UserError: the data set has no pairs.
+    """
+    preference = preference_settings(config)
+    assert preference is not None  # a reward model learns from pairs, and train_parts asks the data set for them
+
+    from summpo.held_out_preference import held_out_preference
+
+    found = held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
+    require(bool(found), f"there is no pair to judge by: the split {config.split} is empty")
+    result = {**found, "dataset": dataset_name(config), "split": config.split, "config": plain(config)}
+    write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(f"evaluate: {found['pairs']} pairs, accuracy {found['preference_accuracy']:.3f}; all in {file}")
     return 0
 
 
