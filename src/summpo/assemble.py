@@ -15,10 +15,11 @@ from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
 from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.folders import ADAPTER_CONFIG, check_context
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
 from summpo.models.saving import save_full
-from summpo.models.sources import ADAPTER_CONFIG, base_name, check_context, resolve
+from summpo.models.sources import base_name, resolve
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
 

@@ -27,8 +27,9 @@ from summpo.margins import margin_table, spread
 from summpo.models import Model
 from summpo.models.adapters import require_base
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
+from summpo.models.folders import check_context
 from summpo.models.loading import load_tokenizer
-from summpo.models.sources import check_context, resolve
+from summpo.models.sources import resolve
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow
 from summpo.tokens import Tokenized

@@ -14,8 +14,9 @@ from summpo.generation import Generated, generate
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.folders import check_context
 from summpo.models.loading import load_base, load_tokenizer
-from summpo.models.sources import check_context, resolve
+from summpo.models.sources import resolve
 from summpo.prompts import Prompt
 from summpo.rows import SummaryRow
 from summpo.tokens import Limits, prompts_to_write_from

@@ -8,7 +8,8 @@ import pytest
 
 from summpo.errors import UserError
 from summpo.models import Model, sources
-from summpo.models.sources import base_name, check_context, check_paths, resolve, weight_files
+from summpo.models.folders import check_context, weight_files
+from summpo.models.sources import base_name, check_paths, resolve
 
 
 def refusal(model: Model) -> str:

@@ -26,7 +26,8 @@ from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
 from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
 from summpo.errors import UserError, require
-from summpo.models.sources import check_context, check_paths, check_task
+from summpo.models.folders import check_context
+from summpo.models.sources import check_paths, check_task
 from summpo.run_folder import RunFolder
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")

@@ -38,7 +38,7 @@ class Implicit:
 
     def check(self) -> None:
         """The adapter's folder is there and holds a PEFT adapter."""
-        from summpo.models.sources import check_adapter
+        from summpo.models.folders import check_adapter
 
         check_adapter(Path(self.adapter).expanduser(), "margin_reward.implicit.adapter")
 

@@ -1,6 +1,7 @@
 """Models: what the user names, and how it becomes a base, a policy and a tokenizer.
 
     sources       a Hub id, a folder, a GGUF file or the embedded model -> a folder of safetensors
+    folders       what a folder of weights holds, by its files' names and its config
     gguf          a GGUF file -> that folder, once
     loading       the folder -> base model and tokenizer
     adapters      LoRA on a base: fresh, loaded, saved

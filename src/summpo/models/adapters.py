@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from summpo.errors import UserError, require
 from summpo.models import ALL_LINEAR, Lora
 from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SCORES, check_adapter
 from summpo.models.loading import HEAD, is_scorer, loading, quiet
 from summpo.models.saving import card_words, whole_folder
-from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SCORES, check_adapter
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from summpo.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, weight_files
+from summpo.models.folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -11,9 +11,10 @@ from summpo.errors import require, require_choice
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.folders import SCORES, adapter_task, check_adapter
 from summpo.models.loading import load_base, load_scorer, load_tokenizer
 from summpo.models.saving import save_full
-from summpo.models.sources import SCORES, adapter_task, base_name, check_adapter, resolve
+from summpo.models.sources import base_name, resolve
 
 if TYPE_CHECKING:
     from torch import Tensor

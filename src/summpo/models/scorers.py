@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from summpo.errors import require
+from summpo.models.folders import architectures
 from summpo.models.loading import loading, quiet, require_every_weight
-from summpo.models.sources import architectures
 from summpo.prompts import Prompt
 from summpo.rows import SummaryRow
 from summpo.tokens import Limits, prompt_tokens, text_tokens

