@@ -138,7 +138,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     ([*M, "margin_reward=reward_model"], ["margin_reward.reward_model.path is required"]),
     (
         [*M, "margin_reward=reward_model", "margin_reward.reward_model.path=x", "margin_reward.reward_model.form=list"],
-        ["form must be one of template, chat, pair, got list"],
+        ["form must be one of continuation, turns, pair, got list"],
     ),
     (["objective=reward_model"], ["ACLSum has no pairs"]),
     ([*M, "w=0.1", "margin_reward=none"], ["w=0.1 weighs nothing: choose a margin reward"]),

@@ -21,16 +21,16 @@ def margin(**settings: object) -> WeightedMargin:
 
 
 def test_by_hand() -> None:
-    """Differences 10 and -30; all four rewards have the mean -20 and the variance (100 + 0 + 400 + 100) / 4 = 150."""
-    assert spread(REWARDS) == pytest.approx(150**0.5)
+    """Differences 10 and -30, with their swaps -10 and 30: the variance is (100 + 900) / 2 = 500."""
+    assert spread(REWARDS) == pytest.approx(500**0.5)
     assert differences(REWARDS, margin(), 1.0).tolist() == [10, -30]
     assert differences(REWARDS, margin(scale=0.5), 1.0).tolist() == [5, -15]
     assert differences(REWARDS, margin(clip=15.0), 1.0).tolist() == [10, -15]
     assert differences(REWARDS, margin(scale=0.5, clip=6.0), 1.0).tolist() == [5, -6]
     z_scores = differences(REWARDS, margin(normalize="z_score"), spread(REWARDS))
-    assert z_scores.tolist() == pytest.approx([10 / 150**0.5, -30 / 150**0.5])
+    assert z_scores.tolist() == pytest.approx([10 / 500**0.5, -30 / 500**0.5])
     assert differences(REWARDS, margin(normalize="z_score", clip=1.0), spread(REWARDS)).tolist() == pytest.approx(
-        [10 / 150**0.5, -1]
+        [10 / 500**0.5, -1]
     )
 
 
@@ -52,6 +52,14 @@ def test_a_constant_added_to_every_reward_changes_nothing(pairs: list[tuple[int,
     assert np.array_equal(differences(rewards + constant, margin(), 1.0), differences(rewards, margin(), 1.0))
 
 
+@given(values)
+def test_the_spread_knows_no_chosen_and_no_documents(pairs: list[tuple[int, int]]) -> None:
+    """Swapped pairs, and a number of its own added to both completions of each, leave it as it is."""
+    rewards = np.array(pairs, np.float32)
+    assert spread(rewards[:, ::-1]) == spread(rewards)
+    assert spread(rewards + 100.0 * np.arange(len(pairs))[:, None]) == pytest.approx(spread(rewards))
+
+
 def test_a_table_has_a_column_a_reward() -> None:
     margins = {"length": margin(), "half": margin(scale=0.5)}
     table = margin_table({"length": REWARDS, "half": REWARDS}, margins, {"length": 1.0, "half": 1.0})
@@ -65,6 +73,6 @@ def test_a_reward_without_spread_has_no_z_score() -> None:
     with pytest.raises(UserError) as refusal:
         margin_table(rewards, margins, {"constant": 0.0})
     assert str(refusal.value) == (
-        "margin_reward=constant is the same for all training completions and has no z-score "
+        "margin_reward=constant is the same for both completions of every training pair and has no z-score "
         "(config key margin_reward.constant.normalize)"
     )

@@ -151,6 +151,7 @@ class TestItsScoreAsAMargin:
         settings = trial.settings(objective="modpo", w=0.3, trainer__max_steps=1, validation__times=0)
         path = trial.reward_model / "merged"
         chosen = ["margin_reward=reward_model", f"margin_reward.reward_model.path={path}"]
+        chosen += ["margin_reward.reward_model.max_length=512"]
         column = new_margins(trial.cache, [*settings, *chosen], tmp_path / "run")
         model, tokenizer = AutoModelForSequenceClassification.from_pretrained(path), AutoTokenizer.from_pretrained(path)
         expected = [
@@ -159,7 +160,7 @@ class TestItsScoreAsAMargin:
         assert column.dtype == np.float32
         np.testing.assert_allclose(column, expected, rtol=1e-4, atol=1e-5)
 
-    @pytest.mark.parametrize("form", ["template", "chat"])
+    @pytest.mark.parametrize("form", ["continuation", "turns"])
     def test_long_documents_are_cut_at_their_end(self, trial: Trial, form: str) -> None:
         reward = RewardModel(str(trial.reward_model / "merged"), form=form, max_length=120)
         documents = ["the cat sat " * 200, "the cat sat " * 300]
@@ -176,7 +177,7 @@ class TestItsScoreAsAMargin:
             (tmp_path / "nowhere", "there is no file or folder"),
         ):
             with pytest.raises(UserError, match=sentence) as refusal:
-                RewardModel(str(path)).check()
+                RewardModel(str(path), max_length=512).check("margin_reward.reward_model")
             assert "(config key margin_reward.reward_model.path)" in str(refusal.value)
         chosen = ["margin_reward=reward_model", f"margin_reward.reward_model.path={tmp_path / 'two'}", "w=0.1"]
         ended = run([*trial.settings(objective="modpo"), *chosen, f"output_dir={tmp_path / 'out'}"], tmp_path / "log")

@@ -19,7 +19,7 @@ from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.margin_rewards import MarginReward, ModelReward
-from summpo.margins import NORMALIZE, WeightedMargin
+from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
 from summpo.optimizers import AdamW
@@ -150,7 +150,7 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
         key, child = f"margin_reward.{name}", node._get_node(name)
         settings: dict[str, Any] = {}
         if isinstance(child, DictConfig):
-            for setting in ("weight", "normalize", "scale", "clip"):
+            for setting in SCALING:
                 if setting in child:
                     settings[setting] = OmegaConf.select(node, f"{name}.{setting}")
                     child = without(child, setting)
@@ -171,9 +171,9 @@ def check_margins(margins: Mapping[str, WeightedMargin]) -> None:
     Raises:
         UserError: naming the path and the key.
     """
-    for margin in margins.values():
+    for name, margin in margins.items():
         if isinstance(margin.reward, ModelReward):
-            margin.reward.check()
+            margin.reward.check(f"margin_reward.{name}")
 
 
 @dataclass(frozen=True)

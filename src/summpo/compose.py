@@ -71,13 +71,13 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def require_distinct(override: str) -> None:
-    """Refuses a list of options that names one twice, of which Hydra would take one.
+    """Refuses a list of a group's options that names one twice, of which Hydra would take one.
 
     Raises:
         UserError: naming the group and the option.
     """
     group, _, value = override.partition("=")
-    if re.fullmatch(r"\[[\w\s,]*\]", value):
+    if (conf_dir() / group.strip()).is_dir() and re.fullmatch(r"\[[\w\s,]*\]", value):
         names = [name.strip() for name in value[1:-1].split(",")]
         twice = [name for name in names if names.count(name) > 1]
         require(

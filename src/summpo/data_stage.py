@@ -48,7 +48,7 @@ class TextColumns:
     """float32 [pair, 2] a margin reward, chosen and rejected; empty for SFT."""
 
     def spreads(self) -> dict[str, float]:
-        """The standard deviation of each margin reward over the completions."""
+        """The spread of each margin reward over the pairs (`summpo.margins.spread`)."""
         return {name: spread(values) for name, values in self.rewards.items()}
 
 
@@ -68,7 +68,7 @@ class DataStage:
         pairs: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
         rewards = {name: margin.reward for name, margin in self.parts.margins.items()}
         found = self.freezer.margins(pairs, rewards, self.context(tokenized))
-        self.models.clear()
+        self.release()  # before the policy is loaded
         return TextColumns(tokenized, key, found)
 
     def context(self, tokenized: Tokenized) -> Context:
@@ -92,11 +92,11 @@ class DataStage:
         """All columns of a split.
 
         Args:
-            spreads: the standard deviation of each margin reward over the training completions.
+            spreads: the spread of each margin reward over the training pairs.
             policy: the model before its first step, None where it has trained already.
 
         Raises:
-            UserError: a reward that is to be normalised is the same for all training completions.
+            UserError: a reward that is to be normalised is the same for both completions of every training pair.
         """
         tokenized, parts = text.tokenized, self.parts
         margins = np.zeros((len(tokenized.rows), 0), np.float32)
@@ -107,6 +107,10 @@ class DataStage:
             is_policy = parts.reference == parts.model
             reference = self.log_probs(parts.reference, tokenized, device, policy if is_policy else None)
         return FrozenColumns(tokenized.rows, reference, margins)
+
+    def release(self) -> None:
+        """Lets go of the frozen models: what they had to say is columns by now."""
+        self.models.clear()
 
     def log_probs(
         self, model: Model, tokenized: Tokenized, device: torch.device, loaded: nn.Module | None = None
@@ -144,7 +148,7 @@ def device_of(accelerator: str) -> torch.device:
 def require_rows(train: TextColumns, max_length: int) -> None:
     """Stops a run that has nothing to train on, and says where the rows went."""
     reasons = ", ".join(f"{name} {n}" for name, n in train.tokenized.counts.items()) or "the split is empty"
-    require(len(train.tokenized.rows) > 0, f"no training row is left ({reasons}); tokens.max_length is {max_length}")
+    require(len(train.tokenized.rows) > 0, f"no row is left ({reasons}); tokens.max_length is {max_length}")
 
 
 def check_models(parts: TrainParts, base: Base) -> None:

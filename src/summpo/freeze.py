@@ -10,7 +10,7 @@ import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,17 +80,28 @@ class Freezer:
         """float32 [pair, 2] a margin reward: what it gives the chosen and the rejected completion of each pair."""
         if not pairs:
             return {name: np.zeros((0, 2), np.float32) for name in rewards}
-        return {name: self._margin(name, reward, pairs, context or Context()) for name, reward in rewards.items()}
+        # those that need text alone first: what they lack is known before a model is loaded for another
+        in_turn = sorted(rewards, key=lambda name: isinstance(rewards[name], ModelReward))
+        found = {name: self._margin(name, rewards[name], pairs, context or Context()) for name in in_turn}
+        return {name: found[name] for name in rewards}
 
     def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow], context: Context) -> np.ndarray:
         depends_on = {
             "tokenizer": self.tokenizer_fingerprint,
-            "reward": reward,
+            "reward": essence_of(reward),
             "code": code_fingerprint(type(reward)),
             "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
             "base": context.base if isinstance(reward, AdapterReward) else None,
             "rows": [
-                [row.document, row.chosen, row.rejected, row.reference, row.score_chosen, row.score_rejected]
+                [
+                    row.document,
+                    row.prompt,
+                    row.chosen,
+                    row.rejected,
+                    row.reference,
+                    row.score_chosen,
+                    row.score_rejected,
+                ]
                 for row in pairs
             ],
         }
@@ -111,6 +122,7 @@ class Freezer:
             ids=[row.id for row in pairs for _ in range(2)],
             references=[() if row.reference is None else (row.reference,) for row in pairs for _ in range(2)],
             scores=[score for row in pairs for score in (row.score_chosen, row.score_rejected)],
+            prompts=[row.prompt for row in pairs for _ in range(2)],
             log_ratios=context.log_ratios,
             device=context.device,
         )
@@ -123,7 +135,12 @@ class Freezer:
         score: Callable[[TokenRows], tuple[Ragged, ...]],
     ) -> tuple[Ragged, ...]:
         """The reference's token log-probs. `weights` fingerprints the model and its adapter, dtype and quantisation."""
-        depends_on = {"tokens": content_of(tokenized.rows), "weights": weights, "precision": precision}
+        depends_on = {
+            "tokens": content_of(tokenized.rows),
+            "weights": weights,
+            "precision": precision,
+            "code": code_fingerprint(completion_log_probs),
+        }
 
         def compute() -> Arrays:
             return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}
@@ -138,6 +155,14 @@ class Freezer:
         return [len(ids) for ids in text_tokens(texts, self.tokenizer)]
 
 
+def essence_of(reward: MarginReward) -> dict[str, Any]:
+    """A margin reward's settings but for those that change none of its values."""
+    incidental = reward.incidental if isinstance(reward, ModelReward) else ()
+    settings = {field.name: getattr(reward, field.name) for field in fields(reward)}  # type: ignore[arg-type]
+    kind = f"{type(reward).__module__}.{type(reward).__qualname__}"
+    return {"class": kind, **{name: value for name, value in settings.items() if name not in incidental}}
+
+
 def content_of(rows: TokenRows) -> str:
     """SHA-256 of the token ids, whatever texts and settings they came from."""
     digest = hashlib.sha256()
@@ -146,17 +171,21 @@ def content_of(rows: TokenRows) -> str:
     return digest.hexdigest()
 
 
-def code_fingerprint(made: type) -> str:
-    """SHA-256 of the file in which a class stands and of those of ours that it names in an import, wherever it does.
+def code_fingerprint(made: type | Callable[..., Any]) -> str:
+    """SHA-256 of the file in which a class or function stands, and of all of ours that it comes to by its imports.
 
-    An edited margin reward is another one, and so is one whose arithmetic was edited a file away.
+    An edited margin reward is another one, and so is one whose arithmetic was edited some files away.
     """
-    source = Path(inspect.getfile(made)).read_bytes()
-    imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
-    modules = sorted({str(node.module) for node in imported if str(node.module).startswith(f"{PACKAGE}.")})
-    found = [find_spec(module) for module in modules]
-    sources = [source, *(Path(spec.origin).read_bytes() for spec in found if spec is not None and spec.origin)]
-    return hashlib.sha256(b"\0".join(sources)).hexdigest()
+    sources: dict[Path, bytes] = {}
+    pending = [Path(inspect.getfile(made))]
+    while pending:
+        file = pending.pop()
+        sources[file] = file.read_bytes()
+        imported = [node for node in ast.walk(ast.parse(sources[file])) if isinstance(node, ast.ImportFrom)]
+        modules = {str(node.module) for node in imported if str(node.module).startswith(f"{PACKAGE}.")}
+        origins = {Path(spec.origin) for spec in map(find_spec, modules) if spec is not None and spec.origin}
+        pending += [origin for origin in origins if origin not in sources and origin not in pending]
+    return hashlib.sha256(b"\0".join(sources[file] for file in sorted(sources))).hexdigest()
 
 
 def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from omegaconf import DictConfig
 from summpo.assemble import load_base, load_plain, text_rows
 from summpo.batches import pair_batch
 from summpo.build import train_parts
+from summpo.compose import plain
 from summpo.data_stage import AUTOCAST, DataStage
+from summpo.margins import SCALING
 from summpo.models.adapters import load_adapter
 from summpo.module import pair_values, row_seeds
 from summpo.run_folder import RunFolder
@@ -40,8 +43,7 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     text = stage.from_text(text_rows(parts, split))
     if len(text.tokenized.rows) == 0:
         return {}
-    # A reward that the run was not trained with is scaled by what it spreads over these rows.
-    spreads = text.spreads() | (run.read_summary() or {}).get("margin_spreads", {})
+    spreads = text.spreads() | trained_spreads(run.read_summary() or {}, plain(config)["margin_reward"])
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     columns = stage.with_reference(text, spreads, None, device)
     if run.adapter.exists():
@@ -68,6 +70,23 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
         "pairs": len(columns),
         "preference_by_length": by_length_difference(chosen.lengths - rejected.lengths, shares),
     }
+
+
+def trained_spreads(summary: Mapping[str, Any], margin_reward: Mapping[str, Any]) -> dict[str, float]:
+    """The run's own spreads of the margin rewards that are set now as they were then, but for what they weigh.
+
+    A reward that the run was not trained with is scaled by what it spreads over the rows at hand.
+    """
+
+    def settings(reward: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {name: value for name, value in (reward or {}).items() if name not in SCALING}
+
+    before = summary.get("config", {}).get("margin_reward", {})
+    known = summary.get("margin_spreads", {})
+    same = [
+        name for name in known if name in margin_reward and settings(before.get(name)) == settings(margin_reward[name])
+    ]
+    return {name: known[name] for name in same}
 
 
 def by_length_difference(differences: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:

@@ -35,12 +35,23 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
     for key in inherited:
         if key not in chosen and key in trained:
             config[key] = trained[key]
+    if "w" in chosen and "margin_reward" in inherited and "margin_reward" not in chosen:
+        follow(config, run)
     for override in parsed:
         if "." in override.key_or_group and override.key_or_group.split(".")[0] in inherited:
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
     if "model" in inherited and "model" not in chosen:
         set_trained_model(config, run)
     return config
+
+
+def follow(config: DictConfig, run: RunFolder) -> None:
+    """Gives w to the weights of the run's margin rewards that follow it: its settings as typed still say which do."""
+    typed = OmegaConf.load(run.path / ".hydra" / "config.yaml")
+    for name in config.margin_reward:
+        node = OmegaConf.select(typed, f"margin_reward.{name}")
+        if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight"):
+            config.margin_reward[name].weight = config.w
 
 
 def trained_config(run: RunFolder) -> DictConfig:

@@ -11,6 +11,8 @@ from summpo.errors import require
 from summpo.margin_rewards import MarginReward
 
 NORMALIZE = ("none", "z_score")
+SCALING = ("weight", "normalize", "scale", "clip")
+"""What is said of a margin reward beside its own settings."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class WeightedMargin:
     weight: float
     """Nats a unit."""
     normalize: str = "none"
-    """none, or z_score: in standard deviations over the training completions."""
+    """none, or z_score: in standard deviations of the training pairs' differences."""
     scale: float = 1.0
     """A factor after that."""
     clip: float | None = None
@@ -29,14 +31,19 @@ class WeightedMargin:
 
 
 def spread(rewards: np.ndarray) -> float:
-    """The standard deviation of a margin reward, [pair, 2], over all completions."""
-    return float(np.asarray(rewards, np.float64).std())
+    """The root mean square of a margin reward's differences, from its values [pair, 2]; 0 where there is no pair.
+
+    Which of a pair is the chosen one does not change it: it is the standard deviation of the differences of every pair
+    and its swap, whose mean is 0. What differs between documents and not within a pair plays no part.
+    """
+    found = np.diff(np.asarray(rewards, np.float64), axis=1)
+    return float(np.sqrt(np.mean(found**2))) if len(found) else 0.0
 
 
 def differences(rewards: np.ndarray, margin: WeightedMargin, spread: float) -> np.ndarray:
     """float32 [pair]: chosen minus rejected of a margin reward, [pair, 2], scaled and clipped.
 
-    The mean that a z-score takes off cancels in the difference: a pair and its swap have margins of opposite sign.
+    No mean is taken off a z-score: a pair and its swap have margins of opposite sign.
     """
     found = (rewards[:, 0] - rewards[:, 1]).astype(np.float64)
     if margin.normalize == "z_score":
@@ -51,15 +58,15 @@ def margin_table(
     """float32 [pair, reward]: the scaled differences of every margin reward, not yet weighed.
 
     Args:
-        spreads: the standard deviation of each reward over the training completions.
+        spreads: the `spread` of each reward over the training pairs.
 
     Raises:
-        UserError: a reward that is to be normalised is the same for all training completions.
+        UserError: a reward that is to be normalised is the same for both completions of every training pair.
     """
     for name, margin in margins.items():
         require(
             margin.normalize == "none" or spreads[name] > 0,
-            f"margin_reward={name} is the same for all training completions and has no z-score "
+            f"margin_reward={name} is the same for both completions of every training pair and has no z-score "
             f"(config key margin_reward.{name}.normalize)",
         )
     columns = [differences(rewards[name], margin, spreads[name]) for name, margin in margins.items()]

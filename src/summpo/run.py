@@ -61,6 +61,7 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
     policy = make_policy(parts, base, config.seed)
     device = trainer.strategy.root_device
     frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
+    stage.release()
     data = make_data(config, parts, frozen, base, trainer.world_size)
     module = make_module(parts, policy, data)
     fit(trainer, module, data, run, facts["config"])

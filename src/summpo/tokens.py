@@ -7,7 +7,7 @@ completion of a pair. EOS ends every completion. A completion is never cut. What
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -181,15 +181,30 @@ def prompt_tokens(
     )
     if limits.too_long != "truncate_document" or row.prompt is not None:
         raise _Dropped("too_long", sentence, "error" if limits.too_long == "error" else "drop")
-    encoded = tokenizer(row.document, add_special_tokens=False, return_offsets_mapping=True)
+    cut = cut_to_fit(row.document, encode, room, len(ids), tokenizer)
+    if cut is None:
+        raise _Dropped("no_room_for_document", f"{sentence} and no room for its document", "drop")
+    return cut, True
+
+
+def cut_to_fit(
+    document: str, encode: Callable[[str], list[int]], room: int, length: int, tokenizer: PreTrainedTokenizerBase
+) -> list[int] | None:
+    """The ids of a text around a document whose end is cut until they fit `room`; None where none of it can stay.
+
+    Args:
+        encode: the ids of the whole text, given the document in it.
+        length: how many they are with the document uncut, more than `room`.
+    """
+    encoded = tokenizer(document, add_special_tokens=False, return_offsets_mapping=True)
     ends = [end for _, end in encoded["offset_mapping"]]  # type: ignore[union-attr]
-    keep = len(ends) - (len(ids) - room)
+    keep = len(ends) - (length - room)
     while keep > 0:
-        ids = encode(row.document[: ends[keep - 1]])
+        ids = encode(document[: ends[keep - 1]])
         if len(ids) <= room:
-            return ids, True
+            return ids
         keep -= max(1, len(ids) - room)
-    raise _Dropped("no_room_for_document", f"{sentence} and no room for its document", "drop")
+    return None
 
 
 def prompts_to_write_from(

@@ -73,6 +73,7 @@ def test_safety_in_both_weight_conventions(safety: Path, tiny_model_path: Path, 
     evaluation = json.loads((tmp_path / "out" / "modpo" / "w0_0.5_w_0.5" / "evaluation.json").read_text("utf-8"))
     assert {"eval/margin/implicit", "eval/length_tokens"} <= evaluation["metrics"].keys()
     assert 0 <= evaluation["preference_accuracy_with_margin"] <= 1
+    assert (tmp_path / "out" / "report" / "front.png").exists()
 
 
 def test_the_length_penalty_at_the_seeds_settings(comparisons: Path, tiny_model_path: Path, tmp_path: Path) -> None:
@@ -116,6 +117,7 @@ def test_a_reward_model_at_the_seeds_settings(
         main(["generate", *held_out, f"output_dir={tmp_path / 'out'}"]) == 2
         and "writes nothing" in capsys.readouterr().err
     )
+    common += ["margin_reward.reward_model.max_length=512"]
     chosen = ["margin_reward=[length,reward_model]", f"margin_reward.reward_model.path={tmp_path / 'rm' / 'merged'}"]
     more = [*chosen, "margin_reward.reward_model.weight=-1", "trainer.max_steps=1", "objective=ln_dpo", "w=0.01"]
     assert main(["train", "dataset=summarize_from_feedback", *common, *more, f"output_dir={tmp_path / 'dpo'}"]) == 0

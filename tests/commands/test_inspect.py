@@ -113,7 +113,7 @@ class TestInspect:
         assert main(command(tmp_path, tiny_model_path, "margin_reward.length.normalize=z_score")) == 0
         of_train = record(tmp_path)["rewards"]["length"]["size"]["max"]
         again = command(tmp_path, tiny_model_path, "margin_reward.length.normalize=z_score", "split=validation")
-        assert main(again) == 0  # in standard deviations over the training completions: the same two summaries
+        assert main(again) == 0  # in standard deviations of the training pairs' differences: the same two summaries
         assert record(tmp_path)["rewards"]["length"]["size"]["max"] == pytest.approx(of_train)
 
     def test_a_weight_of_its_own_and_no_margin(
@@ -158,7 +158,7 @@ class TestInspect:
             (["split=test"], "has no file test.jsonl"),
             (["margin_reward=score"], "lacks score_chosen"),
             (["margin_reward=nothing"], "margin_reward has no option nothing"),
-            (["tokens.max_length=9", "tokens.too_long=drop"], "no training row is left"),
+            (["tokens.max_length=9", "tokens.too_long=drop"], "no row is left"),
             (["margin_reward=constant", "+margin_reward.constant.normalize=z_score"], "has no z-score"),
         ],
     )

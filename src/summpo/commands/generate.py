@@ -12,7 +12,7 @@ from summpo.datasets import one_per_document
 from summpo.errors import require
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths, check_task
-from summpo.run_folder import require_writable
+from summpo.run_folder import require_writable, write_whole
 
 
 def run(arguments: list[str]) -> int:
@@ -30,10 +30,12 @@ def run(arguments: list[str]) -> int:
     check_task(parts.model, scores=False)
     documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
 
-    from summpo.evaluation.held_out import write_summaries
+    from summpo.evaluation.held_out import samples_lines, summarise
 
     require(len(documents) > 0, f"there is no document to summarise: the split {config.split} is empty")
-    samples, _ = write_summaries(writer_of(config, parts), documents, out / "samples.jsonl")
+    samples, _ = summarise(writer_of(config, parts), documents)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "samples.jsonl", samples_lines(samples))
     print(f"generate: {len(samples)} summaries in {out / 'samples.jsonl'}")
     return 0
 

@@ -25,8 +25,10 @@ from summpo.errors import UserError, require, require_choice, require_number
 from summpo.run_folder import require_writable, write_whole
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from summpo.data_stage import DataStage, TextColumns
-    from summpo.inspection import Inspection, Lengths
+    from summpo.inspection import Inspection
     from summpo.rows import PairRow
     from summpo.tokens import Tokenized
 
@@ -49,8 +51,8 @@ def run(arguments: list[str]) -> int:
     check_parts(parts)
 
     found = inspection(config, parts, arguments)
-    from summpo.evaluation.inspection_figure import draw
-    from summpo.evaluation.inspection_table import lines
+    from summpo.inspection.figure import draw
+    from summpo.inspection.table import lines
 
     shares = {"tokens": found.longer.tokens.share, "words": found.longer.words.share}
     record = asdict(found) | {"longer_share": shares, "rules": found.fit.rules, "config": plain(config)}
@@ -71,23 +73,19 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     """
     from summpo.assemble import load_base, text_rows
     from summpo.data_stage import DataStage, check_models, require_rows
-    from summpo.inspection import (
-        Inspection,
-        Reward,
-        fit,
+    from summpo.inspection import Inspection
+    from summpo.inspection.fit import fit
+    from summpo.inspection.lengths import (
         histogram,
+        length_tendencies,
+        lengths_of,
         longer_by,
         longer_by_difference,
         longer_by_source,
-        points,
-        quantiles,
-        repeats,
-        shared_documents,
-        suggested_weights,
-        sweep_of,
-        tendency,
     )
-    from summpo.margins import margin_table
+    from summpo.inspection.repeats import repeats, shared_documents
+    from summpo.inspection.statistics import quantiles
+    from summpo.inspection.weights import points, rewards_of, sweep_of
 
     rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
@@ -99,11 +97,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     pairs = [rows[index] for index in text.tokenized.kept]
     lengths = lengths_of(pairs, text.tokenized)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
-    is_scaled = any(margin.normalize != "none" for margin in parts.margins.values())
-    spreads = text.spreads()
-    if is_scaled and config.split != "train":
-        spreads = columns(stage, list(text_rows(parts, "train")))[0].spreads()  # type: ignore[arg-type]
-    margins = margin_table(text.rewards, parts.margins, spreads)
+    margins = margins_of(stage, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)
     sweep = sweep_of(margins, list(weights.values()), typical)
     rows_of, unread = other_splits(parts, config.split, rows)
@@ -118,18 +112,12 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
         by_difference=longer_by_difference(chosen, rejected),
         lengths={"chosen": quantiles(chosen), "rejected": quantiles(rejected)},
         histogram=histogram(chosen, rejected),
-        tendencies={
-            "length in tokens": tendency(chosen - rejected),
-            "length in words": tendency(lengths.chosen_words - lengths.rejected_words),
-        },
+        tendencies=length_tendencies(lengths),
         repeats=repeats(pairs),
         shared=shared_documents(rows_of),
         unread=unread,
         typical_reward_margin=typical,
-        rewards={
-            name: Reward(weight, tendency(m), quantiles(abs(m)), suggested_weights(m, typical))
-            for (name, weight), m in zip(weights.items(), margins.T, strict=True)
-        },
+        rewards=rewards_of(margins, weights, typical),
         weighed=points(margins, list(weights.values()), config.w, typical),
         sweep=sweep,
         command=sweep_command(arguments, sweep) if sweep else None,
@@ -150,28 +138,24 @@ def columns(stage: DataStage, rows: list[PairRow]) -> tuple[TextColumns, str | N
         return stage.from_text(rows), str(stop)
 
 
+def margins_of(stage: DataStage, text: TextColumns, split: str) -> np.ndarray:
+    """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
+    from summpo.assemble import text_rows
+    from summpo.margins import margin_table
+
+    margins, spreads = stage.parts.margins, text.spreads()
+    if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
+        spreads = columns(stage, list(text_rows(stage.parts, "train")))[0].spreads()  # type: ignore[arg-type]
+    return margin_table(text.rewards, margins, spreads)
+
+
 def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> Tokenized:
     """The tokens of every usable row in its full length; tokenised once more only where some are over max_length."""
-    from summpo.inspection import BY_LENGTH, UNLIMITED
+    from summpo.inspection.fit import BY_LENGTH, UNLIMITED
 
     if not any(tokenized.counts.get(name) for name in BY_LENGTH):
         return tokenized
     return stage.freezer.tokens(rows, stage.parts.prompt, UNLIMITED)[0]
-
-
-def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized) -> Lengths:
-    """The lengths of the pairs' completions."""
-    import numpy as np
-
-    from summpo.inspection import Lengths
-
-    eos = 1
-    tokens = [side.lengths - eos for side in tokenized.rows.completions]
-    words = [
-        np.array([len(text.split()) for text in texts])
-        for texts in zip(*((p.chosen, p.rejected) for p in pairs), strict=True)
-    ]
-    return Lengths(*tokens, *words)
 
 
 def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:

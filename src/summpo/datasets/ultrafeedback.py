@@ -67,7 +67,7 @@ class UltraFeedback:
 
     def _ratings(self, row: SourceRow) -> list[tuple[str, float | None]]:
         completions = row.value("completions")
-        if not isinstance(completions, list) or not completions:
+        if not isinstance(completions, list):
             raise row.fault(f"column completions must be a list of answers, got {completions!r:.60}")
         places = range(len(completions))
         return [(row.text(f"completions.{place}.response"), self._rating(row, place)) for place in places]
@@ -77,7 +77,7 @@ class UltraFeedback:
             return row.optional_number(f"completions.{place}.overall_score")
         column = f"completions.{place}.annotations.{self.dimension}.Rating"
         rating = row.value(column)
-        if rating is None or str(rating).strip() == "N/A":
+        if rating is None or str(rating).strip().lower() in ("n/a", "nan"):
             return None
         try:
             return float(rating)

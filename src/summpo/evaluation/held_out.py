@@ -21,19 +21,14 @@ from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.models import Model
 from summpo.records import Ragged, TokenRows
 from summpo.rows import SummaryRow
-from summpo.run_folder import write_whole
 from summpo.tokens import text_tokens
 from summpo.writer import Writer
 
 logging.getLogger("absl").setLevel(logging.WARNING)  # rouge-score announces its tokenizer each time
 
 
-def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> tuple[list[dict[str, Any]], int]:
-    """Writes a summary of each document to `file` (one JSON object a line), whole or not at all.
-
-    Returns:
-        The lines, and how many documents were cut to leave room for the summary.
-    """
+def summarise(writer: Writer, rows: Sequence[SummaryRow]) -> tuple[list[dict[str, Any]], int]:
+    """A summary of each document beside its references, and how many documents were cut to leave room for it."""
     prompts, was_cut = writer.prompts(rows)
     if was_cut:
         print(f"{was_cut} of {len(rows)} documents were cut to tokens.max_length={writer.limits.max_length}")
@@ -51,9 +46,12 @@ def write_summaries(writer: Writer, rows: Sequence[SummaryRow], file: Path) -> t
                 "ended": written.ended,
             }
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples))
     return samples, was_cut
+
+
+def samples_lines(samples: Sequence[dict[str, Any]]) -> str:
+    """What samples.jsonl holds: one JSON object a line."""
+    return "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
 
 
 def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
@@ -104,10 +102,11 @@ def sample_log_ratios(
 
     @lru_cache
     def log_probs(adapter: str | None) -> np.ndarray:
-        """float64 [sample]: each summary's log-prob, EOS counted, under the base with this adapter or none."""
+        """float64 [sample]: each summary's log-prob, EOS where it ended, under the base with this adapter or none."""
         prompts, _ = writer.prompts(documents)
         ends = int(writer.tokenizer.eos_token_id)  # type: ignore[arg-type]
-        completions = [[*ids, ends] for ids in text_tokens([s["summary"] for s in samples], writer.tokenizer)]
+        ids = text_tokens([s["summary"] for s in samples], writer.tokenizer)
+        completions = [[*own, *[ends] * sample["ended"]] for own, sample in zip(ids, samples, strict=True)]
         columns = [Ragged.from_rows(ids, np.int32) for ids in (list(map(list, prompts)), completions)]
         rows = TokenRows(tuple(s["id"] for s in samples), columns[0], (columns[1],))
         with models.on(replace(base, adapter=adapter), writer.model.device) as frozen:
@@ -124,11 +123,10 @@ def evaluate(
     writer: Writer,
     documents: Sequence[SummaryRow],
     rewards: dict[str, MarginReward],
-    folder: Path,
     model: Model,
     cache: Path,
-) -> dict[str, Any]:
-    """Writes samples.jsonl in `folder` and returns what evaluation.json says of the summaries.
+) -> tuple[dict[str, Any], str]:
+    """What evaluation.json says of the summaries, and what samples.jsonl holds of them.
 
     Args:
         model: what the writer was loaded from, `cache` where its files are kept.
@@ -138,10 +136,10 @@ def evaluate(
     """
     started = time.monotonic()
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
-    samples, was_cut = write_summaries(writer, documents, folder / "samples.jsonl")
+    samples, was_cut = summarise(writer, documents)
     scores = scores_of(samples)
     log_ratios = sample_log_ratios(writer, documents, samples, model, cache)
-    return {
+    result = {
         "documents": len(samples),
         "documents_cut": was_cut,
         "metrics": aggregate(scores) | margin_means(rewards, samples, writer, log_ratios),
@@ -149,3 +147,4 @@ def evaluate(
         "generation": asdict(writer.decoding),
         "wall_time_s": round(time.monotonic() - started, 1),
     }
+    return result, samples_lines(samples)

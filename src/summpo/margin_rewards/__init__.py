@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from summpo.errors import UserError
 
@@ -35,6 +35,8 @@ class Completions:
     """Reference summaries of each document, as many as there are."""
     scores: Sequence[float | None] = ()
     """The columns score_chosen and score_rejected."""
+    prompts: Sequence[str | None] = ()
+    """Ready prompts, for the rows that have one."""
     log_ratios: Callable[[str], Sequence[float]] | None = None
     """The adapter in a folder to log pi / log ref of each completion, summed over its tokens: nats by which the adapter
     makes it likelier than its base does. None where the run's base is not at hand."""
@@ -104,11 +106,14 @@ class MarginReward(Protocol):
 class ModelReward(Protocol):
     """A margin reward that computes with weights of its own, beside what `MarginReward` asks."""
 
-    def check(self) -> None:
+    incidental: ClassVar[tuple[str, ...]]
+    """Fields that change no reward, given the fingerprint: where the weights lie, how many go in a batch."""
+
+    def check(self, key: str) -> None:
         """At the door, before anything is loaded: what it names on this disk is there and fits.
 
         Raises:
-            UserError: naming the path, what is wrong with it, and the config key.
+            UserError: naming the path, what is wrong with it, and the config key under `key`.
         """
         ...
 

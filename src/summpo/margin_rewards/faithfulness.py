@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from summpo.errors import require, require_number
 from summpo.margin_rewards import Completions
@@ -42,6 +42,8 @@ class Faithfulness:
     """Tokens of that model's own tokenizer, at most, of a window and of a summary's sentence: two or three sentences,
     like the premises that NLI models are trained on."""
     batch_size: int = 32
+
+    incidental: ClassVar[tuple[str, ...]] = ("batch_size",)
 
     def __post_init__(self) -> None:
         require(
@@ -82,7 +84,7 @@ class Faithfulness:
         support = dict(zip(pairs, encoder.supports(pairs, self.window, self.batch_size), strict=True))
         return [_mean_of_best(premises[document], claims[summary], support) for document, summary in rows]
 
-    def check(self) -> None:
+    def check(self, key: str) -> None:
         """The embedded encoder is installed, or what the path names on this disk is an NLI model that the window fits.
 
         Of a Hub id nothing can be known yet.
@@ -94,8 +96,8 @@ class Faithfulness:
             return
         folder = Path(self.path).expanduser()
         if folder.exists():
-            self._check_model(folder)
-        check_paths(Model(path=self.path), KEY)
+            self._check_model(folder, key)
+        check_paths(Model(path=self.path), key)
 
     def fingerprint(self, cache_dir: Path | None) -> str:
         """The model's config and weights, and its tokenizer's files."""
@@ -109,15 +111,15 @@ class Faithfulness:
         from summpo.models.sources import fetched
 
         folder = embedded_encoder(f"{KEY}.path") if self.path == EMBEDDED else fetched(Model(path=self.path), KEY)
-        self._check_model(folder)
+        self._check_model(folder, KEY)
         return folder
 
-    def _check_model(self, folder: Path) -> None:
+    def _check_model(self, folder: Path, key: str) -> None:
         from summpo.models.encoders import check_room, entailment_label
 
         if self.path != EMBEDDED:
-            entailment_label(folder, f"{KEY}.path")
-        check_room(folder, self.window, f"{KEY}.path", f"{KEY}.window")
+            entailment_label(folder, f"{key}.path")
+        check_room(folder, self.window, f"{key}.path", f"{key}.window")
 
     def _load(self, device: str) -> Encoder:
         from summpo.models.encoders import load_embeddings, load_entailment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from summpo.errors import require, require_number
 from summpo.margin_rewards import Completions
@@ -22,6 +23,8 @@ class Implicit:
     beta: float = 0.1
     """That of the adapter's training; > 0."""
 
+    incidental: ClassVar[tuple[str, ...]] = ("adapter",)
+
     def __post_init__(self) -> None:
         require(
             bool(self.adapter.strip()), "adapter must name a folder, got '' (config key margin_reward.implicit.adapter)"
@@ -36,11 +39,17 @@ class Implicit:
         """
         return [self.beta * ratio for ratio in completions.needed_log_ratios(self.adapter, "implicit")]
 
-    def check(self) -> None:
-        """The adapter's folder is there and holds a PEFT adapter."""
-        from summpo.models.folders import check_adapter
+    def check(self, key: str) -> None:
+        """The adapter's folder is there and holds the PEFT adapter of a model that writes."""
+        from summpo.models.folders import SCORES, adapter_task, check_adapter
 
-        check_adapter(Path(self.adapter).expanduser(), "margin_reward.implicit.adapter")
+        folder = Path(self.adapter).expanduser()
+        check_adapter(folder, f"{key}.adapter")
+        require(
+            adapter_task(folder) != SCORES,
+            f"the adapter {folder} is a reward model's, which has no log-probs: merge it and choose "
+            f"margin_reward=reward_model (config key {key}.adapter)",
+        )
 
     def fingerprint(self, cache_dir: Path | None) -> str:
         """The adapter's settings and weights."""

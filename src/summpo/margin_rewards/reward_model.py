@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from summpo.errors import require_choice, require_number
+from summpo.errors import require, require_choice, require_number
 from summpo.margin_rewards import Completions
 from summpo.models import Model
-from summpo.prompts import Prompt
+from summpo.prompts import PLACEHOLDER, Prompt
 
-FORMS = ("template", "chat", "pair")
+FORMS = ("continuation", "turns", "pair")
+KEY = "margin_reward.reward_model"
 
 
 @dataclass(frozen=True)
@@ -19,20 +21,33 @@ class RewardModel:
 
     path: str
     """A Hub id or a folder of transformers' *ForSequenceClassification with one output (RUN/merged)."""
-    form: str = "template"
-    """How it reads them: template (prompt and summary as one text), chat (as its chat template's turns), or pair (two
-    texts, as encoders take them)."""
+    form: str = "continuation"
+    """How it reads them: continuation (prompt, summary, EOS: as objective=reward_model trains), turns (user and
+    assistant in its chat template, as most of the Hub's), or pair (two texts, as encoders take them)."""
     template: str = Prompt.template
-    """The text around the document; the one that the reward model was trained with."""
+    """The text around the document, as the reward model was trained; a row's ready prompt is taken as it is."""
+    chat: bool = False
+    """For continuation: whether the chat template goes around the prompt, as prompt.chat in the model's training."""
+    system: str | None = None
+    """The system's line of the chat template."""
     max_length: int = 1024
     """Tokens at most; the document's end is cut to fit."""
     batch_size: int = 16
 
+    incidental: ClassVar[tuple[str, ...]] = ("path", "batch_size")
+
     def __post_init__(self) -> None:
-        Prompt(self.template)
-        require_choice("margin_reward.reward_model.form", self.form, FORMS)
-        require_number("margin_reward.reward_model.max_length", self.max_length, low=8)
-        require_number("margin_reward.reward_model.batch_size", self.batch_size, low=1)
+        require_choice(f"{KEY}.form", self.form, FORMS)
+        require(
+            self.template.count(PLACEHOLDER) == 1,
+            f"the template must hold {PLACEHOLDER} once, got {self.template!r} (config key {KEY}.template)",
+        )
+        require(
+            self.system is None or self.chat or self.form == "turns",
+            f"a system line needs the chat template: chat=true or form=turns (config key {KEY}.system)",
+        )
+        require_number(f"{KEY}.max_length", self.max_length, low=8)
+        require_number(f"{KEY}.batch_size", self.batch_size, low=1)
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's score.
@@ -40,36 +55,41 @@ class RewardModel:
         Raises:
             UserError: the model cannot be loaded, or a summary leaves no room for its document.
         """
-        from summpo.models.scorers import load_reward_model
+        from summpo.models.scorers import Text, load_reward_model
 
-        scorer = load_reward_model(self._folder(), completions.device)
-        prompt = Prompt(self.template, chat=self.form == "chat")
-        if self.form == "pair":
-            sequences = scorer.as_pairs(completions.documents, completions.texts, self.max_length)
-        else:
-            sequences = scorer.as_continuations(completions.documents, completions.texts, prompt, self.max_length)
-        return scorer.scores(sequences, self.batch_size)
+        scorer = load_reward_model(self._folder(), completions.device, self.max_length)
+        prompt = Prompt(self.template, self.chat or self.form == "turns", self.system)
+        count = len(completions.texts)
+        ids, prompts = completions.ids or ["?"] * count, completions.prompts or [None] * count
+        texts = [Text(*each) for each in zip(ids, completions.documents, prompts, completions.texts, strict=True)]
+        read = {
+            "continuation": lambda text: scorer.continuation(text, prompt),
+            "turns": lambda text: scorer.turns(text, prompt),
+            "pair": scorer.pair,
+        }[self.form]
+        return scorer.scores([read(text) for text in texts], self.batch_size)
 
-    def check(self) -> None:
-        """What the path names on this disk is a sequence classifier with one output."""
+    def check(self, key: str) -> None:
+        """What the path names on this disk is a sequence classifier with one output, and reads so many tokens."""
         from summpo.models.scorers import check_reward_model
         from summpo.models.sources import check_paths
 
-        folder = check_paths(Model(path=self.path), "margin_reward.reward_model")
-        if folder is not None:
-            check_reward_model(folder, "margin_reward.reward_model.path")
+        folder = Path(self.path).expanduser()
+        if folder.is_dir():
+            check_reward_model(folder, self.max_length, key)
+        check_paths(Model(path=self.path), key)
 
     def fingerprint(self, cache_dir: Path | None) -> str:
-        """The model's config and weights."""
-        from summpo.models.fingerprints import fingerprint_weights
+        """The model's config and weights, and its tokenizer's files."""
+        from summpo.models.encoders import fingerprint_encoder
 
-        return fingerprint_weights(self._folder(), cache_dir)
+        return fingerprint_encoder(self._folder(), cache_dir)
 
     def _folder(self) -> Path:
-        """The model's folder; fetched where the path is a Hub id."""
+        """The model's folder, checked; fetched where the path is a Hub id."""
         from summpo.models.scorers import check_reward_model
         from summpo.models.sources import fetched
 
-        folder = fetched(Model(path=self.path), "margin_reward.reward_model")
-        check_reward_model(folder, "margin_reward.reward_model.path")
+        folder = fetched(Model(path=self.path), KEY)
+        check_reward_model(folder, self.max_length, KEY)
         return folder

@@ -126,16 +126,24 @@ def load_entailment(folder: Path, key: str, device: str) -> Entailment:
     Raises:
         UserError: as `entailment_label`, and where its files cannot be loaded or some weights are missing.
     """
+    return Entailment(*load_classifier(folder, device), label=entailment_label(folder, key))
+
+
+def load_classifier(folder: Path, device: str) -> tuple[Any, Any]:
+    """The sequence classifier in a folder and its tokenizer: float32, eval mode, on a device, ready to pad.
+
+    Raises:
+        UserError: its files cannot be loaded, some weights are missing, or there is nothing to pad with.
+    """
     from transformers import AutoModelForSequenceClassification
 
-    label = entailment_label(folder, key)
     model, tokenizer = _load(AutoModelForSequenceClassification, folder, device)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     require(tokenizer.pad_token_id is not None, f"the tokenizer in {folder} has neither padding nor an end of sequence")
-    return Entailment(model, tokenizer, label)
+    return model, tokenizer
 
 
 def load_embeddings(folder: Path, device: str) -> Embeddings:
@@ -169,7 +177,7 @@ def entailment_label(folder: Path, key: str) -> int:
         UserError: there is no readable config.json, it is no sequence classifier's, or not exactly one of its labels
             is an entailment.
     """
-    config = _config(folder, key)
+    config = model_config(folder, key)
     names = config.get("architectures")
     names = [str(name) for name in names] if isinstance(names, list) else []
     require(
@@ -198,7 +206,7 @@ def check_room(folder: Path, limit: int, path_key: str, limit_key: str) -> None:
     Raises:
         UserError: naming both numbers.
     """
-    positions = _config(folder, path_key).get("max_position_embeddings")
+    positions = model_config(folder, path_key).get("max_position_embeddings")
     if isinstance(positions, int):
         most = (positions - _SPECIAL) // 2
         name = limit_key.rpartition(".")[2]
@@ -259,7 +267,12 @@ def _load(kind: Any, folder: Path, device: str) -> tuple[Any, Any]:
     return model.to(device).eval(), tokenizer
 
 
-def _config(folder: Path, key: str) -> dict[str, Any]:
+def model_config(folder: Path, key: str) -> dict[str, Any]:
+    """What config.json of a model's folder says.
+
+    Raises:
+        UserError: naming the file and the config `key`.
+    """
     file = folder / "config.json"
     require(file.is_file(), f"{folder} is no model's folder: there is no config.json in it (config key {key})")
     try:

@@ -2,107 +2,180 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from summpo.errors import require
-from summpo.models.folders import architectures
-from summpo.models.loading import loading, quiet, require_every_weight
+from summpo.errors import UserError, require
+from summpo.models.encoders import load_classifier, model_config
+from summpo.models.folders import ADAPTER_CONFIG
 from summpo.prompts import Prompt
-from summpo.rows import SummaryRow
-from summpo.tokens import Limits, prompt_tokens, text_tokens
+from summpo.tokens import cut_to_fit, text_to_prompt, text_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+Encoded = dict[str, list[int]]
+"""What a tokenizer makes of a text: input_ids, and token_type_ids where it has them."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is scored: a summary, and the document or the ready prompt that it belongs to."""
+
+    id: str
+    document: str
+    prompt: str | None
+    summary: str
+
 
 @dataclass(frozen=True)
 class Scorer:
-    """A loaded reward model and its tokenizer."""
+    """A loaded reward model, its tokenizer, and how many tokens it reads."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    max_length: int
 
-    def as_continuations(
-        self, documents: Sequence[str], texts: Sequence[str], prompt: Prompt, max_length: int
-    ) -> list[list[int]]:
-        """The ids of each prompt, its text and EOS: what objective=reward_model trains on.
+    def continuation(self, text: Text, prompt: Prompt) -> Encoded:
+        """Prompt, summary and EOS: what objective=reward_model trains on.
 
         Raises:
-            UserError: a text leaves no room for its document.
+            UserError: the summary leaves no room for its document, or the tokenizer has no EOS.
         """
-        eos, limits = self.tokenizer.eos_token_id, Limits(max_length=max_length)
-        where = f"{self.model.name_or_path}"
-        require(eos is not None, f"{where} has no end of sequence token: it reads pairs of texts (form=pair)")
-        sequences = []
-        for document, ids in zip(documents, text_tokens(texts, self.tokenizer), strict=True):
-            row = SummaryRow(f"for the reward model {where}", document, "")
-            prompt_ids, _ = prompt_tokens(row, self.tokenizer, prompt, limits, len(ids) + 1)
-            sequences.append([*prompt_ids, *ids, eos])
-        return sequences
+        eos = self.tokenizer.eos_token_id
+        require(
+            eos is not None,
+            f"the tokenizer of {self.model.name_or_path} has no end of sequence: such a model reads pairs of texts "
+            "(config key margin_reward.reward_model.form)",
+        )
+        (summary,) = text_tokens([text.summary], self.tokenizer)
 
-    def as_pairs(self, documents: Sequence[str], texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """The ids of each document and its text as the tokenizer joins two texts; the document is cut to fit."""
-        encoded: Any = self.tokenizer(list(documents), list(texts), truncation="only_first", max_length=max_length)
-        return encoded["input_ids"]
+        def ids(document: str) -> list[int]:
+            whole = prompt.render(prompt.around(document) if text.prompt is None else text.prompt, self.tokenizer)
+            outside = document if text.prompt is None else text.prompt
+            return [*text_to_prompt(whole, outside, self.tokenizer, prompt.chat), *summary, int(eos)]  # type: ignore[arg-type]
 
-    def scores(self, sequences: Sequence[Sequence[int]], batch_size: int) -> list[float]:
-        """The model's number for each sequence of ids, float32. Those of like length share a batch."""
+        return {"input_ids": self._fitted(text, ids)}
+
+    def turns(self, text: Text, prompt: Prompt) -> Encoded:
+        """The chat template's turns: the prompt is the user's, the summary the assistant's.
+
+        Raises:
+            UserError: the summary leaves no room for its document, or the tokenizer has no chat template.
+        """
+        require(
+            self.tokenizer.chat_template is not None,
+            f"the tokenizer of {self.model.name_or_path} has no chat template "
+            "(config key margin_reward.reward_model.form)",
+        )
+        system = [{"role": "system", "content": prompt.system}] if prompt.system is not None else []
+
+        def ids(document: str) -> list[int]:
+            user = prompt.around(document) if text.prompt is None else text.prompt
+            turns = [*system, {"role": "user", "content": user}, {"role": "assistant", "content": text.summary}]
+            whole = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+            return list(self.tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
+
+        return {"input_ids": self._fitted(text, ids)}
+
+    def pair(self, text: Text) -> Encoded:
+        """Document and summary as the tokenizer joins two texts.
+
+        Raises:
+            UserError: the summary leaves no room for its document.
+        """
+
+        document = text.document if text.prompt is None else text.prompt
+        around = len(text_tokens([text.summary], self.tokenizer)[0]) + self.tokenizer.num_special_tokens_to_add(
+            pair=True
+        )
+        if around >= self.max_length:
+            raise self._no_room(text, around)
+        encoded = self.tokenizer(
+            document, text.summary, truncation="only_first", max_length=self.max_length, split_special_tokens=True
+        )
+        return {name: list(encoded[name]) for name in ("input_ids", "token_type_ids") if name in encoded}  # type: ignore[arg-type]
+
+    def scores(self, sequences: Sequence[Encoded], batch_size: int) -> list[float]:
+        """The model's number for each sequence, float32. Those of like length share a batch."""
         import torch
 
-        pad_id, device = int(self.model.config.pad_token_id), self.model.device  # type: ignore[arg-type]
-        order = sorted(range(len(sequences)), key=lambda index: -len(sequences[index]))
+        padding = {"input_ids": int(self.model.config.pad_token_id), "token_type_ids": 0}  # type: ignore[arg-type]
+        lengths = [len(sequence["input_ids"]) for sequence in sequences]
+        order = sorted(range(len(sequences)), key=lambda index: -lengths[index])
         found = [0.0] * len(sequences)
         with torch.inference_mode():
             for first in range(0, len(order), batch_size):
                 chunk = order[first : first + batch_size]
-                width = len(sequences[chunk[0]])
-                ids = torch.tensor([[*sequences[i], *[pad_id] * (width - len(sequences[i]))] for i in chunk])
-                lengths = torch.tensor([len(sequences[i]) for i in chunk])
-                mask = (torch.arange(width) < lengths.unsqueeze(1)).long()
-                logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+                width = lengths[chunk[0]]
+                inputs = {
+                    name: torch.tensor([[*sequences[i][name], *[fill] * (width - lengths[i])] for i in chunk])
+                    for name, fill in padding.items()
+                    if name in sequences[chunk[0]]
+                }
+                own = torch.tensor([lengths[i] for i in chunk]).unsqueeze(1)
+                inputs["attention_mask"] = (torch.arange(width) < own).long()
+                on_device = {name: value.to(self.model.device) for name, value in inputs.items()}
+                logits = self.model(**on_device).logits
                 for index, value in zip(chunk, logits.squeeze(1).float().tolist(), strict=True):
                     found[index] = value
         return found
 
+    def _fitted(self, text: Text, ids: Callable[[str], list[int]]) -> list[int]:
+        """The ids of a text whose document's end is cut until all fit; a ready prompt is never cut."""
+        whole = ids(text.document)
+        if len(whole) <= self.max_length:
+            return whole
+        cut = None
+        if text.prompt is None:
+            cut = cut_to_fit(text.document, ids, self.max_length, len(whole), self.tokenizer)
+        if cut is None:
+            raise self._no_room(text, len(whole))
+        return cut
 
-def check_reward_model(folder: Path, key: str) -> None:
-    """Checks that a model folder is a sequence classifier with one output, by its config alone.
+    def _no_room(self, text: Text, length: int) -> UserError:
+        return UserError(
+            f"row {text.id}: the reward model would read {length} tokens, and there is no document to cut to "
+            f"{self.max_length} (config key margin_reward.reward_model.max_length)"
+        )
+
+
+def check_reward_model(folder: Path, max_length: int, key: str) -> None:
+    """Checks that a model folder is a sequence classifier with one output and so many positions, by its config alone.
 
     Raises:
-        UserError: naming the folder and the config `key`.
+        UserError: naming the folder and the config key under `key`.
     """
-    names = list(map(str, architectures(folder)))
+    require(
+        not (folder / ADAPTER_CONFIG).is_file(),
+        f"{folder} is an adapter: `summpo merge` makes a reward model's folder of it (config key {key}.path)",
+    )
+    config = model_config(folder, f"{key}.path")
+    found = config.get("architectures")
+    names = [str(name) for name in found] if isinstance(found, list) else []
     require(
         any(name.endswith("ForSequenceClassification") for name in names),
-        f"{folder} is no sequence classifier, but {', '.join(names) or 'of no named kind'} (config key {key})",
+        f"{folder} is no sequence classifier, but {', '.join(names) or 'of no named kind'} (config key {key}.path)",
     )
-    outputs = len(json.loads((folder / "config.json").read_text("utf-8")).get("id2label") or (0, 1))
-    require(outputs == 1, f"a reward model has one output, and {folder} has {outputs} (config key {key})")
+    labels = config.get("id2label")
+    outputs = len(labels) if isinstance(labels, dict) else 2  # transformers' own default, which it does not write down
+    require(outputs == 1, f"a reward model has one output, and {folder} has {outputs} (config key {key}.path)")
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int):
+        unused = 2 if "roberta" in str(config.get("model_type")) else 0
+        require(
+            max_length <= positions - unused,
+            f"max_length must be at most {positions - unused}, the positions of {folder}, got {max_length} "
+            f"(config key {key}.max_length)",
+        )
 
 
-def load_reward_model(folder: Path, device: str) -> Scorer:
+def load_reward_model(folder: Path, device: str, max_length: int) -> Scorer:
     """The model in float32 and eval mode on a device, and its tokenizer.
 
     Raises:
         UserError: its files cannot be loaded, or some weights are missing.
     """
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    with loading(f"the weights in {folder}"), quiet():
-        loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
-        )
-    model, report = loaded
-    require_every_weight(report, str(folder))
-    with loading(f"the tokenizer in {folder}"), quiet():
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
-    return Scorer(model.to(device).eval(), tokenizer)
+    return Scorer(*load_classifier(folder, device), max_length)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
-from summpo.inspection import Inspection, LongerBy, LongerChosen, Reward, Tendency, interval
+from summpo.inspection import Inspection
+from summpo.inspection.lengths import LongerBy, LongerChosen
+from summpo.inspection.statistics import Tendency, interval
+from summpo.inspection.weights import Reward
 
 WIDTH = 100
 NAME_WIDTH = 18

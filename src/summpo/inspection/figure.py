@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from summpo.evaluation.figure import BEATEN, FAINT, FRONT, INK, QUIET
-from summpo.evaluation.inspection_table import counted, shown_sources
-from summpo.inspection import Bucket, Inspection, LongerChosen, interval
+from summpo.inspection import Inspection
+from summpo.inspection.lengths import Bucket, LongerChosen
+from summpo.inspection.statistics import interval
+from summpo.inspection.table import counted, shown_sources
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

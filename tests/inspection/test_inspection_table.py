@@ -1,0 +1,34 @@
+"""The text of an inspection: nothing odd breaks a line."""
+
+from itertools import pairwise
+
+import pytest
+
+from inspected import CASES, inspection
+from summpo.inspection import Inspection
+from summpo.inspection.lengths import LongerBy, LongerChosen
+from summpo.inspection.table import lines, shown_sources
+
+
+@pytest.mark.parametrize("found", CASES)
+def test_no_line_is_wider_than_100(found: Inspection) -> None:
+    text = lines(found)
+    assert all(len(line) <= 100 and "\n" not in line for line in text)
+    assert text[0] and text[-1] and not any(not a and not b for a, b in pairwise(text))
+
+
+def test_says_what_it_means() -> None:
+    text = "\n".join(lines(inspection(rewards=("length", "coverage"))))
+    assert "under one w, length weighs 10 times what coverage does" in text
+    assert "documents in train and validation: 1 of 1 document (100.0%)" in text
+    assert "not to be used at any length: identical pair 1" in text
+
+
+def test_sources_beyond_the_first_are_one() -> None:
+    def by(longer: int) -> LongerBy:
+        return LongerBy(LongerChosen(10, longer, 10 - longer, 0), LongerChosen(10, 10 - longer, longer, 0))
+
+    found = shown_sources({name: by(n) for n, name in enumerate("abcde")}, 3)
+    assert list(found) == ["a", "b", "3 others"]
+    assert found["3 others"].tokens == LongerChosen(30, 2 + 3 + 4, 21, 0)
+    assert list(shown_sources({name: by(1) for name in "abc"}, 3)) == ["a", "b", "c"]
