@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from summpo.commands import main
 from summpo.compose import compose_config
 from summpo.errors import UserError
+from summpo.freeze import essence_of
 from summpo.frozen_models import FrozenModels
 from summpo.margin_rewards import Completions
+from summpo.margin_rewards.implicit import Implicit
 from summpo.margin_rewards.reward_model import RewardModel
 from summpo.models import Model
 from summpo.models.merge import merge
 from summpo.run import train
 from tiny import tiny_llama
+from tiny_nli import tiny_nli
 from train_runs import metrics_of, run, small, summary_of, write_splits
 
 TEMPLATE = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
@@ -168,6 +173,74 @@ class TestItsScoreAsAMargin:
         one, other = reward.rewards(Completions(documents, texts, lambda texts: [1] * len(texts)))
         assert one == pytest.approx(other, abs=1e-5) and math.isfinite(one)
 
+    def test_a_pair_of_texts_is_read_as_plain_transformers_reads_it(self, tmp_path: Path) -> None:
+        """Token types and all; a document over max_length is cut, a summary over it named."""
+        folder = tiny_nli(tmp_path / "bert", labels=("score",))
+        file = folder / "tokenizer_config.json"
+        names = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
+        file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | names), "utf-8")
+        model, tokenizer = (
+            AutoModelForSequenceClassification.from_pretrained(folder),
+            AutoTokenizer.from_pretrained(folder),
+        )
+        documents, texts = (
+            ["the cat sat on the mat .", "a dog barked loudly " * 30],
+            ["a cat sat .", "a dog ran away !"],
+        )
+        reward = RewardModel(str(folder), form="pair", max_length=64)
+        reward.check("margin_reward.reward_model")
+        found = reward.rewards(Completions(documents, texts, lambda texts: [1] * len(texts)))
+        for document, text, score in zip(documents, texts, found, strict=True):
+            encoded = tokenizer(document, text, truncation="only_first", max_length=64, return_tensors="pt")
+            assert encoded["token_type_ids"].sum() > 0
+            with torch.no_grad():
+                assert score == pytest.approx(float(model(**encoded).logits[0, 0]), abs=1e-5)
+        with pytest.raises(UserError, match="row r: the reward model would read"):
+            reward.rewards(Completions(["a dog"], ["a cat " * 40], lambda texts: [1], ids=["r"]))
+        with pytest.raises(UserError, match="max_length must be at most 64, the positions of"):
+            RewardModel(str(folder), form="pair").check("margin_reward.reward_model")
+
+    def test_turns_are_the_chat_templates_own(self, trial: Trial) -> None:
+        path = trial.reward_model / "merged"
+        model, tokenizer = AutoModelForSequenceClassification.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+        turns = [{"role": "user", "content": "About the cat"}, {"role": "assistant", "content": "It sat."}]
+        ids = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)["input_ids"]
+        reward = RewardModel(str(path), form="turns", template="About {document}", max_length=512)
+        (found,) = reward.rewards(Completions(["the cat"], ["It sat."], lambda texts: [1]))
+        with torch.no_grad():
+            assert found == pytest.approx(float(model(torch.tensor([ids])).logits[0, 0]), abs=1e-5)
+
+    def test_a_ready_prompt_is_read_as_it_is(self, trial: Trial) -> None:
+        """As training reads it: no template around it."""
+        path = trial.reward_model / "merged"
+        model, tokenizer = AutoModelForSequenceClassification.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+        prompt = "Human: what of the cat? Assistant:"
+        reward = RewardModel(str(path), max_length=512)
+        (found,) = reward.rewards(Completions(["the cat"], [" It sat."], lambda texts: [1], prompts=[prompt]))
+        ids = [*tokenizer(prompt)["input_ids"], *tokenizer(" It sat.")["input_ids"], tokenizer.eos_token_id]
+        with torch.no_grad():
+            assert found == pytest.approx(float(model(torch.tensor([ids])).logits[0, 0]), abs=1e-5)
+
+    def test_its_column_knows_its_tokenizer_and_not_where_it_lies(self, trial: Trial, tmp_path: Path) -> None:
+        first, second = tmp_path / "one", tmp_path / "two"
+        for copy in (first, second):
+            shutil.copytree(trial.reward_model / "merged", copy)
+        keys = [
+            RewardModel(str(path), batch_size=n, max_length=512).fingerprint(None)
+            for path, n in ((first, 1), (second, 2))
+        ]
+        settings = [
+            essence_of(RewardModel(str(path), batch_size=n, max_length=512)) for path, n in ((first, 1), (second, 2))
+        ]
+        assert keys[0] == keys[1] and settings[0] == settings[1]
+        file = second / "tokenizer_config.json"
+        file.write_text(file.read_text("utf-8").replace("<|im_end|>", "<|im_start|>"), "utf-8")
+        assert RewardModel(str(second), max_length=512).fingerprint(None) != keys[0]
+        (second / "chat_template.jinja").write_text("{{ messages[0].content }}", "utf-8")
+        changed = RewardModel(str(second), max_length=512).fingerprint(None)
+        (second / "chat_template.jinja").write_text("{{ messages[1].content }}", "utf-8")
+        assert RewardModel(str(second), max_length=512).fingerprint(None) != changed
+
     def test_two_outputs_are_refused_at_the_door(self, trial: Trial, tmp_path: Path) -> None:
         """By its config alone: the weights are not read."""
         AutoModelForSequenceClassification.from_pretrained(trial.model, num_labels=2).save_pretrained(tmp_path / "two")
@@ -228,6 +301,22 @@ class TestAnotherAdaptersImplicitReward:
         trained(tmp_path / "run", [*settings, *chosen])
         said = [line for line in capsys.readouterr().out.splitlines() if "reference log-probs of 8 rows" in line]
         assert [line.rpartition(" rows ")[2] for line in said] == ["computed and stored"] * 2 + ["read from the cache"]
+
+    def test_an_evaluation_refuses_before_it_writes_a_summary(self, trial: Trial, tmp_path: Path) -> None:
+        other = tiny_llama(tmp_path / "other", ["Quite another text.", "From which another vocabulary is learnt."])
+        adapter = trial.adapter / "adapter"
+        common = [f"model.path={other}", "dataset=jsonl", f"dataset.path={trial.data}", "split=validation"]
+        chosen = ["margin_reward=implicit", f"margin_reward.implicit.adapter={adapter}", "w=1"]
+        out = tmp_path / "out"
+        more = ["tokens.max_length=512", "generation.max_new_tokens=4", f"cache_dir={trial.cache}", f"output_dir={out}"]
+        assert main(["evaluate", *common, *chosen, *more]) == 2
+        assert not list(out.glob("*"))
+
+    def test_a_reward_models_adapter_has_none(self, trial: Trial) -> None:
+        with pytest.raises(
+            UserError, match=r"is a reward model's, which has no log-probs.*margin_reward.safer.adapter"
+        ):
+            Implicit(str(trial.reward_model / "adapter")).check("margin_reward.safer")
 
     def test_an_adapter_of_another_base_is_refused_before_anything_is_loaded(
         self, trial: Trial, tmp_path: Path

@@ -125,6 +125,20 @@ def test_generate_evaluate_and_report(road: Path, capsys: pytest.CaptureFixture[
     assert "data:image/png;base64" in (road / "report" / "front.html").read_text("utf-8")
 
 
+def test_w_of_an_evaluation_weighs_the_runs_own_margin(road: Path, tmp_path: Path) -> None:
+    """The run's weight follows w, so that another w is another judgement of the same pairs."""
+    source = ["dataset=jsonl", f"dataset.path={road / 'pairs'}", "split=validation", "generation.max_new_tokens=4"]
+    accuracies = {}
+    for w in ("0", "50"):
+        out = tmp_path / w
+        where = [f"run={road / 'modpo' / 'w=0.1'}", f"cache_dir={road / 'cache'}", f"output_dir={out}"]
+        assert main(["evaluate", *where, *source, f"w={w}"]) == 0
+        evaluation = json.loads((out / "evaluation.json").read_text("utf-8"))
+        assert evaluation["config"]["margin_reward"]["length"]["weight"] == float(w)
+        accuracies[w] = (evaluation["preference_accuracy"], evaluation["preference_accuracy_with_margin"])
+    assert accuracies["0"][0] == accuracies["0"][1] == accuracies["50"][0] != accuracies["50"][1]
+
+
 def test_an_evaluation_is_done_only_while_its_inputs_are_the_same(
     road: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

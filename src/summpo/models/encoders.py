@@ -35,6 +35,7 @@ _TOKENIZER_FILES = (
     "vocab.*",
     "merges.txt",
     "*.model",
+    "*.jinja",
 )
 
 Pair = tuple[str, str]
