@@ -130,7 +130,7 @@ PLACES = {
     "while last.ckpt is being written": ("os", "fsync", partial(is_checkpoint_half_written, ".next.ckpt.partial")),
     "between best.ckpt and last.ckpt": ("os", "replace", partial(is_last_checkpoint_of, 8)),
     "in the second epoch, two steps after a checkpoint": (*TRAINING, partial(is_batch, 21)),
-    "after the last step, while the adapter is saved": ("summpo.run", "save_adapter", always),
+    "after the last step, while the adapter is saved": ("summpo.assemble", "save_adapter", always),
 }
 
 

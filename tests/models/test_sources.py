@@ -55,7 +55,7 @@ def test_neither_there_nor_a_hub_id(path: str) -> None:
 
 def test_a_folder_without_config(folder: Path) -> None:
     (folder / "config.json").unlink()
-    assert refusal(Model(path=str(folder))) == f"the model folder {folder} holds no config.json"
+    assert refusal(Model(path=str(folder))) == f"the model folder {folder} holds no config.json (config key model.path)"
 
 
 def test_a_folder_without_weights(folder: Path) -> None:

@@ -59,7 +59,9 @@ def check_folder(folder: Path, key: str = "model") -> None:
         f"{folder} is an adapter, not a model: give its base as {key}.path and this folder as {key}.adapter, "
         f"or merge them with summpo merge (config key {key}.path)",
     )
-    require((folder / "config.json").is_file(), f"the model folder {folder} holds no config.json")
+    require(
+        (folder / "config.json").is_file(), f"the model folder {folder} holds no config.json (config key {key}.path)"
+    )
     weight_files(folder)
 
 
