@@ -149,6 +149,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["batch_size=${nope}"], ["batch_size", "'nope' not found"]),
     ([*M, "margin_reward.length.weight=${nope}"], ["margin_reward.length.weight", "'nope' not found"]),
     (["w"], ["cannot read w:"]),
+    (["-m"], ["takes options as key=value, got -m"]),
     (["w=0.1=2"], ["cannot read w=0.1=2:"]),
     (["w=[1"], ["cannot read w=[1:"]),
     (["w=0,0.1"], ["w=0,0.1"]),

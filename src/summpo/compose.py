@@ -52,6 +52,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     """
     register_schemas()
     for override in overrides:
+        require(not override.startswith("-"), f"summpo {command} takes options as key=value, got {override}")
         require_distinct(override)
     GlobalHydra.instance().clear()
     try:
