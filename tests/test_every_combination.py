@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from summpo.compose import compose_config, conf_dir
 from summpo.run import train
@@ -23,14 +21,6 @@ CHEAP = ["length", "length_budget", "compression", "coverage", "density", "rouge
 MORE = {"length_budget": ["margin_reward.length_budget.target=2"]}
 """A budget that these short summaries exceed."""
 W = 0.5
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -18,7 +19,7 @@ from summpo.compose import sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.margin_rewards import MarginReward, ModelReward
+from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
@@ -174,6 +175,20 @@ def check_margins(margins: Mapping[str, WeightedMargin]) -> None:
     for name, margin in margins.items():
         if isinstance(margin.reward, ModelReward):
             margin.reward.check(f"margin_reward.{name}")
+
+
+def check_adapters(margins: Mapping[str, WeightedMargin], base_fingerprint: str, base: str) -> None:
+    """Checks that the adapters of margin rewards stand on the base, by their files' headers: no weight is loaded.
+
+    Raises:
+        UserError: one was trained on another base.
+    """
+    from summpo.models.adapters import require_base
+
+    for name, margin in margins.items():
+        if isinstance(margin.reward, AdapterReward):
+            adapter = Path(margin.reward.adapter).expanduser()
+            require_base(adapter, base_fingerprint, base, f"margin_reward.{name}.adapter")
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from omegaconf import DictConfig
 from torch import nn
 
 from summpo.assemble import Base, Rows
-from summpo.build import TrainParts
+from summpo.build import TrainParts, check_adapters
 from summpo.errors import require
 from summpo.freeze import Context, Freezer, content_of, score_completions
 from summpo.frozen_models import FrozenModels, fingerprint_model
-from summpo.margin_rewards import AdapterReward
 from summpo.margins import margin_table, spread
 from summpo.models import Model
 from summpo.models.adapters import require_base
@@ -158,12 +157,9 @@ def check_models(parts: TrainParts, base: Base) -> None:
         UserError: an adapter was trained on another base; or the reference reads other tokens than the policy (numbers
             without meaning) or has too short a context.
     """
-    adapters = {f"margin_reward.{name}.adapter": m.reward.adapter for name, m in parts.margins.items()
-                if isinstance(m.reward, AdapterReward)}  # fmt: skip
+    check_adapters(parts.margins, base.fingerprint, parts.model.path)
     if parts.model.adapter is not None:
-        adapters["model.adapter"] = parts.model.adapter
-    for key, adapter in adapters.items():
-        require_base(Path(adapter).expanduser(), base.fingerprint, parts.model.path, key)
+        require_base(Path(parts.model.adapter).expanduser(), base.fingerprint, parts.model.path, "model.adapter")
     if not parts.needs_reference:
         return
     folder = base.folder

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import check_margins, from_target, margins_of, train_parts, writing_parts
+from summpo.build import check_adapters, check_margins, from_target, margins_of, train_parts, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
@@ -17,11 +16,7 @@ from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, on
 from summpo.errors import require
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
-from summpo.margin_rewards import AdapterReward
-from summpo.margins import WeightedMargin
-from summpo.models import Model
-from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.sources import check_paths, check_task, resolve
+from summpo.models.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.run_folder import RunFolder, write_whole
 
@@ -46,7 +41,7 @@ def run(arguments: list[str]) -> int:
         print(f"evaluate: done already with these settings, see {file}")
         return 0
     preference = preference_settings(config) if has_pairs(parts.dataset, config.split) else None
-    check_adapters(margins, parts.model, Path(config.cache_dir))
+    check_adapters(margins, str(made_from["model"]), parts.model.path)
 
     from summpo.evaluation.held_out import evaluate
 
@@ -66,22 +61,6 @@ def run(arguments: list[str]) -> int:
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
     return 0
-
-
-def check_adapters(margins: Mapping[str, WeightedMargin], model: Model, cache: Path) -> None:
-    """Checks that the adapters of margin rewards stand on the model's base, before a weight is loaded.
-
-    Raises:
-        UserError: one was trained on another base.
-    """
-    adapters = {name: m.reward.adapter for name, m in margins.items() if isinstance(m.reward, AdapterReward)}
-    if not adapters:
-        return
-    from summpo.models.adapters import require_base
-
-    weights = fingerprint_weights(resolve(model, cache), cache)
-    for name, adapter in adapters.items():
-        require_base(Path(adapter).expanduser(), weights, model.path, f"margin_reward.{name}.adapter")
 
 
 def trains_scorer(trained: DictConfig) -> bool:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
-from summpo.errors import UserError, require
+from summpo.errors import require
 from summpo.models.fingerprints import fingerprint_file, fingerprint_weights
+from summpo.models.folders import model_config
 from summpo.models.loading import loading, quiet, require_every_weight
 from summpo.tokens import text_tokens
 
@@ -266,19 +267,3 @@ def _load(kind: Any, folder: Path, device: str) -> tuple[Any, Any]:
     require(size > len(tokenizer.all_special_ids), f"the tokenizer in {folder} has no vocabulary")
     require(size <= rows, f"the tokenizer in {folder} has {size} tokens and the model beside it embeds {rows}")
     return model.to(device).eval(), tokenizer
-
-
-def model_config(folder: Path, key: str) -> dict[str, Any]:
-    """What config.json of a model's folder says.
-
-    Raises:
-        UserError: naming the file and the config `key`.
-    """
-    file = folder / "config.json"
-    require(file.is_file(), f"{folder} is no model's folder: there is no config.json in it (config key {key})")
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read: {error} (config key {key})") from None
-    require(isinstance(found, dict), f"{file} holds no JSON object (config key {key})")
-    return found

@@ -82,15 +82,26 @@ def architectures(folder: Path) -> list[str]:
     return read_json(folder / "config.json").get("architectures") or []
 
 
-def read_json(file: Path) -> dict[str, Any]:
+def model_config(folder: Path, key: str) -> dict[str, Any]:
+    """What config.json of a model's folder says.
+
+    Raises:
+        UserError: naming the file and the config `key`.
+    """
+    file = folder / "config.json"
+    require(file.is_file(), f"{folder} is no model's folder: there is no config.json in it (config key {key})")
+    return read_json(file, f" (config key {key})")
+
+
+def read_json(file: Path, where: str = "") -> dict[str, Any]:
     """A JSON object in a file.
 
     Raises:
-        UserError: naming the file.
+        UserError: naming the file, and `where` it was asked for.
     """
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from None
-    require(isinstance(found, dict), f"{file} holds no JSON object")
+        raise UserError(f"{file} cannot be read: {error}{where}") from None
+    require(isinstance(found, dict), f"{file} holds no JSON object{where}")
     return found

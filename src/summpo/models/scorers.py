@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from summpo.errors import UserError, require
-from summpo.models.encoders import load_classifier, model_config
-from summpo.models.folders import ADAPTER_CONFIG
+from summpo.models.encoders import load_classifier
+from summpo.models.folders import ADAPTER_CONFIG, model_config
 from summpo.prompts import Prompt
 from summpo.tokens import cut_to_fit, text_to_prompt, text_tokens
 
