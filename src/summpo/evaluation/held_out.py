@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -23,8 +22,6 @@ from summpo.records import Ragged, TokenRows
 from summpo.rows import SummaryRow
 from summpo.tokens import text_tokens
 from summpo.writer import Writer
-
-logging.getLogger("absl").setLevel(logging.WARNING)  # rouge-score announces its tokenizer each time
 
 
 def summarise(writer: Writer, rows: Sequence[SummaryRow]) -> tuple[list[dict[str, Any]], int]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from summpo.errors import require
-
-if TYPE_CHECKING:
-    from rouge_score.rouge_scorer import RougeScorer
+from summpo.rouge import rouge_scorer
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
 
@@ -51,7 +47,7 @@ def score_summary(
     Note: rouge-score reads the letters a-z and digits alone, so text in other scripts scores 0.
     """
     require(len(references) > 0, f"ROUGE needs at least one reference summary, the document {document[:60]!r} has none")
-    rouge = _scorer().score_multi(list(references), summary)
+    rouge = rouge_scorer(*ROUGE).score_multi(list(references), summary)
     words = len(summary.split())
     return SummaryScores(
         length_tokens=length_tokens,
@@ -110,11 +106,3 @@ def _bootstrap(
     means = np.stack([values[generator.integers(0, count, count)].mean(axis=0) for _ in range(resamples)])
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return dict(zip(METRICS, zip(low.tolist(), high.tolist(), strict=True), strict=True))
-
-
-@lru_cache(maxsize=1)
-def _scorer() -> RougeScorer:
-    # Here because it loads nltk, half a second that a configuration error need not wait for.
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(list(ROUGE), use_stemmer=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from summpo.errors import require_choice
 from summpo.margin_rewards import Completions
+from summpo.rouge import rouge_scorer
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,7 @@ class Rouge:
             MissingColumn: a document has no reference.
         """
         references = completions.needed_references("rouge")
-
-        from rouge_score.rouge_scorer import RougeScorer
-
-        scorer = RougeScorer([self.type], use_stemmer=True)
+        scorer = rouge_scorer(self.type)
         return [
             float(max(scorer.score(reference, text)[self.type].fmeasure for reference in given))
             for text, given in zip(completions.texts, references, strict=True)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rouge_score.rouge_scorer import RougeScorer
 from tqdm import tqdm
 
 from summpo.errors import require, require_choice, require_number
+from summpo.rouge import rouge_scorer
 from summpo.rows import SummaryRow
 from summpo.run_folder import whole_lines, write_whole
 from summpo.writer import Writer
@@ -42,7 +42,7 @@ class PairRule:
     def scores(self, references: Sequence[str], summaries: Sequence[str]) -> list[float]:
         """Each summary's quality, 0 to 1: the best over the references."""
         kind, part = RULES[self.quality]
-        scorer = RougeScorer([kind], use_stemmer=True)
+        scorer = rouge_scorer(kind)
         return [max(getattr(scorer.score(r, summary)[kind], part) for r in references) for summary in summaries]
 
     def pick(self, row: SummaryRow, summaries: Sequence[str]) -> tuple[dict[str, Any] | None, str]:
