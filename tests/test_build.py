@@ -135,6 +135,37 @@ WRONG: list[tuple[list[str], list[str]]] = [
     ([*M, "objective.w0=0"], ["w0 must be > 0, got 0 (config key objective.w0)"]),
     ([*M, "margin_reward=implicit"], ["margin_reward.implicit.adapter is required"]),
     ([*M, "margin_reward=implicit", "margin_reward.implicit.adapter=''"], ["adapter must name a folder, got ''"]),
+    (
+        [*M, "margin_reward=implicit", "margin_reward.implicit.adapter=''"],
+        ["(config key margin_reward.implicit.adapter)"],
+    ),
+    *[
+        ([*M, f"+margin_reward.mine={{_target_: summpo.margin_rewards.{target}, weight: 1}}"], [words])
+        for target, words in [
+            ("implicit.Implicit, adapter: x, beta: 0", "beta must be > 0, got 0 (config key margin_reward.mine.beta)"),
+            (
+                "implicit.Implicit, adapter: ' '",
+                "adapter must name a folder, got '' (config key margin_reward.mine.adapter)",
+            ),
+            ("length.Length, unit: lines", "got lines (config key margin_reward.mine.unit)"),
+            ("length_budget.LengthBudget, target: 0", "got 0 (config key margin_reward.mine.target)"),
+            ("rouge.Rouge, type: rouge3", "got rouge3 (config key margin_reward.mine.type)"),
+            ("score.Score, form: ratio", "got ratio (config key margin_reward.mine.form)"),
+            ("constant.Constant, value: nan", "got nan (config key margin_reward.mine.value)"),
+            ("faithfulness.Faithfulness, path: ' '", "got ' ' (config key margin_reward.mine.path)"),
+            (
+                "faithfulness.Faithfulness, window: 2",
+                "window must be >= 8, got 2 (config key margin_reward.mine.window)",
+            ),
+            ("reward_model.RewardModel, path: x, form: list", "got list (config key margin_reward.mine.form)"),
+            (
+                "reward_model.RewardModel, path: x, template: hello",
+                "got 'hello' (config key margin_reward.mine.template)",
+            ),
+            ("reward_model.RewardModel, path: x, system: hello", "form=turns (config key margin_reward.mine.system)"),
+            ("reward_model.RewardModel, path: x, max_length: 1", "got 1 (config key margin_reward.mine.max_length)"),
+        ]
+    ],
     ([*M, "margin_reward=reward_model"], ["margin_reward.reward_model.path is required"]),
     (
         [*M, "margin_reward=reward_model", "margin_reward.reward_model.path=x", "margin_reward.reward_model.form=list"],

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from summpo.compose import sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
-from summpo.errors import UserError, require, require_choice, require_number
+from summpo.errors import FieldError, UserError, require, require_choice, require_number
 from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
@@ -155,7 +155,10 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
                 if setting in child:
                     settings[setting] = OmegaConf.select(node, f"{name}.{setting}")
                     child = without(child, setting)
-        reward = from_target(child, key, (MarginReward,))
+        try:
+            reward = from_target(child, key, (MarginReward,))
+        except FieldError as error:  # a reward knows its fields, and not the name under which it was chosen
+            raise error.under(key) from None
         require("weight" in settings, f"{key}.weight is required: what a unit of the reward is worth")
         require_number(f"{key}.weight", settings["weight"])
         require_choice(f"{key}.normalize", settings.get("normalize", "none"), NORMALIZE)

@@ -12,10 +12,28 @@ class UserError(Exception):
     """Something that the user can put right: one sentence, naming the file, row or key."""
 
 
+class FieldError(UserError):
+    """A value that cannot be used, with its config key apart: who guards it may know no more than the key's end."""
+
+    def __init__(self, sentence: str, key: str) -> None:
+        super().__init__(f"{sentence} (config key {key})")
+        self.sentence, self.key = sentence, key
+
+    def under(self, prefix: str) -> "FieldError":
+        """The same of the key `prefix`.`key`."""
+        return FieldError(self.sentence, f"{prefix}.{self.key}")
+
+
 def require(holds: bool, sentence: str) -> None:
     """Raises UserError(sentence) unless `holds`."""
     if not holds:
         raise UserError(sentence)
+
+
+def require_field(key: str, holds: bool, sentence: str) -> None:
+    """Raises FieldError with the sentence and the key unless `holds`."""
+    if not holds:
+        raise FieldError(sentence, key)
 
 
 def require_number(
@@ -24,7 +42,7 @@ def require_number(
     """Guards a finite number: low <= value <= high and value > above, each bound where given.
 
     Raises:
-        UserError: e.g. "w must be >= 0, got -0.1 (config key w)".
+        FieldError: e.g. "w must be >= 0, got -0.1 (config key w)".
     """
     named = ((">=", low), (">", above), ("<=", high))
     rule = " and ".join(f"{sign} {bound:g}" for sign, bound in named if bound is not None) or "a number"
@@ -35,11 +53,11 @@ def require_number(
         or (above is not None and value <= above)
         or (high is not None and value > high)
     ):
-        raise UserError(f"{key.rsplit('.', 1)[-1]} must be {rule}, got {value} (config key {key})")
+        raise FieldError(f"{key.rsplit('.', 1)[-1]} must be {rule}, got {value}", key)
 
 
 def require_choice(key: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Guards a value that must be one of `choices`."""
     if value not in choices:
         known = ", ".join(str(choice) for choice in choices)
-        raise UserError(f"{key.rsplit('.', 1)[-1]} must be one of {known}, got {value} (config key {key})")
+        raise FieldError(f"{key.rsplit('.', 1)[-1]} must be one of {known}, got {value}", key)

@@ -41,6 +41,4 @@ def test_is_a_margin_reward_whose_unit_is_guarded() -> None:
     assert isinstance(Length(), MarginReward)
     with pytest.raises(UserError) as refusal:
         Length("lines")
-    assert str(refusal.value) == (
-        "unit must be one of tokens, words, characters, got lines (config key margin_reward.length.unit)"
-    )
+    assert str(refusal.value) == ("unit must be one of tokens, words, characters, got lines (config key unit)")

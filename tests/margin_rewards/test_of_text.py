@@ -103,7 +103,7 @@ def test_constant() -> None:
 
 
 GUARDS: list[tuple[Callable[[], object], str]] = [
-    (lambda: LengthBudget(0), "target must be > 0, got 0 (config key margin_reward.length_budget.target)"),
+    (lambda: LengthBudget(0), "target must be > 0, got 0 (config key target)"),
     (lambda: LengthBudget(5, "lines"), "unit must be one of tokens, words, characters, got lines"),
     (lambda: LengthBudget(5, shape="cubic"), "shape must be one of linear, quadratic, got cubic"),
     (lambda: Score("ratio"), "form must be one of difference, log, got ratio"),

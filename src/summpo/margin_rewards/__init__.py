@@ -91,7 +91,7 @@ class Completions:
 
 @runtime_checkable
 class MarginReward(Protocol):
-    """Config target of the group margin_reward."""
+    """Config target of the group margin_reward, under any name: its guards name its fields, and `build` the rest."""
 
     def rewards(self, completions: Completions) -> list[float]:
         """The reward of each completion.

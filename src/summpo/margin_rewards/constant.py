@@ -15,7 +15,7 @@ class Constant:
     value: float = 1.0
 
     def __post_init__(self) -> None:
-        require_number("margin_reward.constant.value", self.value)
+        require_number("value", self.value)
 
     def rewards(self, completions: Completions) -> list[float]:
         """`value` for each completion."""

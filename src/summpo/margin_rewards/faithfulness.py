@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from summpo.errors import require, require_number
+from summpo.errors import require_field, require_number
 from summpo.margin_rewards import Completions
 from summpo.models import Model
 from summpo.sentences import pieces_of, sentences_of, windows_of
@@ -46,13 +46,11 @@ class Faithfulness:
     incidental: ClassVar[tuple[str, ...]] = ("batch_size",)
 
     def __post_init__(self) -> None:
-        require(
-            isinstance(self.path, str) and bool(self.path.strip()),
-            f"path must be {EMBEDDED}, a Hub id or a folder, got {self.path!r} (config key {KEY}.path)",
-        )
+        is_named = isinstance(self.path, str) and bool(self.path.strip())
+        require_field("path", is_named, f"path must be {EMBEDDED}, a Hub id or a folder, got {self.path!r}")
         for name, value, low in (("window", self.window, 8), ("batch_size", self.batch_size, 1)):
-            require_number(f"{KEY}.{name}", value, low=low)
-            require(isinstance(value, int), f"{name} must be a whole number, got {value} (config key {KEY}.{name})")
+            require_number(name, value, low=low)
+            require_field(name, isinstance(value, int), f"{name} must be a whole number, got {value}")
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's support. The same window and sentence are compared once, whatever rows they come from.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from summpo.errors import require, require_number
+from summpo.errors import require, require_field, require_number
 from summpo.margin_rewards import Completions
 
 
@@ -26,10 +26,8 @@ class Implicit:
     incidental: ClassVar[tuple[str, ...]] = ("adapter",)
 
     def __post_init__(self) -> None:
-        require(
-            bool(self.adapter.strip()), "adapter must name a folder, got '' (config key margin_reward.implicit.adapter)"
-        )
-        require_number("margin_reward.implicit.beta", self.beta, above=0)
+        require_field("adapter", bool(self.adapter.strip()), "adapter must name a folder, got ''")
+        require_number("beta", self.beta, above=0)
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's implicit reward, in nats times beta.

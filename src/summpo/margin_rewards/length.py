@@ -19,7 +19,7 @@ class Length:
     """tokens, words (separated by white space) or characters."""
 
     def __post_init__(self) -> None:
-        require_choice("margin_reward.length.unit", self.unit, UNITS)
+        require_choice("unit", self.unit, UNITS)
 
     def rewards(self, completions: Completions) -> list[float]:
         """Minus each completion's length in `unit`."""

@@ -23,9 +23,9 @@ class LengthBudget:
     """linear or quadratic."""
 
     def __post_init__(self) -> None:
-        require_number("margin_reward.length_budget.target", self.target, above=0)
-        require_choice("margin_reward.length_budget.unit", self.unit, UNITS)
-        require_choice("margin_reward.length_budget.shape", self.shape, ("linear", "quadratic"))
+        require_number("target", self.target, above=0)
+        require_choice("unit", self.unit, UNITS)
+        require_choice("shape", self.shape, ("linear", "quadratic"))
 
     def rewards(self, completions: Completions) -> list[float]:
         """What each completion's excess costs, at most 0."""

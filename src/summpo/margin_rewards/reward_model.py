@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from summpo.errors import require, require_choice, require_number
+from summpo.errors import require_choice, require_field, require_number
 from summpo.margin_rewards import Completions
 from summpo.models import Model
 from summpo.prompts import PLACEHOLDER, Prompt
@@ -37,17 +37,13 @@ class RewardModel:
     incidental: ClassVar[tuple[str, ...]] = ("path", "batch_size")
 
     def __post_init__(self) -> None:
-        require_choice(f"{KEY}.form", self.form, FORMS)
-        require(
-            self.template.count(PLACEHOLDER) == 1,
-            f"the template must hold {PLACEHOLDER} once, got {self.template!r} (config key {KEY}.template)",
-        )
-        require(
-            self.system is None or self.chat or self.form == "turns",
-            f"a system line needs the chat template: chat=true or form=turns (config key {KEY}.system)",
-        )
-        require_number(f"{KEY}.max_length", self.max_length, low=8)
-        require_number(f"{KEY}.batch_size", self.batch_size, low=1)
+        require_choice("form", self.form, FORMS)
+        has_place = self.template.count(PLACEHOLDER) == 1
+        require_field("template", has_place, f"the template must hold {PLACEHOLDER} once, got {self.template!r}")
+        may_have_system = self.system is None or self.chat or self.form == "turns"
+        require_field("system", may_have_system, "a system line needs the chat template: chat=true or form=turns")
+        require_number("max_length", self.max_length, low=8)
+        require_number("batch_size", self.batch_size, low=1)
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's score.

@@ -17,7 +17,7 @@ class Rouge:
     """rouge1, rouge2 or rougeL."""
 
     def __post_init__(self) -> None:
-        require_choice("margin_reward.rouge.type", self.type, ("rouge1", "rouge2", "rougeL"))
+        require_choice("type", self.type, ("rouge1", "rouge2", "rougeL"))
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's ROUGE.

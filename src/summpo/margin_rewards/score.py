@@ -20,7 +20,7 @@ class Score:
     """difference, or log: log(score_chosen - score_rejected) of a pair."""
 
     def __post_init__(self) -> None:
-        require_choice("margin_reward.score.form", self.form, ("difference", "log"))
+        require_choice("form", self.form, ("difference", "log"))
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's score; for form=log the pair's margin on the chosen and 0 on the rejected completion.
