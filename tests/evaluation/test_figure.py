@@ -1,4 +1,5 @@
 import io
+import warnings
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,13 @@ def test_draws_any_number_of_runs(tmp_path: Path, write_run, count: int) -> None
 def test_draws_without_intervals(tmp_path: Path, write_run) -> None:
     run = read_run(write_run(tmp_path / "sft", objective="sft", evaluation={"intervals": {}}))
     assert draw(compare([run])[0]).startswith(b"\x89PNG")
+
+
+def test_names_in_any_letters_are_drawn_without_a_warning(tmp_path: Path, write_run) -> None:
+    runs = [
+        read_run(write_run(tmp_path / name, objective="sft", w=None, evaluation={"dataset": "摘要"}))
+        for name in ("新闻", "لغة")
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert draw(compare(runs)[0]).startswith(b"\x89PNG")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from summpo.evaluation.results import LENGTH
@@ -18,6 +21,15 @@ if TYPE_CHECKING:
 FRONT, BEATEN, INK, QUIET, FAINT = "#0b6bcb", "#8b939c", "#1d2530", "#56606b", "#d9dee4"
 
 
+@contextmanager
+def any_letters() -> Iterator[None]:
+    """A letter that matplotlib's font lacks (Chinese, say) is drawn as a box, without a warning on the screen."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from")
+        yield
+
+
+@any_letters()
 def draw(comparison: Comparison) -> bytes:
     """The picture as PNG bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from summpo.evaluation.figure import BEATEN, FAINT, FRONT, INK, QUIET
+from summpo.evaluation.figure import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
 from summpo.inspection import Inspection
 from summpo.inspection.lengths import Bucket, LongerChosen
 from summpo.inspection.statistics import interval
@@ -22,6 +22,7 @@ SOURCES = 7
 NAME = 18
 
 
+@any_letters()
 def draw(found: Inspection) -> bytes:
     """The picture as PNG bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
