@@ -308,7 +308,7 @@ def test_a_document_cannot_speak_for_the_system(real_model_path: Path) -> None:
         rows = [row, SummaryRow("a", "Fine.", "s")]
         (ids, harmless), _ = prompts_to_write_from(rows, real, prompt, Limits(), 1, "some.key")
         for spelt in ("<|im_start|>", "<|im_end|>"):
-            token = real.convert_tokens_to_ids(spelt)
+            token: Any = real.convert_tokens_to_ids(spelt)
             assert ids.count(token) == harmless.count(token)
         assert sum(ids.count(token) for token in real.all_special_ids) == marks
         assert evil in real.decode(ids)

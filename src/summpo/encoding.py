@@ -5,24 +5,27 @@ A text's ids do not depend on what else is encoded with it. Knows no rows, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from summpo.errors import require
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedTokenizerBase
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Ids = TypeVar("Ids", bound=Sized)
+"""A text's ids, as a list or an array."""
 
 AT_ONCE = 512
 """Texts to encode together: enough for all threads, few enough to hold what a tokenizer says of each token."""
 
 
-def once(compute: Callable[[list[Key]], Iterable[Value]]) -> Callable[[Sequence[Key]], list[Value]]:
+def once(compute: Callable[[Sequence[Key]], Iterable[Value]]) -> Callable[[Sequence[Key]], list[Value]]:
     """`compute` with a memory: it is given the keys that it has not met, each of them once."""
     known: dict[Key, Value] = {}
 
@@ -45,7 +48,11 @@ def text_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> lis
 
 def count_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """How many ids `text_tokens` gives each text. Each distinct one is encoded once."""
-    count = once(lambda new: map(len, text_tokens(new, tokenizer)))
+
+    def lengths(distinct: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in text_tokens(distinct, tokenizer)]
+
+    count = once(lengths)
     return [n for first in range(0, len(texts), AT_ONCE) for n in count(texts[first : first + AT_ONCE])]
 
 
@@ -96,38 +103,36 @@ class TooLong:
     """A document whose end has to be cut, for the text around it has no room for all of it."""
 
     document: str
-    ends: Sequence[int] | np.ndarray
-    """Where in the document each of its tokens ends (`token_ends`)."""
+    ends: np.ndarray
+    """int32 [token]: where in the document each of its tokens ends (`token_ends`)."""
     length: int
     """Tokens of the text with all of the document in it."""
     room: int
     """Tokens that the text may have."""
 
 
-def token_ends(documents: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    """Where in each document each of its tokens ends.
+def token_ends(documents: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[np.ndarray]:
+    """int32 [token] a document: where in it each of its tokens ends.
 
     Raises:
         UserError: the tokenizer cannot say.
     """
     require(
-        tokenizer.is_fast,
+        bool(tokenizer.is_fast),
         f"a {type(tokenizer).__name__} is no fast tokenizer and cannot say where to cut a document: "
         "set tokens.too_long=drop or give tokens.max_length more room",
     )
     encoded = tokenizer(list(documents), add_special_tokens=False, return_offsets_mapping=True)
-    return [[end for _, end in offsets] for offsets in encoded["offset_mapping"]]  # type: ignore[union-attr]
+    return [np.array([end for _, end in offsets], np.int32) for offsets in encoded["offset_mapping"]]  # type: ignore[union-attr]
 
 
-def cut_to_fit(
-    too_long: Sequence[TooLong], encode: Callable[[list[str]], Sequence[list[int]]]
-) -> list[list[int] | None]:
+def cut_to_fit(too_long: Sequence[TooLong], encode: Callable[[list[str]], Sequence[Ids]]) -> list[Ids | None]:
     """The ids of each text, its document cut until it fits; None where nothing of the document can stay.
 
     Args:
         encode: the ids of the whole texts, given the documents in them.
     """
-    cut: list[list[int] | None] = [None] * len(too_long)
+    cut: list[Ids | None] = [None] * len(too_long)
     keep = [len(one.ends) - (one.length - one.room) for one in too_long]
     while pending := [i for i, ids in enumerate(cut) if ids is None and keep[i] > 0]:
         documents = [too_long[i].document[: too_long[i].ends[keep[i] - 1]] for i in pending]

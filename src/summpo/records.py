@@ -5,7 +5,7 @@ Completions of a batch are flat: one entry a completion token (axis `token`), in
 and no metric ever sees it. In a batch of pairs the first half of the sequences is chosen, the second half rejected.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,9 @@ class Texts:
 
     def __getitem__(self, row: int | np.integer) -> str:
         return self.utf8[row].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[row] for row in range(len(self)))
 
 
 @dataclass(frozen=True)

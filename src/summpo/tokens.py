@@ -7,8 +7,9 @@ completion of a pair. EOS ends every completion. A completion is never cut. What
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,8 +92,11 @@ def tokenize(
     from summpo.records import Ragged, Texts, TokenRows
 
     eos = int(tokenizer.eos_token_id)  # type: ignore[arg-type]
-    make_prompts = _Prompts(tokenizer, prompt, limits)
-    encode = once(lambda texts: _arrays([*ids, eos] for ids in text_tokens(texts, tokenizer)))
+
+    def with_eos(texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array([*ids, eos], np.int32) for ids in text_tokens(texts, tokenizer)]
+
+    encode, make_prompts = once(with_eos), _Prompts(tokenizer, prompt, limits)
     counts: Counter[str] = Counter()
     kept: list[int] = []
     prompts: list[np.ndarray] = []
@@ -155,8 +159,8 @@ class _Prompts:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: Limits) -> None:
         self.tokenizer, self.prompt, self.limits = tokenizer, prompt, limits
-        self.whole = once(lambda texts: _arrays(self.encode(texts)))
-        self.ends = once(lambda documents: _arrays(token_ends(documents, tokenizer)))
+        self.whole = once(self._encode)
+        self.ends = once(partial(token_ends, tokenizer=tokenizer))
 
     def __call__(
         self, rows: Sequence[SummaryRow] | Sequence[PairRow], reserved: Sequence[int]
@@ -170,24 +174,25 @@ class _Prompts:
             TooLong(rows[i].document, own, len(whole[i]), self.limits.max_length - reserved[i])
             for i, own in zip(over, ends, strict=True)
         ]
-        cut = cut_to_fit(too_long, lambda documents: self.encode([(document, False) for document in documents]))
+        cut = cut_to_fit(too_long, lambda documents: self._encode([(document, False) for document in documents]))
         shorter = dict(zip(over, cut, strict=True))
         return [
             self._fate(row, ids, total, shorter.get(i))
             for i, (row, ids, total) in enumerate(zip(rows, whole, totals, strict=True))
         ]
 
-    def encode(self, sources: Sequence[tuple[str, bool]]) -> list[list[int]]:
+    def _encode(self, sources: Sequence[tuple[str, bool]]) -> list[np.ndarray]:
         """The ids of the prompts around documents, or (True) of ready ones, in full length."""
         users = [text if is_ready else self.prompt.around(text) for text, is_ready in sources]
         rendered = [self.prompt.render(user, self.tokenizer) for user in users]
-        return rendered_tokens(rendered, [text for text, _ in sources], self.tokenizer, self.prompt.chat)
+        ids = rendered_tokens(rendered, [text for text, _ in sources], self.tokenizer, self.prompt.chat)
+        return [np.array(own, np.int32) for own in ids]
 
     def _may_cut(self, row: SummaryRow | PairRow) -> bool:
         return self.limits.too_long == "truncate_document" and row.prompt is None
 
     def _fate(
-        self, row: SummaryRow | PairRow, ids: np.ndarray, total: int, cut: list[int] | None
+        self, row: SummaryRow | PairRow, ids: np.ndarray, total: int, cut: np.ndarray | None
     ) -> _Fitting | _Dropped:
         if not len(ids):  # nothing would stand before the completion's first token to predict it from
             sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
@@ -195,7 +200,7 @@ class _Prompts:
         if total <= self.limits.max_length:
             return _Fitting(ids, was_cut=False)
         if cut is not None:
-            return _Fitting(np.asarray(cut, np.int32), was_cut=True)
+            return _Fitting(cut, was_cut=True)
         sentence = (
             f"{place_of(row)}: prompt and completion have {total} tokens, "
             f"more than tokens.max_length={self.limits.max_length}"
@@ -221,7 +226,3 @@ def _unusable(row: SummaryRow | PairRow, limits: Limits) -> _Dropped | None:
 def place_of(row: SummaryRow | PairRow) -> str:
     """Where a row stands, for sentences about it: "pairs.jsonl, line 3 (row a)", or its id alone."""
     return f"{row.place} (row {row.id})" if row.place else f"row {row.id}"
-
-
-def _arrays(rows: Iterable[Sequence[int]]) -> Iterable[np.ndarray]:
-    return (np.asarray(row, np.int32) for row in rows)
