@@ -66,17 +66,20 @@ def test_token_ends_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:
 def test_cuts_by_hand() -> None:
     """One token a letter and 2 around the document: room for 5 leaves 3 letters; at 2 nothing of it can stay.
 
-    The last text is longer by 1 than it looks as soon as it is cut, so that it is cut twice.
+    The last text has 3 more where more than 2 letters are left: cut to 4 letters it has 9, and 3 of them go at once.
     """
 
     def encode(documents: list[str]) -> list[list[int]]:
-        return [[0, *map(ord, document), 0, *[0] * document.startswith("!")] for document in documents]
+        return [
+            [0, *map(ord, document), 0, *[0] * 3 * (document.startswith("!") and len(document) > 2)]
+            for document in documents
+        ]
 
     documents, rooms = ["abcdef", "abc", "abcd", "!bcdef"], [5, 2, 5, 6]
     too_long = [
         TooLong(text, np.arange(1, len(text) + 1), len(text) + 2, room)
         for text, room in zip(documents, rooms, strict=True)
     ]
-    shorter = encode(["abc", "abc", "!bc"])
+    shorter = encode(["abc", "abc", "!"])
     assert cut_to_fit(too_long, encode) == [shorter[0], None, shorter[1], shorter[2]]
     assert cut_to_fit([], encode) == []
