@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from summpo.batches import Plan, completion_batch, epoch_order, pad, pair_batch
 from summpo.data import TrainStream
-from summpo.records import FrozenColumns, Ragged, TokenRows
+from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
 
 PAD = 9
 plans = st.builds(
@@ -33,7 +33,7 @@ def columns_of(rows: int, sides: int = 2) -> FrozenColumns:
     completions = tuple(
         ragged([i % (3 + 2 * side) + 1 for i in range(rows)], 1000 * (side + 1)) for side in range(sides)
     )
-    tokens = TokenRows(tuple(map(str, range(rows))), ragged([i % 4 + 1 for i in range(rows)], 0), completions)
+    tokens = TokenRows(Texts.of(list(map(str, range(rows)))), ragged([i % 4 + 1 for i in range(rows)], 0), completions)
     reference = tuple(Ragged(-side.values.astype(np.float32), side.offsets) for side in completions)
     return FrozenColumns(tokens, reference, np.arange(2.0 * rows, dtype=np.float32).reshape(rows, 2))
 

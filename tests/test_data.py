@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from summpo.batches import Plan, completion_batch
 from summpo.data import ColumnData, TrainStream, ValidationBatches
-from summpo.records import FrozenColumns, Ragged, TokenRows
+from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
 
 
 def columns(rows: int) -> FrozenColumns:
     """Rows named by their number: prompts of 2 tokens, completions of 1 to 5."""
     tokens = TokenRows(
-        tuple(str(row) for row in range(rows)),
+        Texts.of([str(row) for row in range(rows)]),
         Ragged.from_rows([[1, 2]] * rows, np.int32),
         (Ragged.from_rows([[3] * (1 + row % 5) for row in range(rows)], np.int32),),
     )

@@ -24,7 +24,7 @@ from summpo.margin_rewards.score import Score
 from summpo.models import Model
 from summpo.models.loading import load_base, load_tokenizer
 from summpo.prompts import Prompt
-from summpo.records import Ragged, TokenRows
+from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import PairRow, SummaryRow
 from summpo.tokens import Limits, Tokenized, tokenize
 
@@ -74,7 +74,7 @@ def freezer(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> Freezer:
 
 def same_rows(one: TokenRows, other: TokenRows) -> bool:
     columns = zip((one.prompts, *one.completions), (other.prompts, *other.completions), strict=True)
-    return one.ids == other.ids and all(
+    return list(one.ids) == list(other.ids) and all(
         np.array_equal(a.values, b.values) and np.array_equal(a.offsets, b.offsets) for a, b in columns
     )
 
@@ -93,6 +93,15 @@ class TestTokens:
             assert tokenized.kept.tolist() == computed.kept.tolist()
             assert tokenized.counts == computed.counts
             assert f"tokens of {len(rows)} rows {said}" in capsys.readouterr().out
+
+    def test_ids_lie_on_disk_and_a_long_one_costs_no_more_than_itself(self, freezer: Freezer) -> None:
+        ids = ["a", "😀" * 5000, "é\0"]
+        rows = [replace(ROWS[0], id=row_id) for row_id in ids]
+        found = freezer.tokens(rows, Prompt(), LIMITS)[0].rows.ids
+        assert list(found) == ids
+        assert isinstance(found.utf8.values, np.memmap)
+        (file,) = freezer.store.root.glob("tokens/*/ids.npy")
+        assert file.stat().st_size < 1 + 4 * 5000 + 3 + 200
 
     def test_their_key_changes_with_all_that_they_depend_on(self, freezer: Freezer) -> None:
         other = Freezer(freezer.store, freezer.tokenizer, "tokenizer-2")
@@ -121,7 +130,7 @@ class TestMargins:
     def test_are_those_of_the_kept_rows(self, freezer: Freezer) -> None:
         """Recomputed one text at a time: chosen and rejected, by reward."""
         tokenized, _ = freezer.tokens(ROWS, Prompt(), LIMITS)
-        assert tokenized.rows.ids == ("a", "b", "c", "d")
+        assert list(tokenized.rows.ids) == ["a", "b", "c", "d"]
         rewards: dict[str, MarginReward] = {"coverage": Coverage(), "length": Length(), "words": Length("words")}
         margins = freezer.margins([ROWS[i] for i in tokenized.kept], rewards)
         assert {values.dtype for values in margins.values()} == {np.dtype(np.float32)}
@@ -218,7 +227,7 @@ class TestScoring:
         self, model: PreTrainedModel, rows: TokenRows
     ) -> None:
         turned = TokenRows(
-            rows.ids[::-1],
+            Texts.of(list(rows.ids)[::-1]),
             Ragged.from_rows([rows.prompts[i] for i in range(len(rows))][::-1], np.int32),
             tuple(Ragged.from_rows([side[i] for i in range(len(rows))][::-1], np.int32) for side in rows.completions),
         )

@@ -21,7 +21,7 @@ from summpo.module import BadLoss, PreferenceModule, SFTModule
 from summpo.objectives.modpo import MODPO
 from summpo.objectives.sft import SFT
 from summpo.optimizers import AdamW
-from summpo.records import FrozenColumns, PairBatch, Ragged, TokenRows
+from summpo.records import FrozenColumns, PairBatch, Ragged, Texts, TokenRows
 
 PLAN = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=5)
 
@@ -40,7 +40,7 @@ def ragged(*rows: list[float], dtype: type = np.int32) -> Ragged:
 def pairs() -> PairBatch:
     """Two pairs with two margin rewards; the reference gives each token a log-prob of -5."""
     chosen, rejected = ragged([7, 8, 1], [9, 1]), ragged([10, 1], [11, 12, 13, 1])
-    rows = TokenRows(("a", "b"), ragged([5, 6], [5, 6, 7]), (chosen, rejected))
+    rows = TokenRows(Texts.of(["a", "b"]), ragged([5, 6], [5, 6, 7]), (chosen, rejected))
     reference = tuple(ragged(*([-5.0] * n for n in side.lengths), dtype=np.float32) for side in (chosen, rejected))
     margins = np.asarray([[-1.0, 300.5], [2.0, 0.0]], np.float32)
     return pair_batch(FrozenColumns(rows, reference, margins), np.arange(2), np.ones(2), pad_id=1)
@@ -118,7 +118,7 @@ def in_one_process(module: Any) -> list[tuple[str, float]]:
 
 
 def completions(share: list[float]) -> Any:
-    rows = TokenRows(("a", "b", "c"), ragged([5], [5, 6], [7]), (ragged([8, 1], [9, 10, 11, 1], [1]),))
+    rows = TokenRows(Texts.of(["a", "b", "c"]), ragged([5], [5, 6], [7]), (ragged([8, 1], [9, 10, 11, 1], [1]),))
     frozen = FrozenColumns(rows, None, np.zeros((3, 0), np.float32))
     return completion_batch(frozen, np.arange(3), np.asarray(share), pad_id=1)
 

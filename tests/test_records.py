@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.records import Batch, LogProbs, PairBatch, Ragged
+from summpo.records import Batch, LogProbs, PairBatch, Ragged, Texts
 
 rows_of_ids = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=6), max_size=8)
 
@@ -22,6 +22,18 @@ def test_ragged_gives_its_rows_back(rows: list[list[int]]) -> None:
     assert [ragged[i].tolist() for i in range(len(rows))] == rows
     assert ragged.lengths.tolist() == [len(row) for row in rows]
     assert (ragged.values.dtype, ragged.offsets.dtype) == (np.int32, np.int64)
+
+
+@given(st.lists(st.text(max_size=6)))
+def test_texts_give_their_texts_back(texts: list[str]) -> None:
+    assert list(Texts.of(texts)) == texts
+    assert len(Texts.of(texts)) == len(texts)
+
+
+def test_a_long_text_costs_no_more_than_itself() -> None:
+    texts = Texts.of(["a", "😀" * 1000, "", "b\0"])
+    assert texts.utf8.values.nbytes == 1 + 4000 + 0 + 2
+    assert (texts[np.int64(1)], texts[3]) == ("😀" * 1000, "b\0")
 
 
 def test_log_probs_by_hand() -> None:

@@ -21,13 +21,14 @@ from tqdm import tqdm
 
 from summpo.batches import pad
 from summpo.columns import Arrays, ColumnStore, fingerprint
+from summpo.encoding import count_tokens
 from summpo.errors import UserError, require
 from summpo.log_probs import completion_log_probs
 from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward
 from summpo.prompts import Prompt
-from summpo.records import Batch, Ragged, TokenRows
+from summpo.records import Batch, Ragged, Texts, TokenRows
 from summpo.rows import PairRow, SummaryRow
-from summpo.tokens import Limits, Tokenized, completions_of, text_tokens, tokenize
+from summpo.tokens import Limits, Tokenized, completions_of, tokenize
 
 if TYPE_CHECKING:
     from torch import nn
@@ -152,7 +153,7 @@ class Freezer:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text alone: no special tokens, no EOS."""
-        return [len(ids) for ids in text_tokens(texts, self.tokenizer)]
+        return count_tokens(texts, self.tokenizer)
 
 
 def essence_of(reward: MarginReward) -> dict[str, Any]:
@@ -233,8 +234,10 @@ def score_completions(
 
 
 def _tokens_to_arrays(tokenized: Tokenized) -> Arrays:
+    ids = tokenized.rows.ids.utf8
     arrays: Arrays = {
-        "ids": np.asarray(tokenized.rows.ids, np.str_),
+        "ids": ids.values,
+        "id_offsets": ids.offsets,
         "kept": tokenized.kept,
         "count_names": np.asarray(list(tokenized.counts), np.str_),
         "counts": np.asarray(list(tokenized.counts.values()), np.int64),
@@ -249,7 +252,7 @@ def _tokens_to_arrays(tokenized: Tokenized) -> Arrays:
 def _tokens_from_arrays(arrays: Arrays) -> Tokenized:
     sides = sum(name.startswith("completion_offsets") for name in arrays)
     rows = TokenRows(
-        tuple(str(row_id) for row_id in arrays["ids"]),
+        Texts(Ragged(arrays["ids"], arrays["id_offsets"])),
         Ragged(arrays["prompts"], arrays["prompt_offsets"]),
         tuple(Ragged(arrays[f"completions{i}"], arrays[f"completion_offsets{i}"]) for i in range(sides)),
     )

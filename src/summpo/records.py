@@ -5,6 +5,7 @@ Completions of a batch are flat: one entry a completion token (axis `token`), in
 and no metric ever sees it. In a batch of pairs the first half of the sequences is chosen, the second half rejected.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,10 +45,31 @@ class Ragged:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Texts in one flat array of UTF-8, which may lie on disk; each is decoded when it is asked for."""
+
+    utf8: Ragged
+    """uint8."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Texts":
+        return cls(Ragged.from_rows([np.frombuffer(text.encode(), np.uint8) for text in texts], np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.utf8)
+
+    def __getitem__(self, row: int | np.integer) -> str:
+        return self.utf8[row].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[row] for row in range(len(self)))
+
+
+@dataclass(frozen=True)
 class TokenRows:
     """Prompts with one completion each (SFT) or two (chosen, rejected), as token ids."""
 
-    ids: tuple[str, ...]
+    ids: Texts
     prompts: Ragged
     completions: tuple[Ragged, ...]
     """One or two columns, int32. EOS is the last token of every completion."""

@@ -7,12 +7,14 @@ completion of a pair. EOS ends every completion. A completion is never cut. What
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from summpo.encoding import AT_ONCE, TooLong, cut_to_fit, once, rendered_tokens, text_tokens, token_ends
 from summpo.errors import UserError, require_choice, require_number
 from summpo.prompts import Prompt
 from summpo.rows import PairRow, SummaryRow
@@ -54,13 +56,21 @@ class Tokenized:
     """Rows by what happened to them: kept, truncated_document (among the kept), dropped_<reason>."""
 
 
-class _Dropped(UserError):
+@dataclass(frozen=True)
+class _Fitting:
+    """A prompt that leaves room for its row's completions."""
+
+    ids: np.ndarray
+    was_cut: bool
+
+
+@dataclass(frozen=True)
+class _Dropped:
     """Why a row does not become a token row; who makes a prompt and cannot drop its row has the sentence."""
 
-    def __init__(self, reason: str, sentence: str, policy: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-        self.policy = policy
+    reason: str
+    sentence: str
+    policy: str
 
 
 def completions_of(row: SummaryRow | PairRow) -> tuple[str, ...]:
@@ -73,138 +83,48 @@ def tokenize(
 ) -> Tokenized:
     """Token rows of text rows, in their order.
 
-    Raises:
-        UserError: a row breaks a limit whose policy is `error`; names the row and what is wrong with it.
-    """
-    from summpo.records import Ragged, TokenRows
+    Each distinct prompt and each distinct completion is encoded once, those of `AT_ONCE` rows together, and its ids are
+    held to the end, 4 bytes each. A document that is cut is encoded anew for each row.
 
+    Raises:
+        UserError: a row breaks a limit whose policy is `error`; names the first one and what is wrong with it.
+    """
+    from summpo.records import Ragged, Texts, TokenRows
+
+    eos = int(tokenizer.eos_token_id)  # type: ignore[arg-type]
+
+    def with_eos(texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array([*ids, eos], np.int32) for ids in text_tokens(texts, tokenizer)]
+
+    encode, make_prompts = once(with_eos), _Prompts(tokenizer, prompt, limits)
     counts: Counter[str] = Counter()
     kept: list[int] = []
-    prompts: list[list[int]] = []
-    completions: list[tuple[list[int], ...]] = []
-    for index, row in enumerate(rows):
-        try:
-            ids = completion_tokens(row, tokenizer, limits)
-            prompt_ids, was_cut = prompt_tokens(row, tokenizer, prompt, limits, max(map(len, ids)))
-        except _Dropped as drop:
-            if drop.policy == "error":
-                raise UserError(str(drop)) from None
-            counts[f"dropped_{drop.reason}"] += 1
-            continue
-        counts["truncated_document"] += was_cut
-        kept.append(index)
-        prompts.append(prompt_ids)
-        completions.append(ids)
+    prompts: list[np.ndarray] = []
+    completions: list[tuple[np.ndarray, ...]] = []
+    for first in range(0, len(rows), AT_ONCE):
+        some = rows[first : first + AT_ONCE]
+        sides = [encode(texts) for texts in zip(*map(completions_of, some), strict=True)]
+        ids_of_rows = list(zip(*sides, strict=True))
+        fates = make_prompts(some, [max(map(len, ids)) for ids in ids_of_rows])
+        for index, (row, ids, made) in enumerate(zip(some, ids_of_rows, fates, strict=True), first):
+            fate = _unusable(row, limits) or made
+            if isinstance(fate, _Dropped):
+                if fate.policy == "error":
+                    raise UserError(fate.sentence)
+                counts[f"dropped_{fate.reason}"] += 1
+                continue
+            counts["truncated_document"] += fate.was_cut
+            kept.append(index)
+            prompts.append(fate.ids)
+            completions.append(ids)
     counts["kept"] = len(kept)
     columns = zip(*completions, strict=True) if completions else ()
     token_rows = TokenRows(
-        tuple(rows[index].id for index in kept),
+        Texts.of([rows[index].id for index in kept]),
         Ragged.from_rows(prompts, np.int32),
         tuple(Ragged.from_rows(list(column), np.int32) for column in columns),
     )
     return Tokenized(token_rows, np.asarray(kept, np.int64), {name: n for name, n in sorted(counts.items()) if n})
-
-
-def text_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    """The ids of each text alone: no special tokens, no EOS, and where the text spells one (<|im_end|>) it is text."""
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)
-    return [list(ids) for ids in encoded["input_ids"]]  # type: ignore[arg-type]
-
-
-def place_of(row: SummaryRow | PairRow) -> str:
-    """Where a row stands, for sentences about it: "pairs.jsonl, line 3 (row a)", or its id alone."""
-    return f"{row.place} (row {row.id})" if row.place else f"row {row.id}"
-
-
-def completion_tokens(
-    row: SummaryRow | PairRow, tokenizer: PreTrainedTokenizerBase, limits: Limits
-) -> tuple[list[int], ...]:
-    """Each completion's ids with EOS at the end."""
-    texts = completions_of(row)
-    for column, text in zip(("chosen", "rejected") if len(texts) == 2 else ("summary",), texts, strict=True):
-        if not text.strip():
-            sentence = f"{place_of(row)}: column {column} is empty (tokens.empty=drop drops it)"
-            raise _Dropped("empty_completion", sentence, limits.empty)
-    if len(texts) == 2 and texts[0].strip() == texts[1].strip():
-        sentence = f"{place_of(row)}: chosen and rejected are the same text (tokens.identical=drop drops it)"
-        raise _Dropped("identical_pair", sentence, limits.identical)
-    eos = int(tokenizer.eos_token_id)  # type: ignore[arg-type]
-    return tuple([*ids, eos] for ids in text_tokens(texts, tokenizer))
-
-
-def text_to_prompt(text: str, outside: str, tokenizer: PreTrainedTokenizerBase, is_chat: bool) -> list[int]:
-    """The ids of a rendered prompt, in which what came from outside (the document) cannot speak for the system.
-
-    A special token that the document spells (<|im_end|>) stays text, while those of the template around it are real.
-    EOS, which some tokenizers put behind every text, is the completion's to write.
-    """
-
-    def encode(part: str, special: bool) -> list[int]:
-        return list(tokenizer(part, add_special_tokens=special)["input_ids"])  # type: ignore[arg-type]
-
-    start = text.find(outside.strip())
-    spelt = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special and str(token) in outside]
-    if spelt and start >= 0:
-        end = start + len(outside.strip())
-        ids = (
-            encode(text[:start], not is_chat) + text_tokens([text[start:end]], tokenizer)[0] + encode(text[end:], False)
-        )
-    else:
-        ids = encode(text, not is_chat)
-    ends_in_eos = bool(ids) and ids[-1] == tokenizer.eos_token_id and not is_chat
-    return ids[:-1] if ends_in_eos and not text.endswith(str(tokenizer.eos_token)) else ids
-
-
-def prompt_tokens(
-    row: SummaryRow | PairRow, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: Limits, reserved: int
-) -> tuple[list[int], bool]:
-    """The prompt's ids, and whether the document was cut to leave `reserved` tokens for the longest completion."""
-
-    def encode(document: str) -> list[int]:
-        return text_to_prompt(prompt.render(prompt.around(document), tokenizer), document, tokenizer, prompt.chat)
-
-    room = limits.max_length - reserved
-    if row.prompt is not None:
-        ids = text_to_prompt(prompt.render(row.prompt, tokenizer), row.prompt, tokenizer, prompt.chat)
-    else:
-        ids = encode(row.document)
-    if not ids:  # nothing would stand before the completion's first token to predict it from
-        sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
-        raise _Dropped("empty_prompt", sentence, limits.empty)
-    if len(ids) <= room:
-        return ids, False
-    sentence = (
-        f"{place_of(row)}: prompt and completion have {len(ids) + reserved} tokens, "
-        f"more than tokens.max_length={limits.max_length}"
-    )
-    if limits.too_long != "truncate_document" or row.prompt is not None:
-        raise _Dropped("too_long", sentence, "error" if limits.too_long == "error" else "drop")
-    cut = cut_to_fit(row.document, encode, room, len(ids), tokenizer)
-    if cut is None:
-        raise _Dropped("no_room_for_document", f"{sentence} and no room for its document", "drop")
-    return cut, True
-
-
-def cut_to_fit(
-    document: str, encode: Callable[[str], list[int]], room: int, length: int, tokenizer: PreTrainedTokenizerBase
-) -> list[int] | None:
-    """The ids of a text around a document whose end is cut until they fit `room`; None where none of it can stay.
-
-    Args:
-        encode: the ids of the whole text, given the document in it.
-        length: how many they are with the document uncut, more than `room`.
-    """
-    encoded = tokenizer(document, add_special_tokens=False, return_offsets_mapping=True)
-    ends = [end for _, end in encoded["offset_mapping"]]  # type: ignore[union-attr]
-    keep = len(ends) - (length - room)
-    while keep > 0:
-        ids = encode(document[: ends[keep - 1]])
-        if len(ids) <= room:
-            return ids
-        keep -= max(1, len(ids) - room)
-    return None
 
 
 def prompts_to_write_from(
@@ -220,9 +140,89 @@ def prompts_to_write_from(
     Raises:
         UserError: there is no room for a document; names the row and `key`, the config key of max_new_tokens.
     """
-    cut = replace(limits, too_long="truncate_document")
-    try:
-        made = [prompt_tokens(row, tokenizer, prompt, cut, max_new_tokens) for row in rows]
-    except UserError as error:
-        raise UserError(f"{error}; {max_new_tokens} of them are kept for the summary (config key {key})") from None
-    return [ids for ids, _ in made], sum(was_cut for _, was_cut in made)
+    make_prompts = _Prompts(tokenizer, prompt, replace(limits, too_long="truncate_document"))
+    prompts: list[list[int]] = []
+    was_cut = 0
+    for first in range(0, len(rows), AT_ONCE):
+        some = rows[first : first + AT_ONCE]
+        for fate in make_prompts(some, [max_new_tokens] * len(some)):
+            if isinstance(fate, _Dropped):
+                kept = f"{max_new_tokens} of them are kept for the summary (config key {key})"
+                raise UserError(f"{fate.sentence}; {kept}")
+            prompts.append(fate.ids.tolist())
+            was_cut += fate.was_cut
+    return prompts, was_cut
+
+
+class _Prompts:
+    """Makes the prompts of rows; remembers the ids of each distinct one, and where to cut each document."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: Limits) -> None:
+        self.tokenizer, self.prompt, self.limits = tokenizer, prompt, limits
+        self.whole = once(self._encode)
+        self.ends = once(partial(token_ends, tokenizer=tokenizer))
+
+    def __call__(
+        self, rows: Sequence[SummaryRow] | Sequence[PairRow], reserved: Sequence[int]
+    ) -> list[_Fitting | _Dropped]:
+        """Each row's prompt that leaves its longest completion so many tokens, or why there is none."""
+        whole = self.whole([(row.document, False) if row.prompt is None else (row.prompt, True) for row in rows])
+        totals = [len(ids) + tokens for ids, tokens in zip(whole, reserved, strict=True)]
+        over = [i for i, row in enumerate(rows) if totals[i] > self.limits.max_length and self._may_cut(row)]
+        ends = self.ends([rows[i].document for i in over])
+        too_long = [
+            TooLong(rows[i].document, own, len(whole[i]), self.limits.max_length - reserved[i])
+            for i, own in zip(over, ends, strict=True)
+        ]
+        cut = cut_to_fit(too_long, lambda documents: self._encode([(document, False) for document in documents]))
+        shorter = dict(zip(over, cut, strict=True))
+        return [
+            self._fate(row, ids, total, shorter.get(i))
+            for i, (row, ids, total) in enumerate(zip(rows, whole, totals, strict=True))
+        ]
+
+    def _encode(self, sources: Sequence[tuple[str, bool]]) -> list[np.ndarray]:
+        """The ids of the prompts around documents, or (True) of ready ones, in full length."""
+        users = [text if is_ready else self.prompt.around(text) for text, is_ready in sources]
+        rendered = [self.prompt.render(user, self.tokenizer) for user in users]
+        ids = rendered_tokens(rendered, [text for text, _ in sources], self.tokenizer, self.prompt.chat)
+        return [np.array(own, np.int32) for own in ids]
+
+    def _may_cut(self, row: SummaryRow | PairRow) -> bool:
+        return self.limits.too_long == "truncate_document" and row.prompt is None
+
+    def _fate(
+        self, row: SummaryRow | PairRow, ids: np.ndarray, total: int, cut: np.ndarray | None
+    ) -> _Fitting | _Dropped:
+        if not len(ids):  # nothing would stand before the completion's first token to predict it from
+            sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
+            return _Dropped("empty_prompt", sentence, self.limits.empty)
+        if total <= self.limits.max_length:
+            return _Fitting(ids, was_cut=False)
+        if cut is not None:
+            return _Fitting(cut, was_cut=True)
+        sentence = (
+            f"{place_of(row)}: prompt and completion have {total} tokens, "
+            f"more than tokens.max_length={self.limits.max_length}"
+        )
+        if self._may_cut(row):
+            return _Dropped("no_room_for_document", f"{sentence} and no room for its document", "drop")
+        return _Dropped("too_long", sentence, "error" if self.limits.too_long == "error" else "drop")
+
+
+def _unusable(row: SummaryRow | PairRow, limits: Limits) -> _Dropped | None:
+    """What is wrong with a row's completions at any length."""
+    texts = completions_of(row)
+    for column, text in zip(("chosen", "rejected") if len(texts) == 2 else ("summary",), texts, strict=True):
+        if not text.strip():
+            sentence = f"{place_of(row)}: column {column} is empty (tokens.empty=drop drops it)"
+            return _Dropped("empty_completion", sentence, limits.empty)
+    if len(texts) == 2 and texts[0].strip() == texts[1].strip():
+        sentence = f"{place_of(row)}: chosen and rejected are the same text (tokens.identical=drop drops it)"
+        return _Dropped("identical_pair", sentence, limits.identical)
+    return None
+
+
+def place_of(row: SummaryRow | PairRow) -> str:
+    """Where a row stands, for sentences about it: "pairs.jsonl, line 3 (row a)", or its id alone."""
+    return f"{row.place} (row {row.id})" if row.place else f"row {row.id}"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
+from summpo.encoding import text_tokens
 from summpo.inspection.lengths import (
     Lengths,
     LongerChosen,
@@ -21,7 +22,7 @@ from summpo.inspection.lengths import (
 )
 from summpo.models.loading import load_tokenizer
 from summpo.prompts import Prompt
-from summpo.tokens import Limits, text_tokens, tokenize
+from summpo.tokens import Limits, tokenize
 
 counts = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=40)
 

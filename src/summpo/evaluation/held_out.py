@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from summpo.encoding import count_tokens, text_tokens
 from summpo.errors import require
 from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
 from summpo.freeze import score_completions
 from summpo.frozen_models import FrozenModels
 from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.models import Model
-from summpo.records import Ragged, TokenRows
+from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import SummaryRow
-from summpo.tokens import text_tokens
 from summpo.writer import Writer
 
 
@@ -73,7 +73,7 @@ def margin_means(
     completions = Completions(
         documents=[s["document"] for s in samples],
         texts=[s["summary"] for s in samples],
-        count_tokens=lambda texts: [len(ids) for ids in text_tokens(texts, writer.tokenizer)],
+        count_tokens=lambda texts: count_tokens(texts, writer.tokenizer),
         ids=[s["id"] for s in samples],
         references=[tuple(s["references"]) for s in samples],
         log_ratios=log_ratios,
@@ -105,7 +105,7 @@ def sample_log_ratios(
         ids = text_tokens([s["summary"] for s in samples], writer.tokenizer)
         completions = [[*own, *[ends] * sample["ended"]] for own, sample in zip(ids, samples, strict=True)]
         columns = [Ragged.from_rows(ids, np.int32) for ids in (list(map(list, prompts)), completions)]
-        rows = TokenRows(tuple(s["id"] for s in samples), columns[0], (columns[1],))
+        rows = TokenRows(Texts.of([s["id"] for s in samples]), columns[0], (columns[1],))
         with models.on(replace(base, adapter=adapter), writer.model.device) as frozen:
             pad_id = int(writer.tokenizer.pad_token_id)  # type: ignore[arg-type]
             (scored,) = score_completions(

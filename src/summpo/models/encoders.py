@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
+from summpo.encoding import count_tokens
 from summpo.errors import require
 from summpo.models.fingerprints import fingerprint_file, fingerprint_weights
 from summpo.models.folders import model_config
 from summpo.models.loading import loading, quiet, require_every_weight
-from summpo.tokens import text_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -230,7 +230,7 @@ def fingerprint_encoder(folder: Path, cache_dir: Path | None) -> str:
 def token_counts(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Tokens of each text alone, however long: no special tokens."""
     with quiet():
-        return [len(ids) for ids in text_tokens(texts, tokenizer)]
+        return count_tokens(texts, tokenizer)
 
 
 def _sizes(texts: Any, tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from summpo.encoding import TooLong, cut_to_fit, rendered_tokens, text_tokens, token_ends
 from summpo.errors import UserError, require
 from summpo.models.encoders import load_classifier
 from summpo.models.folders import ADAPTER_CONFIG, model_config
 from summpo.prompts import Prompt
-from summpo.tokens import cut_to_fit, text_to_prompt, text_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,7 +55,8 @@ class Scorer:
         def ids(document: str) -> list[int]:
             whole = prompt.render(prompt.around(document) if text.prompt is None else text.prompt, self.tokenizer)
             outside = document if text.prompt is None else text.prompt
-            return [*text_to_prompt(whole, outside, self.tokenizer, prompt.chat), *summary, int(eos)]  # type: ignore[arg-type]
+            (start,) = rendered_tokens([whole], [outside], self.tokenizer, prompt.chat)
+            return [*start, *summary, int(eos)]  # type: ignore[arg-type]
 
         return {"input_ids": self._fitted(text, ids)}
 
@@ -130,7 +131,9 @@ class Scorer:
             return whole
         cut = None
         if text.prompt is None:
-            cut = cut_to_fit(text.document, ids, self.max_length, len(whole), self.tokenizer)
+            (ends,) = token_ends([text.document], self.tokenizer)
+            too_long = TooLong(text.document, ends, len(whole), self.max_length)
+            (cut,) = cut_to_fit([too_long], lambda documents: [ids(document) for document in documents])
         if cut is None:
             raise self._no_room(text, len(whole))
         return cut
