@@ -81,13 +81,11 @@ class Shared:
         from peft import PeftModel
         from torch import equal
 
-        is_lent = (
-            isinstance(policy, PeftModel) and self._lent is not None and self._lent[0]() is policy.get_base_model()
-        )
-        if not is_lent:
+        if self._lent is None or not isinstance(policy, PeftModel) or self._lent[0]() is not policy.get_base_model():
             return
         (_, made_from, buffers), self._lent = self._lent, None
-        base, now = take_off(policy).eval(), dict(policy.get_base_model().named_buffers())
+        base = take_off(policy).eval()
+        now = dict(base.named_buffers())
         is_same = buffers.keys() == now.keys() and all(equal(now[name], buffers[name]) for name in now)
         if is_same and not any(weight.requires_grad for weight in base.parameters()):
             self._base = (made_from, base)
