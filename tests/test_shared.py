@@ -101,6 +101,8 @@ def test_a_point_of_a_sweep_is_the_run_in_a_process_of_its_own(settings: list[st
     "changes",
     [
         {"w": 0.1, "objective": "modpo"},
+        {"w": 0.1, "objective": "modpo", "margin_reward__length__unit": "words"},
+        {"w": 0.1, "objective": "modpo", "margin_reward": "[length,coverage]"},
         {"seed": 3},
         {"lora__r": 2},
         {"model__dtype": "bfloat16"},
@@ -134,6 +136,19 @@ def test_a_run_that_goes_on_from_an_adapter(settings: list[str], tmp_path: Path)
                 (adapter / name).write_bytes(data)
         made = trained(settings, tmp_path / f"{seed}", shared, model__adapter=adapter, seed=seed)
         assert made == trained(settings, tmp_path / f"alone{seed}", model__adapter=adapter, seed=seed)
+
+
+def test_an_adapter_that_is_a_margin_may_be_another_by_now(settings: list[str], tmp_path: Path) -> None:
+    shared, adapter = Shared(), tmp_path / "margin" / "adapter"
+    adapter.mkdir(parents=True)
+    changes = {"objective": "modpo", "w": 1, "margin_reward": "implicit", "margin_reward__implicit__adapter": adapter}
+    for seed in (1, 2):
+        trained(settings, tmp_path / f"made{seed}", seed=seed)
+        for name, data in files_of(tmp_path / f"made{seed}" / "adapter").items():
+            (adapter / name).write_bytes(data)
+        made = trained(settings, tmp_path / f"{seed}", shared, **changes)
+        assert made == trained(settings, tmp_path / f"alone{seed}", **changes)
+    assert left_by(tmp_path / "1")["summary"] != left_by(tmp_path / "2")["summary"]
 
 
 def test_all_weights_train_on_a_base_of_their_own(settings: list[str], tmp_path: Path, loads: list[Path]) -> None:

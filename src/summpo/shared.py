@@ -45,13 +45,12 @@ class Shared:
             lies_in: files and folders that hold the thing itself; another is made where they have changed.
         """
         kept = self._kept.pop(name, None)
-        if kept is not None and kept[0] == made_from and kept[2] == [on_disk(path) for path in lies_in(kept[1])]:
-            thing = kept[1]
-        else:
-            del kept  # before another is made
+        if kept is None or kept[0] != made_from or kept[2] != [on_disk(path) for path in lies_in(kept[1])]:
+            kept = None  # let go of before another is made
             thing = make()
-        self._kept[name] = (made_from, thing, [on_disk(path) for path in lies_in(thing)])
-        return thing
+            kept = (made_from, thing, [on_disk(path) for path in lies_in(thing)])
+        self._kept[name] = kept
+        return kept[1]
 
     def take_base(self, folder: Path, model: Model) -> PreTrainedModel:
         """The base that a run gave back, where it is this one and its files are as they were; else loaded anew.
