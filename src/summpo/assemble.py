@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -14,7 +15,7 @@ from summpo.build import TrainParts
 from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
-from summpo.models.fingerprints import fingerprint_weights
+from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, check_context
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
@@ -22,16 +23,18 @@ from summpo.models.saving import save_full
 from summpo.models.sources import base_name, resolve
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
+from summpo.shared import Shared, on_disk
 
 Rows = Sequence[SummaryRow] | Sequence[PairRow]
 
 
 @dataclass(frozen=True)
 class Base:
-    """The model's folder on this disk, its tokenizer, what the store knows it by, and the store."""
+    """The model's folder on this disk, its tokenizer, what the store knows them by, and the store."""
 
     folder: Path
     tokenizer: PreTrainedTokenizerBase
+    tokenizer_fingerprint: str
     fingerprint: str
     store: ColumnStore
     cache: Path
@@ -41,13 +44,20 @@ class Base:
         return int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
 
 
-def load_base(parts: TrainParts, cache: Path) -> Base:
+def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
-    folder = resolve(parts.model, cache)
+    folder, may_run_code = resolve(parts.model, cache), parts.model.trust_remote_code
     check_context(folder, parts.limits.max_length)
+
+    def load() -> tuple[PreTrainedTokenizerBase, str]:
+        tokenizer = load_tokenizer(folder, may_run_code)
+        return tokenizer, fingerprint_tokenizer(tokenizer)
+
+    tokenizer, tokenizer_fingerprint = shared.get("tokenizer", (folder, on_disk(folder), may_run_code), load)
     return Base(
         folder=folder,
-        tokenizer=load_tokenizer(folder, parts.model.trust_remote_code),
+        tokenizer=tokenizer,
+        tokenizer_fingerprint=tokenizer_fingerprint,
         fingerprint=fingerprint_weights(folder, cache),
         store=ColumnStore(cache / "columns"),
         cache=cache,
@@ -75,6 +85,23 @@ def text_rows(parts: TrainParts, split: str) -> Rows:
     return read(split)[: parts.dataset.limit]  # type: ignore[index]
 
 
+def held_out_rows(parts: TrainParts, config: DictConfig) -> Rows:
+    """The validation rows that a run asks for; none where it does not validate."""
+    return text_rows(parts, "validation")[: config.validation.rows] if config.validation.times else []
+
+
+def source_of(parts: TrainParts, split: str) -> Any:
+    """What the rows of a split are made from: the data set's settings, and its files as they are on this disk.
+
+    Equal to nothing where the rows come from elsewhere, such as the Hub.
+    """
+    settings = [getattr(parts.dataset, field.name) for field in fields(parts.dataset)]  # type: ignore[arg-type]
+    files = [on_disk(Path(text)) for text in settings if isinstance(text, str) and Path(text).expanduser().exists()]
+    path = getattr(parts.dataset, "path", None)
+    is_here = path is not None and Path(path).expanduser().exists()
+    return (parts.dataset, parts.on_pairs, split, files) if is_here else object()
+
+
 def load_plain(parts: TrainParts, base: Base) -> PreTrainedModel:
     """The base's weights without any adapter: a language model, or one under a head that scores."""
     if parts.trains_scorer:
@@ -82,10 +109,15 @@ def load_plain(parts: TrainParts, base: Base) -> PreTrainedModel:
     return load_base_model(base.folder, parts.model)
 
 
-def make_policy(parts: TrainParts, base: Base, seed: int) -> nn.Module:
+def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.Module:
     """The model that trains: on a fresh adapter, on the adapter that the run starts from, or in all its weights."""
     torch.manual_seed(seed)
-    model = load_plain(parts, base)
+    if parts.trains_scorer or not parts.trains_adapter:
+        shared.make_room()
+        model = load_plain(parts, base)
+    else:
+        model = shared.take_base(base.folder, parts.model)
+        torch.manual_seed(seed)  # whether it was loaded, which may draw, or kept
     if parts.model.adapter is not None:
         return load_adapter(model, Path(parts.model.adapter), base.fingerprint, trainable=True)
     if parts.lora is not None:
@@ -97,7 +129,7 @@ def make_policy(parts: TrainParts, base: Base, seed: int) -> nn.Module:
 def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> Path:
     """The adapter, or the whole model where all weights trained; returns its folder."""
     policy.to("cpu")
-    if parts.lora is None and parts.model.adapter is None:
+    if not parts.trains_adapter:
         save_full(policy, run.model, base.tokenizer)  # type: ignore[arg-type]
         return run.model
     name = base_name(parts.model, base.folder)  # a Hub id or a folder: what plain PEFT finds again

@@ -56,6 +56,11 @@ class TrainParts:
         return isinstance(self.objective, PairwiseObjective) and self.objective.needs_reference
 
     @property
+    def trains_adapter(self) -> bool:
+        """Whether an adapter trains, fresh or not, on a frozen base; else all weights do."""
+        return self.lora is not None or self.model.adapter is not None
+
+    @property
     def trains_scorer(self) -> bool:
         """Whether what trains is a reward model, which scores summaries and writes none."""
         return isinstance(self.objective, ScoreObjective)

@@ -7,10 +7,11 @@ policy before its first step, has to compute. Nothing here depends on w, beta, t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from summpo.build import TrainParts, check_adapters
 from summpo.errors import require
 from summpo.freeze import Context, Freezer, content_of, score_completions
 from summpo.frozen_models import FrozenModels, fingerprint_model
+from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margins import margin_table, spread
 from summpo.models import Model
 from summpo.models.adapters import require_base
@@ -31,6 +33,7 @@ from summpo.models.loading import load_tokenizer
 from summpo.models.sources import resolve
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow
+from summpo.shared import Shared
 from summpo.tokens import Tokenized
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -50,14 +53,39 @@ class TextColumns:
         """The spread of each margin reward over the pairs (`summpo.margins.spread`)."""
         return {name: spread(values) for name, values in self.rewards.items()}
 
+    def folders(self) -> list[Path]:
+        """Where the columns lie in the store."""
+        arrays = (self.tokenized.kept, *self.rewards.values())
+        return [Path(str(array.filename)).parent for array in arrays if isinstance(array, np.memmap)]
+
 
 class DataStage:
     """Makes a run's frozen columns, each read from the store where it is known."""
 
-    def __init__(self, parts: TrainParts, base: Base, config: DictConfig) -> None:
-        self.parts, self.base, self.config = parts, base, config
-        self.freezer = Freezer(base.store, base.tokenizer, fingerprint_tokenizer(base.tokenizer))
-        self.models = FrozenModels(base.cache)
+    def __init__(self, parts: TrainParts, base: Base, config: DictConfig, shared: Shared) -> None:
+        self.parts, self.base, self.config, self.shared = parts, base, config, shared
+        self.freezer = Freezer(base.store, base.tokenizer, base.tokenizer_fingerprint)
+        self.models = FrozenModels(base.cache, shared.take_base)
+
+    def of_split(self, split: str, source: Any, read: Callable[[], Rows]) -> TextColumns:
+        """What `from_text` makes of a split's rows: they are read, and let go of, only where it is not shared already.
+
+        Args:
+            source: what the rows are made from, as `assemble.source_of` tells it.
+        """
+        rewards = {name: self.essence(margin.reward) for name, margin in self.parts.margins.items()}
+        of_tokens = (self.base.tokenizer_fingerprint, self.parts.prompt, self.parts.limits)
+        made_from = (source, self.base.cache, of_tokens, rewards)
+        return self.shared.get(f"{split} columns", made_from, lambda: self.from_text(read()), TextColumns.folders)
+
+    def essence(self, reward: MarginReward) -> tuple[Any, ...]:
+        """What decides a margin reward's values beside the rows and the tokenizer."""
+        weights = reward.fingerprint(self.base.cache) if isinstance(reward, ModelReward) else None
+        return reward, weights, self.base_essence() if isinstance(reward, AdapterReward) else None
+
+    def base_essence(self) -> list[Any]:
+        """What decides log-ratios beside the adapter and the token rows."""
+        return [fingerprint_model(replace(self.parts.model, adapter=None), self.base.cache), self.precision]
 
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
@@ -82,7 +110,7 @@ class DataStage:
             sides = [one.sums() - other.sums() for one, other in zip(of_adapter, of_base, strict=True)]
             return np.stack(sides, axis=1).ravel().tolist()
 
-        depends_on = [fingerprint_model(base, self.base.cache), self.precision, content_of(tokenized.rows)]
+        depends_on = [*self.base_essence(), content_of(tokenized.rows)]
         return Context(self.base.cache, device.type, log_ratios, depends_on)
 
     def with_reference(
@@ -168,7 +196,7 @@ def check_models(parts: TrainParts, base: Base) -> None:
         check_context(folder, parts.limits.max_length)
         tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
         require(
-            fingerprint_tokenizer(tokenizer) == fingerprint_tokenizer(base.tokenizer),
+            fingerprint_tokenizer(tokenizer) == base.tokenizer_fingerprint,
             f"the reference {parts.reference.path} has another tokenizer than the model {parts.model.path} "
             "(config key reference.path)",
         )

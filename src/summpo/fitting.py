@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
@@ -201,6 +202,11 @@ def close(loggers: Sequence[Logger]) -> None:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.experiment.finish()
+
+
+def keeps_base_whole(trainer: Trainer) -> bool:
+    """Whether a fit leaves the base's layers as they were: FSDP and DeepSpeed cut them up."""
+    return isinstance(trainer.strategy, SingleDeviceStrategy)
 
 
 def elapsed(trainer: Trainer) -> float:

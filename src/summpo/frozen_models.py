@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,15 @@ from summpo.models.sources import resolve
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from transformers import PreTrainedModel
 
 
 class FrozenModels:
     """Gives a frozen model on a device, and keeps its base for the next one that stands on it."""
 
-    def __init__(self, cache: Path) -> None:
-        self.cache = cache
+    def __init__(self, cache: Path, load: Callable[[Path, Model], PreTrainedModel] = load_base) -> None:
+        """`load` gives the base in a folder."""
+        self.cache, self.load = cache, load
         self._base: Model | None = None
         self._loaded: Any = None
         self._names: dict[str, str] = {}
@@ -38,7 +40,7 @@ class FrozenModels:
         base = replace(model, adapter=None)
         if self._base != base:
             self.clear()
-            self._loaded, self._base = load_base(resolve(base, self.cache), base).to(device), base  # type: ignore[arg-type]
+            self._loaded, self._base = self.load(resolve(base, self.cache), base).to(device), base  # type: ignore[arg-type]
         if model.adapter is not None:
             self._put_on(model.adapter)
             yield self._loaded

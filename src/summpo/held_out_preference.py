@@ -21,6 +21,7 @@ from summpo.margins import SCALING
 from summpo.models.adapters import load_adapter
 from summpo.module import pair_values, row_seeds
 from summpo.run_folder import RunFolder
+from summpo.shared import Shared
 
 LENGTH_BUCKETS = (-20, -5, 6, 21)
 """Where the buckets of chosen less rejected tokens begin: shorter by far, shorter, alike (-5 to 5), longer, by far."""
@@ -38,8 +39,9 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
         `pairs`, and `preference_by_length`, as `by_length_difference` gives it; empty where the split has no pairs.
     """
     run, parts = RunFolder(folder), train_parts(config)
-    base = load_base(parts, Path(config.cache_dir))
-    stage = DataStage(parts, base, config)
+    shared = Shared()
+    base = load_base(parts, Path(config.cache_dir), shared)
+    stage = DataStage(parts, base, config, shared)
     text = stage.from_text(text_rows(parts, split))
     if len(text.tokenized.rows) == 0:
         return {}

@@ -10,22 +10,26 @@ import torch
 from lightning.pytorch import LightningModule
 from omegaconf import DictConfig
 
-from summpo.assemble import load_base, lora_of, make_policy, save, text_rows
+from summpo.assemble import held_out_rows, load_base, lora_of, make_policy, save, source_of, text_rows
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
 from summpo.data_stage import DataStage, check_models, require_rows
-from summpo.fitting import elapsed, fit, make_data, make_module, make_trainer, sample_callback
+from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
 from summpo.run_folder import RunFolder
+from summpo.shared import Shared
 
 SPLITS = ("train", "validation")
 
 
-def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -> dict[str, Any]:
+def train(
+    config: DictConfig, folder: Path, settings_files: Mapping[str, str], shared: Shared | None = None
+) -> dict[str, Any]:
     """Trains as `config` says and leaves the run's files in `folder`; goes on where an earlier process stopped.
 
     Args:
         settings_files: what goes into .hydra/ once the run begins, text by name.
+        shared: what the runs of a sweep before this one have left for it; None for a run on its own.
 
     Returns:
         What summary.json holds.
@@ -39,13 +43,15 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
     if done is not None:
         print(run.done_already)
         return done
-    parts = train_parts(config)
-    held_out = text_rows(parts, "validation")[: config.validation.rows] if config.validation.times else []
-    rows = {"train": text_rows(parts, "train"), "validation": held_out}
-    base = load_base(parts, Path(config.cache_dir))
+    parts, shared = train_parts(config), shared or Shared()
+    asked_for = (config.validation.times > 0, config.validation.rows)
+    source = {"train": source_of(parts, "train"), "validation": (source_of(parts, "validation"), asked_for)}
+    held_out = shared.get("validation rows", source["validation"], lambda: held_out_rows(parts, config))
+    read = {"train": lambda: text_rows(parts, "train"), "validation": lambda: held_out}
+    base = load_base(parts, Path(config.cache_dir), shared)
     check_models(parts, base)
-    stage = DataStage(parts, base, config)
-    text = {split: stage.from_text(rows[split]) for split in SPLITS}
+    stage = DataStage(parts, base, config, shared)
+    text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
     require_rows(text["train"], parts.limits.max_length)
     spreads = text["train"].spreads()
     facts = {
@@ -55,10 +61,10 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
         "lora": lora_of(parts),
         "config": plain(config),
     }
-    trainer = make_trainer(config, run, sample_callback(config, run, parts, rows["validation"], base.tokenizer))
+    trainer = make_trainer(config, run, sample_callback(config, run, parts, held_out, base.tokenizer))
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
-    policy = make_policy(parts, base, config.seed)
+    policy = make_policy(parts, base, config.seed, shared)
     device = trainer.strategy.root_device
     frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
     stage.release()
@@ -69,6 +75,8 @@ def train(config: DictConfig, folder: Path, settings_files: Mapping[str, str]) -
         return {}
     metrics = keep_best(module, run)
     weights = save(module.policy, base, parts, run)
+    if keeps_base_whole(trainer):
+        shared.give_back(module.policy)
     done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
     summary = summary_of(config, parts, done) | facts
     run.write_summary(summary)

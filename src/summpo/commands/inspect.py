@@ -23,6 +23,7 @@ from summpo.compose import compose_config, plain
 from summpo.datasets import SPLITS
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.run_folder import require_writable, write_whole
+from summpo.shared import Shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,9 +90,10 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
 
     rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
-    base = load_base(parts, Path(config.cache_dir))
+    shared = Shared()
+    base = load_base(parts, Path(config.cache_dir), shared)
     check_models(parts, base)
-    stage = DataStage(parts, base, config)
+    stage = DataStage(parts, base, config, shared)
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
     pairs = [rows[index] for index in text.tokenized.kept]

@@ -29,6 +29,7 @@ from summpo.errors import UserError, require
 from summpo.models.folders import check_context
 from summpo.models.sources import check_paths, check_task
 from summpo.run_folder import RunFolder
+from summpo.shared import Shared
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
@@ -58,10 +59,15 @@ def run(arguments: list[str]) -> int:
             return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us whole; what the user sees of them is decided here
     register_schemas()
+    shared = Shared()
+
+    def task(config: DictConfig) -> None:
+        job(config, shared)
+
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:
-        hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(job)()
+        hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(sentence_of(error)) from error
     finally:
@@ -69,8 +75,8 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def job(config: DictConfig) -> None:
-    """One run, in the folder that Hydra made for it."""
+def job(config: DictConfig, shared: Shared) -> None:
+    """One run, in the folder that Hydra made for it; `shared` is the sweep's."""
     from summpo.module import BadLoss
     from summpo.run import train
 
@@ -79,7 +85,7 @@ def job(config: DictConfig) -> None:
     is_first = is_first_process()
     try:
         with folder.alone() if is_first else nullcontext(), joined_by_others(folder.path):
-            train(config, folder.path, settings_files(config))
+            train(config, folder.path, settings_files(config), shared)
     except UserError as error:
         if is_first and not has_begun:
             folder.discard()
@@ -137,7 +143,7 @@ def join(folder: Path) -> int:
     HydraConfig.instance().cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")  # type: ignore[assignment]
     config = OmegaConf.load(folder / ".hydra" / "config.yaml")
     with suppress(UserError, BadLoss), redirect_stdout(io.StringIO()):
-        train(config, folder, {})  # type: ignore[arg-type]
+        train(config, folder, {}, Shared())  # type: ignore[arg-type]
     return 0
 
 

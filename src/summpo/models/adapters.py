@@ -133,6 +133,11 @@ def load_adapter(
     return policy if trainable else policy.eval()  # pyright: ignore[reportReturnType]  (not mixed)
 
 
+def take_off(policy: PeftModel) -> PreTrainedModel:
+    """The base alone again, frozen and to the bit as it was before the adapters came; `policy` is changed in place."""
+    return policy.unload()  # type: ignore[operator]
+
+
 def save_adapter(
     policy: PeftModel, folder: Path, base: str, base_fingerprint: str, tokenizer: PreTrainedTokenizerBase
 ) -> None:
