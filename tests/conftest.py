@@ -16,6 +16,7 @@ SHAPED = [
     "summpo.log_probs",
     "summpo.metrics",
     "summpo.batches",
+    "summpo.layouts",
     "summpo.records",
     "summpo.token_weights",
 ]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from summpo.batches import Plan, completion_batch, epoch_order, pad, pair_batch
+from summpo.batches import Plan, completion_batch, epoch_order, pair_batch
 from summpo.data import TrainStream
-from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
+from summpo.layouts import pad
+from summpo.records import Batch, FrozenColumns, Padded, Ragged, Texts, TokenRows
 
-PAD = 9
+PADDED = partial(pad, pad_id=9)
 plans = st.builds(
     Plan,
     rows=st.integers(1, 40),
@@ -121,7 +123,7 @@ class TestShare:
         assume(total <= 60)
         make = completion_batch if counts_tokens else pair_batch
         streams = [
-            list(TrainStream(columns, plan, rank, total, 0, make, PAD, counts_tokens))
+            list(TrainStream(columns, plan, rank, total, 0, make, PADDED, counts_tokens))
             for rank in range(plan.world_size)
         ]
         assert {len(stream) for stream in streams} == {total}
@@ -139,47 +141,40 @@ class TestShare:
         """4 rows for 3 processes of 1: the second batch has one row, so two processes get fillers."""
         plan = Plan(rows=4, batch_size=1, world_size=3, accumulate=1, seed=0)
         shares = [
-            [batch.share.tolist() for batch in TrainStream(columns_of(4), plan, rank, 2, 0, pair_batch, PAD, False)]
+            [batch.share.tolist() for batch in TrainStream(columns_of(4), plan, rank, 2, 0, pair_batch, PADDED, False)]
             for rank in range(3)
         ]
         assert shares == [[[1.0], [3.0]], [[1.0], [0.0]], [[1.0], [0.0]]]
 
     def test_a_resumed_stream_goes_on_with_the_same_batches(self) -> None:
         plan = Plan(rows=11, batch_size=2, world_size=2, accumulate=2, seed=5)
-        whole, rest = (list(TrainStream(columns_of(11), plan, 1, 6, start, pair_batch, PAD, False)) for start in (0, 4))
+        whole, rest = (
+            list(TrainStream(columns_of(11), plan, 1, 6, start, pair_batch, PADDED, False)) for start in (0, 4)
+        )
         assert [(b.row_ids, b.share.tolist()) for b in whole[4:]] == [(b.row_ids, b.share.tolist()) for b in rest]
 
 
-class TestPadding:
-    def test_by_hand(self) -> None:
-        """Prompt 1 2 with completion 3 4 5, prompt 6 with completion 7; 9 is padding, width 5.
+def mask_of(batch: Batch) -> torch.Tensor:
+    assert isinstance(batch.layout, Padded)
+    return batch.layout.attention_mask
 
-        flat position      0 1 2 3 4 | 5 6 7 8 9
-        ids                1 2 3 4 5 | 6 7 9 9 9
-        predicted at         1 2 3   | 5            (the position before each completion token)
-        """
-        batch = pad([(np.array([1, 2]), np.array([3, 4, 5])), (np.array([6]), np.array([7]))], PAD)
-        assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5], [6, 7, 9, 9, 9]]
-        assert batch["attention_mask"].tolist() == [[True] * 5, [True, True, False, False, False]]
-        assert batch["predicted_at"].tolist() == [1, 2, 3, 5]
-        assert batch["targets"].tolist() == [3, 4, 5, 7]
-        assert batch["lengths"].tolist() == [3, 1]
 
+class TestBatches:
     @given(st.lists(st.integers(0, 19), min_size=1, max_size=6))
     def test_the_next_input_is_the_target(self, rows: list[int]) -> None:
-        batch = pair_batch(columns_of(20), np.array(rows), np.ones(len(rows)), PAD)
+        batch = pair_batch(columns_of(20), np.array(rows), np.ones(len(rows)), PADDED)
         width = batch.input_ids.shape[1]
         assert torch.equal(batch.input_ids.flatten()[batch.predicted_at + 1], batch.targets)
         sequence = torch.repeat_interleave(torch.arange(2 * len(rows)), batch.lengths)
         assert torch.equal(batch.predicted_at // width, sequence)
-        assert batch.attention_mask.sum(dim=1).max() == width, "no position that all sequences pad"
+        assert mask_of(batch).sum(dim=1).max() == width, "no position that all sequences pad"
 
     def test_a_pair_batch_by_hand(self) -> None:
         """Rows 4 and 1 of `columns_of`: chosen of both, then rejected of both.
 
         row 4: prompt 4, chosen 1004 x 2, rejected 2004 x 5;   row 1: prompt 1 1, chosen 1001 x 2, rejected 2001 x 2.
         """
-        batch = pair_batch(columns_of(6), np.array([4, 1]), np.array([0.5, 0.25]), PAD)
+        batch = pair_batch(columns_of(6), np.array([4, 1]), np.array([0.5, 0.25]), PADDED)
         assert batch.row_ids == ("4", "1")
         assert batch.input_ids.tolist() == [
             [4, 1004, 1004, 9, 9, 9],
@@ -195,11 +190,11 @@ class TestPadding:
 
     def test_a_pair_batch_without_a_reference(self) -> None:
         columns = columns_of(3)
-        batch = pair_batch(FrozenColumns(columns.rows, None, columns.margins), np.arange(3), np.ones(3), PAD)
+        batch = pair_batch(FrozenColumns(columns.rows, None, columns.margins), np.arange(3), np.ones(3), PADDED)
         assert batch.reference.tolist() == [0.0] * int(batch.lengths.sum())
 
     def test_a_completion_batch_by_hand(self) -> None:
-        batch = completion_batch(columns_of(6, sides=1), np.array([5, 0]), np.array([1.0, 0.0]), PAD)
+        batch = completion_batch(columns_of(6, sides=1), np.array([5, 0]), np.array([1.0, 0.0]), PADDED)
         assert batch.row_ids == ("5", "0")
         assert batch.input_ids.tolist() == [[5, 5, 1005, 1005, 1005], [0, 1000, 9, 9, 9]]
         assert batch.lengths.tolist() == [3, 1]
@@ -207,8 +202,8 @@ class TestPadding:
 
     def test_both_sequences_of_a_pair_begin_with_the_same_prompt(self) -> None:
         columns = columns_of(20)
-        batch = pair_batch(columns, np.arange(20), np.ones(20), PAD)
-        ends = batch.attention_mask.sum(dim=1) - batch.lengths
+        batch = pair_batch(columns, np.arange(20), np.ones(20), PADDED)
+        ends = mask_of(batch).sum(dim=1) - batch.lengths
         for row in range(20):
             prompts = [batch.input_ids[i, : ends[i]].tolist() for i in (row, 20 + row)]
             assert prompts == [columns.rows.prompts[row].tolist()] * 2

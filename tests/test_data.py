@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from summpo.batches import Plan, completion_batch
 from summpo.data import ColumnData, TrainStream, ValidationBatches
+from summpo.layouts import pad
 from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
 
 
@@ -35,12 +37,12 @@ def data(train: int, plan: Plan, epochs: int = 1, validation: int = 0, validatio
         eval_batch_size=2,
         make_batch=completion_batch,
         counts_tokens=False,
-        pad_id=0,
+        layout=partial(pad, pad_id=0),
     )
 
 
 def stream(frozen: FrozenColumns, plan: Plan, rank: int, total: int, start: int, counts_tokens: bool) -> TrainStream:
-    return TrainStream(frozen, plan, rank, total, start, completion_batch, 0, counts_tokens)
+    return TrainStream(frozen, plan, rank, total, start, completion_batch, partial(pad, pad_id=0), counts_tokens)
 
 
 @given(
@@ -87,7 +89,7 @@ def test_every_validation_row_counts_once_and_every_process_has_a_batch(rows: in
     frozen = columns(rows)
     counted: Counter[str] = Counter()
     for rank in range(world_size):
-        batches = ValidationBatches(frozen, 2, rank, world_size, completion_batch, 0)
+        batches = ValidationBatches(frozen, 2, rank, world_size, completion_batch, partial(pad, pad_id=0))
         taken = list(batches)
         assert len(taken) == len(batches) >= 1
         for batch in taken:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from summpo.columns import ColumnStore
 from summpo.errors import UserError
 from summpo.freeze import Context, Freezer, code_fingerprint, margin_values, score_completions
+from summpo.layouts import pad
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.margin_rewards.coverage import Coverage as Coverage_
 from summpo.margin_rewards.length import Length
@@ -202,7 +204,9 @@ class TestMargins:
 
 
 def scored(model: PreTrainedModel, rows: TokenRows, batch_size: int = 4) -> tuple[Ragged, ...]:
-    return score_completions(model, rows, batch_size=batch_size, pad_id=1, autocast=None, progress=False)
+    return score_completions(
+        model, rows, batch_size=batch_size, layout=partial(pad, pad_id=1), autocast=None, progress=False
+    )
 
 
 class TestScoring:

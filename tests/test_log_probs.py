@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
-from summpo.batches import pad
+from summpo.layouts import pad
 from summpo.log_probs import completion_log_probs, target_log_probs
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
-from summpo.records import Batch
+from summpo.records import Batch, Padded
 
 PAD = 1
 SEQUENCES = [
@@ -33,12 +33,18 @@ def batch_of(sequences: list[tuple[np.ndarray, np.ndarray]], extra: int = 0) -> 
     return Batch(
         row_ids=(),
         input_ids=nn.functional.pad(batch.input_ids, (0, extra), value=PAD),
-        attention_mask=nn.functional.pad(batch.attention_mask, (0, extra), value=False),
+        layout=Padded(nn.functional.pad(mask_of(batch), (0, extra), value=False)),
+        token_at=batch.token_at,
         predicted_at=batch.predicted_at // width * (width + extra) + batch.predicted_at % width,
         targets=batch.targets,
         lengths=batch.lengths,
         share=batch.share,
     )
+
+
+def mask_of(batch: Batch) -> Tensor:
+    assert isinstance(batch.layout, Padded)
+    return batch.layout.attention_mask
 
 
 def by_full_logits(model: nn.Module, prompt: np.ndarray, completion: np.ndarray) -> Tensor:

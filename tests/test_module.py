@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from summpo.batches import Plan, completion_batch, pair_batch
+from summpo.layouts import pad
 from summpo.log_probs import completion_log_probs
 from summpo.losses import margin_logit, sigmoid_link
 from summpo.models import Lora, Model
@@ -43,7 +45,7 @@ def pairs() -> PairBatch:
     rows = TokenRows(Texts.of(["a", "b"]), ragged([5, 6], [5, 6, 7]), (chosen, rejected))
     reference = tuple(ragged(*([-5.0] * n for n in side.lengths), dtype=np.float32) for side in (chosen, rejected))
     margins = np.asarray([[-1.0, 300.5], [2.0, 0.0]], np.float32)
-    return pair_batch(FrozenColumns(rows, reference, margins), np.arange(2), np.ones(2), pad_id=1)
+    return pair_batch(FrozenColumns(rows, reference, margins), np.arange(2), np.ones(2), partial(pad, pad_id=1))
 
 
 def preference(policy: nn.Module) -> PreferenceModule:
@@ -120,7 +122,7 @@ def in_one_process(module: Any) -> list[tuple[str, float]]:
 def completions(share: list[float]) -> Any:
     rows = TokenRows(Texts.of(["a", "b", "c"]), ragged([5], [5, 6], [7]), (ragged([8, 1], [9, 10, 11, 1], [1]),))
     frozen = FrozenColumns(rows, None, np.zeros((3, 0), np.float32))
-    return completion_batch(frozen, np.arange(3), np.asarray(share), pad_id=1)
+    return completion_batch(frozen, np.arange(3), np.asarray(share), partial(pad, pad_id=1))
 
 
 def test_sft_learns_the_mean_over_tokens_and_not_over_rows(policy: nn.Module) -> None:

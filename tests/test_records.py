@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.records import Batch, LogProbs, PairBatch, Ragged, Texts
+from summpo.records import Batch, LogProbs, Padded, PairBatch, PromptGroup, Ragged, SharedPrefix, Texts
 
 rows_of_ids = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=6), max_size=8)
 
@@ -61,9 +61,10 @@ def batch_of(kind: type[Batch], **more: Any) -> Batch:
     return kind(
         row_ids=("a", "b"),
         input_ids=torch.zeros(2, 2, dtype=torch.long),
-        attention_mask=torch.ones(2, 2, dtype=torch.bool),
+        layout=Padded(torch.ones(2, 2, dtype=torch.bool)),
         predicted_at=torch.tensor([0, 2]),
         targets=torch.tensor([5, 6]),
+        token_at=torch.tensor([0, 1]),
         lengths=torch.tensor([1, 1]),
         share=torch.ones(2),
         **more,
@@ -77,18 +78,28 @@ def test_a_batch_moves_with_every_tensor() -> None:
     assert moved.row_ids == batch.row_ids
     tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
     assert len(tensors) == 8
+    assert isinstance(moved.layout, Padded)
+    assert moved.layout.attention_mask.device.type == "meta"
     assert all(vars(moved)[name].device.type == "meta" for name in tensors)
     assert all(value.device.type == "cpu" for value in tensors.values())
+
+
+def test_a_shared_row_moves_with_its_positions() -> None:
+    layout = SharedPrefix(torch.tensor([[0, 1, 1]]), (PromptGroup(1, (1, 1)),))
+    moved = replace(batch_of(Batch), layout=layout).to("meta")
+    assert isinstance(moved.layout, SharedPrefix)
+    assert moved.layout.position_ids.device.type == "meta"
+    assert moved.layout.groups == layout.groups
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("input_ids", torch.zeros(4, dtype=torch.long)),
-        ("attention_mask", torch.ones(2, 3, dtype=torch.bool)),
-        ("attention_mask", torch.ones(2, 2, dtype=torch.long)),
+        ("layout", None),
+        ("token_at", torch.zeros(2)),
         ("targets", torch.zeros(3, dtype=torch.long)),
-        ("lengths", torch.ones(3, dtype=torch.long)),
+        ("lengths", torch.ones(2, 1, dtype=torch.long)),
         ("share", torch.ones(2, 1)),
         ("row_ids", ["a", "b"]),
     ],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from summpo.build import TrainParts
 from summpo.columns import ColumnStore
 from summpo.errors import require
+from summpo.layouts import Layout, pad, share_prefixes
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
-from summpo.models.folders import ADAPTER_CONFIG, check_context
+from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
 from summpo.models.saving import save_full
+from summpo.models.shared_prefix import why_not
 from summpo.models.sources import base_name, resolve
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
@@ -38,10 +41,17 @@ class Base:
     fingerprint: str
     store: ColumnStore
     cache: Path
+    shares_prefixes: bool
+    """Whether the sequences of a batch lie in one row that shares their prompts, or are padded."""
 
     @property
     def pad_id(self) -> int:
         return int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+
+    @property
+    def layout(self) -> Layout:
+        """How the sequences of a batch lie in the model's input."""
+        return share_prefixes if self.shares_prefixes else partial(pad, pad_id=self.pad_id)
 
 
 def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
@@ -61,7 +71,25 @@ def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
         fingerprint=fingerprint_weights(folder, cache),
         store=ColumnStore(cache / "columns"),
         cache=cache,
+        shares_prefixes=shares_prefixes(parts, cache),
     )
+
+
+def shares_prefixes(parts: TrainParts, cache: Path) -> bool:
+    """Whether the run's batches share their prompts; says why not where that was asked for and cannot be."""
+    if parts.batching != "shared_prefix":
+        return False
+    why = None
+    if parts.trains_scorer:
+        why = "a reward model's head looks for padding"
+    elif parts.model.attention != "sdpa":
+        why = f"model.attention={parts.model.attention} is not proven to read shared prompts"
+    for model in (parts.model, parts.reference) if parts.needs_reference else (parts.model,):
+        config = model_config(resolve(model, cache), "model.path")
+        why = why or why_not(config, parts.limits.max_length)
+    if why is not None:
+        print(f"batching: padded, for {why}")
+    return why is None
 
 
 def lora_of(parts: TrainParts) -> dict[str, Any] | None:

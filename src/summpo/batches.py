@@ -1,17 +1,17 @@
-"""Which rows make which batch, and how a batch is padded. Pure functions of (seed, epoch, position).
+"""Which rows make which batch. Pure functions of (seed, epoch, position).
 
 A run is one stream of positions: every epoch is a permutation of the rows, drawn from (seed, epoch) alone, cut into
 global batches. A process takes its slice of each global batch, so the rows of an optimizer step are the same whatever
 the number of processes, and a resumed run meets the rows that it would have met.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 
+from summpo.layouts import Layout
 from summpo.records import Batch, FrozenColumns, PairBatch
 
 
@@ -68,46 +68,21 @@ class Plan:
         return rows[:1], np.zeros(1, bool)
 
 
-def pad(sequences: Sequence[tuple[np.ndarray, np.ndarray]], pad_id: int) -> dict[str, torch.Tensor]:
-    """Right-padded model input of (prompt, completion) id pairs, and where their completion tokens are.
-
-    Returns:
-        input_ids, attention_mask, predicted_at, targets, lengths: the fields of `Batch` of these names.
-    """
-    width = max(len(prompt) + len(completion) for prompt, completion in sequences)
-    input_ids = np.full((len(sequences), width), pad_id, np.int64)
-    mask = np.zeros((len(sequences), width), bool)
-    predicted_at = []
-    for row, (prompt, completion) in enumerate(sequences):
-        end = len(prompt) + len(completion)
-        input_ids[row, : len(prompt)] = prompt
-        input_ids[row, len(prompt) : end] = completion
-        mask[row, :end] = True
-        predicted_at.append(row * width + np.arange(len(prompt) - 1, end - 1))
-    return {
-        "input_ids": torch.from_numpy(input_ids),
-        "attention_mask": torch.from_numpy(mask),
-        "predicted_at": torch.from_numpy(np.concatenate(predicted_at)),
-        "targets": torch.from_numpy(np.concatenate([completion for _, completion in sequences]).astype(np.int64)),
-        "lengths": torch.tensor([len(completion) for _, completion in sequences]),
-    }
-
-
-def completion_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, pad_id: int) -> Batch:
+def completion_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> Batch:
     """The batch of these rows' only completions (SFT, scoring)."""
     tokens = columns.rows
     sequences = [(tokens.prompts[row], tokens.completions[0][row]) for row in rows]
     ids = tuple(tokens.ids[row] for row in rows)
-    return Batch(row_ids=ids, share=torch.from_numpy(share.astype(np.float32)), **pad(sequences, pad_id))
+    return Batch(row_ids=ids, share=torch.from_numpy(share.astype(np.float32)), **layout(sequences))
 
 
-def pair_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, pad_id: int) -> PairBatch:
+def pair_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> PairBatch:
     """The batch of these rows' pairs, with their frozen columns."""
     tokens = columns.rows
     sequences = [(tokens.prompts[row], side[row]) for side in tokens.completions for row in rows]
-    batch = pad(sequences, pad_id)
+    batch = layout(sequences)
     if columns.reference is None:
-        reference = torch.zeros(len(batch["targets"]))
+        reference = torch.zeros(len(batch["token_at"]))
     else:
         flat = np.concatenate([side[row] for side in columns.reference for row in rows])
         reference = torch.from_numpy(flat.astype(np.float32))

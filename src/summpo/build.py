@@ -44,6 +44,8 @@ class TrainParts:
     prompt: Prompt
     limits: Limits
     optimizer: AdamW
+    batching: str
+    """shared_prefix, or padded."""
 
     @property
     def on_pairs(self) -> bool:
@@ -267,6 +269,7 @@ def train_parts(config: DictConfig) -> TrainParts:
         prompt=from_fields(Prompt, config.prompt, "prompt"),
         limits=from_fields(Limits, config.tokens, "tokens"),
         optimizer=from_fields(AdamW, config.optimizer, "optimizer"),
+        batching=str(config.batching),
     )
 
 
@@ -278,6 +281,7 @@ def reference_of(model: Model, config: DictConfig) -> Model:
 def check_numbers(config: DictConfig) -> None:
     """Guards the numbers of the root and of Lightning's trainer, which have no dataclass of their own to guard them."""
     require_number("w", config.w, low=0)
+    require_choice("batching", config.batching, ("shared_prefix", "padded"))
     require_number("seed", config.seed, low=0, high=2**32 - 1)
     for key in ("batch_size", "eval_batch_size", "checkpoint_every", "validation.max_new_tokens", "trainer.num_nodes"):
         require_number(key, OmegaConf.select(config, key), low=1)

@@ -17,9 +17,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from transformers import PreTrainedTokenizerBase
 
-from summpo.batches import pad
 from summpo.decoding import Decoding
 from summpo.generation import generate
+from summpo.layouts import pad
 from summpo.log_probs import completion_logits
 from summpo.metrics import kl_divergence
 from summpo.records import Batch

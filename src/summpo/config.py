@@ -140,6 +140,8 @@ class TrainConfig(SharedConfig):
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
     batch_size: int = 8
     """Rows that a process takes at a time."""
+    batching: str = "shared_prefix"
+    """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
     eval_batch_size: int = 16
     """Rows at a time where no gradient is taken."""
     lora: LoraConfig | None = field(default_factory=LoraConfig)

@@ -8,9 +8,10 @@ import numpy as np
 from lightning.pytorch import LightningDataModule
 
 from summpo.batches import Plan
+from summpo.layouts import Layout
 from summpo.records import Batch, FrozenColumns
 
-MakeBatch = Callable[[FrozenColumns, np.ndarray, np.ndarray, int], Batch]
+MakeBatch = Callable[[FrozenColumns, np.ndarray, np.ndarray, Layout], Batch]
 """`batches.completion_batch` or `batches.pair_batch`."""
 
 
@@ -24,7 +25,7 @@ class TrainStream:
     total: int
     start: int
     make_batch: MakeBatch
-    pad_id: int
+    layout: Layout
     counts_tokens: bool
     """True: a step's loss is the mean over its completion tokens (SFT); False: over its rows."""
 
@@ -34,7 +35,7 @@ class TrainStream:
     def __iter__(self) -> Iterator[Batch]:
         for index in range(self.start, self.total):
             rows, real = self.plan.shard(index, self.rank)
-            yield self.make_batch(self.columns, rows, real * self._share(index), self.pad_id)
+            yield self.make_batch(self.columns, rows, real * self._share(index), self.layout)
 
     def _share(self, index: int) -> float:
         """What a unit of loss counts, so that Lightning's mean over batches and processes is the step's exact mean."""
@@ -55,7 +56,7 @@ class ValidationBatches:
     rank: int
     world_size: int
     make_batch: MakeBatch
-    pad_id: int
+    layout: Layout
 
     def _rows(self) -> np.ndarray:
         return np.arange(self.rank, len(self.columns), self.world_size)
@@ -66,10 +67,10 @@ class ValidationBatches:
     def __iter__(self) -> Iterator[Batch]:
         mine = self._rows()
         if not len(mine):
-            yield self.make_batch(self.columns, np.zeros(1, np.int64), np.zeros(1), self.pad_id)
+            yield self.make_batch(self.columns, np.zeros(1, np.int64), np.zeros(1), self.layout)
         for first in range(0, len(mine), self.batch_size):
             rows = mine[first : first + self.batch_size]
-            yield self.make_batch(self.columns, rows, np.ones(len(rows)), self.pad_id)
+            yield self.make_batch(self.columns, rows, np.ones(len(rows)), self.layout)
 
 
 class ColumnData(LightningDataModule):
@@ -85,12 +86,12 @@ class ColumnData(LightningDataModule):
         eval_batch_size: int,
         make_batch: MakeBatch,
         counts_tokens: bool,
-        pad_id: int,
+        layout: Layout,
     ) -> None:
         super().__init__()
         self.train, self.validation = train, validation
         self.plan, self.total_batches, self.eval_batch_size = plan, total_batches, eval_batch_size
-        self.make_batch, self.counts_tokens, self.pad_id = make_batch, counts_tokens, pad_id
+        self.make_batch, self.counts_tokens, self.layout = make_batch, counts_tokens, layout
         self.total_steps = -(-total_batches // plan.accumulate)
         self.validation_points = self._evenly(validations) if validation is not None else frozenset()
         self.batches_done = 0
@@ -116,7 +117,7 @@ class ColumnData(LightningDataModule):
             self.total_batches,
             self.batches_done,
             self.make_batch,
-            self.pad_id,
+            self.layout,
             self.counts_tokens,
         )
 
@@ -125,7 +126,7 @@ class ColumnData(LightningDataModule):
         if self.validation is None:
             return []
         return ValidationBatches(
-            self.validation, self.eval_batch_size, self._rank, self.plan.world_size, self.make_batch, self.pad_id
+            self.validation, self.eval_batch_size, self._rank, self.plan.world_size, self.make_batch, self.layout
         )
 
     @property

@@ -153,12 +153,13 @@ class DataStage:
                     frozen,
                     rows,
                     batch_size=self.config.eval_batch_size,
-                    pad_id=self.base.pad_id,
+                    layout=self.base.layout,
                     autocast=AUTOCAST[self.precision],
                     progress=self.config.trainer.enable_progress_bar,
                 )
 
-        return self.freezer.reference(tokenized, fingerprint_model(model, self.base.cache), self.precision, score)
+        arithmetic = [self.precision, "shared_prefix" if self.base.shares_prefixes else "padded"]
+        return self.freezer.reference(tokenized, fingerprint_model(model, self.base.cache), arithmetic, score)
 
     @property
     def precision(self) -> str:

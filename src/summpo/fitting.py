@@ -76,7 +76,7 @@ def make_data(
         eval_batch_size=config.eval_batch_size,
         make_batch=batches.pair_batch if parts.on_pairs else batches.completion_batch,
         counts_tokens=not parts.on_pairs,
-        pad_id=base.pad_id,
+        layout=base.layout,
     )
 
 

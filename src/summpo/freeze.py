@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from summpo.batches import pad
 from summpo.columns import Arrays, ColumnStore, fingerprint
 from summpo.encoding import count_tokens
 from summpo.errors import UserError, require
+from summpo.layouts import Layout
 from summpo.log_probs import completion_log_probs
 from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward
 from summpo.prompts import Prompt
@@ -132,14 +132,15 @@ class Freezer:
         self,
         tokenized: Tokenized,
         weights: dict[str, Any],
-        precision: str,
+        arithmetic: Sequence[str],
         score: Callable[[TokenRows], tuple[Ragged, ...]],
     ) -> tuple[Ragged, ...]:
-        """The reference's token log-probs. `weights` fingerprints the model and its adapter, dtype and quantisation."""
+        """The reference's token log-probs. `weights` fingerprints the model and its adapter, dtype and quantisation,
+        `arithmetic` says in which precision and layout it computes."""
         depends_on = {
             "tokens": content_of(tokenized.rows),
             "weights": weights,
-            "precision": precision,
+            "arithmetic": list(arithmetic),
             "code": code_fingerprint(completion_log_probs),
         }
 
@@ -206,14 +207,15 @@ def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:
 
 @torch.inference_mode()
 def score_completions(
-    model: nn.Module, rows: TokenRows, *, batch_size: int, pad_id: int, autocast: torch.dtype | None, progress: bool
+    model: nn.Module, rows: TokenRows, *, batch_size: int, layout: Layout, autocast: torch.dtype | None, progress: bool
 ) -> tuple[Ragged, ...]:
     """Token log-probs of every completion under a frozen model, float32, shaped like `rows.completions`.
 
-    Sequences of like length share a batch; the model is left in the mode (train or eval) in which it came.
+    Sequences of one prompt share a batch, and so do prompts of like length; the model is left in the mode (train or
+    eval) in which it came.
     """
     sequences = [(rows.prompts[i], side[i]) for side in rows.completions for i in range(len(rows))]
-    order = np.argsort([-len(prompt) - len(completion) for prompt, completion in sequences], kind="stable")
+    order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i][0]), hash(sequences[i][0].tobytes())))
     device = next(model.parameters()).device
     scored: list[np.ndarray] = [np.zeros(0, np.float32)] * len(sequences)
     was_training = model.training
@@ -221,7 +223,7 @@ def score_completions(
     bar = tqdm(total=len(sequences), desc="reference log-probs", unit="completion", disable=not progress)
     for first in range(0, len(order), batch_size):
         chunk = order[first : first + batch_size]
-        batch = Batch(row_ids=(), share=torch.ones(len(chunk)), **pad([sequences[i] for i in chunk], pad_id)).to(device)
+        batch = Batch(row_ids=(), share=torch.ones(len(chunk)), **layout([sequences[i] for i in chunk])).to(device)
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
             log_probs = completion_log_probs(model, batch)
         for i, values in zip(chunk, log_probs.tokens.cpu().split(log_probs.lengths.tolist()), strict=True):

@@ -58,7 +58,7 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     autocast = AUTOCAST[config.trainer.precision]
     for first in range(0, len(columns), config.eval_batch_size):
         chunk = np.arange(first, min(first + config.eval_batch_size, len(columns)))
-        batch = pair_batch(columns, chunk, np.ones(len(chunk)), base.pad_id).to(device)
+        batch = pair_batch(columns, chunk, np.ones(len(chunk)), base.layout).to(device)
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
             seeds = row_seeds(batch.row_ids, config.seed)
             values = pair_values(policy, batch, parts.objective, weights, seeds)  # type: ignore[arg-type]

@@ -1,8 +1,9 @@
 """What flows from the data to the loss, typed, each tensor with its shape.
 
 Completions of a batch are flat: one entry a completion token (axis `token`), in the order of the sequences (axis
-`sequence`), with the number of tokens of each sequence beside them. Padding exists in the model's input alone; no loss
-and no metric ever sees it. In a batch of pairs the first half of the sequences is chosen, the second half rejected.
+`sequence`), with the number of tokens of each sequence beside them. How the sequences lie in the model's input, padded
+or sharing their prompts, no loss and no metric ever sees. In a batch of pairs the first half of the sequences is
+chosen, the second half rejected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -93,29 +94,68 @@ class FrozenColumns:
 
 
 @dataclass(frozen=True)
+class Padded:
+    """One row a sequence, padded on the right."""
+
+    attention_mask: Bool[Tensor, "row position"]
+
+    def to(self, device: torch.device | str) -> "Padded":
+        """The same on another device."""
+        return Padded(self.attention_mask.to(device))
+
+
+@dataclass(frozen=True)
+class PromptGroup:
+    """A stretch of a row: a prompt's tokens, then those of each of its completions, which do not see one another."""
+
+    prompt: int
+    completions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SharedPrefix:
+    """All sequences in one row without padding, each prompt once: [prompt | completion | completion | prompt ...]."""
+
+    position_ids: Int[Tensor, "row position"]
+    """Where each token stands in its own sequence."""
+    groups: tuple[PromptGroup, ...]
+
+    def to(self, device: torch.device | str) -> "SharedPrefix":
+        """The same on another device."""
+        return replace(self, position_ids=self.position_ids.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Padded sequences and where their completion tokens are. Shapes as in the module's first lines."""
+    """Sequences and where their completion tokens are. Shapes as in the module's first lines.
+
+    `distinct` counts the completion tokens that are computed: fewer than `token` where sequences of one prompt have the
+    same completion and the layout computes it once.
+    """
 
     row_ids: tuple[str, ...]
-    input_ids: Int[Tensor, "sequence position"]
-    attention_mask: Bool[Tensor, "sequence position"]
-    predicted_at: Int[Tensor, " token"]
-    """Where in the flattened [sequence * position] hidden states each completion token is predicted."""
-    targets: Int[Tensor, " token"]
+    input_ids: Int[Tensor, "row position"]
+    layout: Padded | SharedPrefix
+    predicted_at: Int[Tensor, " distinct"]
+    """Where in the flattened [row * position] hidden states each of them is predicted."""
+    targets: Int[Tensor, " distinct"]
+    token_at: Int[Tensor, " token"]
+    """Which of the distinct tokens each completion token is."""
     lengths: Int[Tensor, " sequence"]
     """Completion tokens of each sequence, EOS counted."""
-    share: Float[Tensor, " row"]
+    share: Float[Tensor, " unit"]
     """What each row's loss counts in this batch's loss; 0 for a row that only fills up a process's share."""
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device (the name by which Lightning asks for it)."""
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        movable = (Tensor, Padded, SharedPrefix)
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, movable)}
         return replace(self, **moved)
 
 
 @dataclass(frozen=True)
 class PairBatch(Batch):
-    """A batch of pairs: `sequence` is chosen_0 .. chosen_n, rejected_0 .. rejected_n; `row` is `pair`."""
+    """A batch of pairs: `sequence` is chosen_0 .. chosen_n, rejected_0 .. rejected_n."""
 
     reference: Float[Tensor, " token"]
     """The reference's log-probs; 0 where the objective asks for none."""

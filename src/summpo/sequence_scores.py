@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from summpo.records import Batch
+from summpo.records import Batch, Padded
 
 
 def sequence_scores(model: nn.Module, batch: Batch) -> Float[Tensor, " sequence"]:
@@ -12,5 +12,6 @@ def sequence_scores(model: nn.Module, batch: Batch) -> Float[Tensor, " sequence"
     The model's own forward reads it at the last token that is not padding, as plain transformers will: where a
     tokenizer pads with EOS, that is the completion's last token before EOS.
     """
-    mask = batch.attention_mask.to(batch.input_ids.dtype)
+    assert isinstance(batch.layout, Padded)
+    mask = batch.layout.attention_mask.to(batch.input_ids.dtype)
     return model(input_ids=batch.input_ids, attention_mask=mask).logits.squeeze(1).float()

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from summpo.batches import epoch_order
 from summpo.compose import compose_config
 from summpo.freeze import score_completions
+from summpo.layouts import share_prefixes
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base, load_tokenizer
@@ -201,7 +202,7 @@ def assert_same_tokens_and_log_probs(setting: Setting, theirs: Any) -> None:
         policy_of(setting),
         rows,
         batch_size=3,
-        pad_id=int(tokenizer.pad_token_id),  # type: ignore[arg-type]
+        layout=share_prefixes,
         autocast=None,
         progress=False,
     )

@@ -42,7 +42,7 @@ def test_dtype_and_attention(tiny_model_path: Path, dtype: str, attention: str) 
     model = Model(path=str(tiny_model_path), dtype=dtype, attention=attention)  # pyright: ignore[reportArgumentType]
     base = load_base(tiny_model_path, model)
     assert {weight.dtype for weight in base.parameters()} == {getattr(torch, dtype)}
-    assert base.config._attn_implementation == attention
+    assert base.config._attn_implementation == ("shared_prefix" if attention == "sdpa" else attention)
     assert not base.training
 
 

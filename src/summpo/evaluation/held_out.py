@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from summpo.errors import require
 from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
 from summpo.freeze import score_completions
 from summpo.frozen_models import FrozenModels
+from summpo.layouts import pad
 from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.models import Model
 from summpo.records import Ragged, Texts, TokenRows
@@ -107,9 +108,9 @@ def sample_log_ratios(
         columns = [Ragged.from_rows(ids, np.int32) for ids in (list(map(list, prompts)), completions)]
         rows = TokenRows(Texts.of([s["id"] for s in samples]), columns[0], (columns[1],))
         with models.on(replace(base, adapter=adapter), writer.model.device) as frozen:
-            pad_id = int(writer.tokenizer.pad_token_id)  # type: ignore[arg-type]
+            padded = partial(pad, pad_id=int(writer.tokenizer.pad_token_id))  # type: ignore[arg-type]
             (scored,) = score_completions(
-                frozen, rows, batch_size=writer.decoding.batch_size, pad_id=pad_id, autocast=None, progress=False
+                frozen, rows, batch_size=writer.decoding.batch_size, layout=padded, autocast=None, progress=False
             )
         return scored.sums()
 

@@ -11,6 +11,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from summpo.errors import UserError, require
+from summpo.families import FAMILIES, SHARED_PREFIX
 from summpo.models import Model
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
     import torch
     from transformers import BitsAndBytesConfig
 
+    import summpo.models.shared_prefix  # noqa: F401  (registers it)
+
     dtype = getattr(torch, model.dtype)
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -103,6 +106,8 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
             output_loading_info=True,
         )
     base, report = loaded  # a pair, for output_loading_info
+    if model.attention == "sdpa" and base.config.model_type in FAMILIES:
+        base.set_attn_implementation(SHARED_PREFIX)  # the same, and knows shared prompts
     for layer in base.modules():
         # on a CPU with AVX512-BF16 bitsandbytes repacks a layer for good, in bfloat16, at its first forward in eval
         # mode, and training would go on with other weights after each validation

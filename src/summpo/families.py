@@ -1,0 +1,11 @@
+"""Model families that are known to the letter: what is computed sooner for them is proven equal to the plain way.
+
+The proof is tests/test_families.py, over a tiny random model of each. Another family takes the plain way.
+"""
+
+SHARED_PREFIX = "shared_prefix"
+"""The name of the attention that reads rows with shared prompts (`summpo.models.shared_prefix`)."""
+
+FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "gpt_neox", "opt", "gpt2")
+"""`model_type` of transformers. Attention reaches the keys before a token and nothing else, positions are told from
+outside, and the LM head's outputs are the logits."""

@@ -1,0 +1,116 @@
+"""Attention over rows that hold several completions behind one prompt, without a mask of the whole row.
+
+Importing this file registers it with transformers under the name `SHARED_PREFIX`. A model under that name takes both
+kinds of batches: with `prompt_groups` among its inputs each completion sees its prompt and itself; without, all is as
+under transformers' sdpa. transformers' own attention would read the restarted positions of such a row as new documents
+(sdpa), so that completions lose their prompt, or the row as one document (flash attention).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from summpo.families import FAMILIES, SHARED_PREFIX
+from summpo.records import PromptGroup
+
+
+def why_not(config: Mapping[str, Any], max_length: int) -> str | None:
+    """Why a model cannot be proven to read such rows as it reads their sequences apart; None where it can.
+
+    Args:
+        config: what its config.json says.
+        max_length: tokens of the longest sequence.
+    """
+    family, window = config.get("model_type"), config.get("sliding_window")
+    if family not in FAMILIES:
+        return f"the model family {family} is not proven to read them as it reads the sequences apart"
+    slides = config.get("use_sliding_window", family == "mistral")
+    kinds = set(config.get("layer_types") or [])
+    if (slides or "sliding_attention" in kinds) and window is not None and window < max_length:
+        return f"its attention slides over {window} tokens, less than tokens.max_length={max_length}"
+    if kinds - {"full_attention", "sliding_attention"}:
+        return f"it has layers of other kinds than attention: {', '.join(sorted(kinds - {'full_attention'}))}"
+    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = scaling.get("rope_type", scaling.get("type", "default"))
+    if rope in ("dynamic", "longrope"):
+        return f"its positions ({rope}) change with the longest sequence of a batch"
+    return None
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    prompt_groups: Sequence[PromptGroup] | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attention as transformers asks for it: query [1, head, position, size], key and value [1, kv head, ...].
+
+    Two kinds of calls a group, both without a copy of the keys for each head that shares them: causal over
+    [prompt | first completion], and each further completion's queries over the keys of [prompt | itself].
+
+    Args:
+        prompt_groups: what the row holds, in order; None for plain sequences.
+        others: what transformers tells every attention function; handed on to its own.
+
+    Returns:
+        [1, position, head, size], and no attention weights.
+    """
+    if prompt_groups is None:
+        return sdpa_attention_forward(  # pyright: ignore[reportReturnType]
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
+        )
+    lengths = [length for group in prompt_groups for length in stretches(group)]
+    parts = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
+    shared = query.shape[1] != key.shape[1]
+    found = []
+    for group in prompt_groups:
+        queries, keys, values = next(parts)
+        found.append(
+            scaled_dot_product_attention(
+                queries, keys, values, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=shared
+            )
+        )
+        of_prompt = (keys[:, :, : group.prompt], values[:, :, : group.prompt])
+        for length in group.completions[1:]:
+            queries, keys, values = next(parts)
+            sees = torch.ones(length, group.prompt + length, dtype=torch.bool, device=query.device).tril(group.prompt)
+            found.append(
+                scaled_dot_product_attention(
+                    queries,
+                    torch.cat([of_prompt[0], keys], dim=2),
+                    torch.cat([of_prompt[1], values], dim=2),
+                    attn_mask=sees,
+                    dropout_p=dropout,
+                    scale=scaling,
+                    enable_gqa=shared,
+                )
+            )
+    return torch.cat(found, dim=2).transpose(1, 2), None
+
+
+def stretches(group: PromptGroup) -> list[int]:
+    """Lengths of what is attended to in one call: the prompt with its first completion, and each further completion."""
+    first, *further = group.completions
+    return [group.prompt + first, *further]
+
+
+def mask_of(q_length: int, kv_length: int, attention_mask: Tensor | None = None, **others: Any) -> Tensor | None:
+    """transformers' mask; none where nothing is padded and nothing cached: causal is all there is to say then."""
+    if attention_mask is None and q_length == kv_length:
+        return None
+    return sdpa_mask(q_length=q_length, kv_length=kv_length, attention_mask=attention_mask, **others)
+
+
+AttentionInterface.register(SHARED_PREFIX, attend)
+AttentionMaskInterface.register(SHARED_PREFIX, mask_of)
