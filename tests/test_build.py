@@ -180,10 +180,11 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["batch_size=${nope}"], ["batch_size", "'nope' not found"]),
     ([*M, "margin_reward.length.weight=${nope}"], ["margin_reward.length.weight", "'nope' not found"]),
     (["w"], ["cannot read w:"]),
-    (["-m"], ["takes options as key=value, got -m"]),
+    (["-x"], ["options are given as key=value, got -x"]),
     (["w=0.1=2"], ["cannot read w=0.1=2:"]),
     (["w=[1"], ["cannot read w=[1:"]),
-    (["w=0,0.1"], ["w=0,0.1"]),
+    (["w=0,0.1"], ["w takes one value, got 0,0.1; a list is w=[0,0.1], a sweep is summpo train -m"]),
+    (["dataset=jsonl,aclsum"], ["dataset takes one value, got jsonl,aclsum; a list is"]),
 ]
 
 

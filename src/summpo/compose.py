@@ -52,7 +52,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     """
     register_schemas()
     for override in overrides:
-        require(not override.startswith("-"), f"summpo {command} takes options as key=value, got {override}")
+        require(not override.startswith("-"), f"options are given as key=value, got {override}")
         require_distinct(override)
     GlobalHydra.instance().clear()
     try:
@@ -117,6 +117,10 @@ def sentence_of(error: BaseException, under: str = "") -> str:
         options = sorted(path.stem for path in (conf_dir() / absent[1]).glob("*.yaml"))
         return f"{absent[1]} has no option {absent[2]}; there are {', '.join(options) or 'none'}"
     text = re.sub(r"\s+", " ", text).strip()
+    several = re.match(r"Ambiguous value for argument '(.*?)=(.*?)' 1\.", text)
+    if several:
+        option, values = several.groups()
+        return f"{option} takes one value, got {values}; a list is {option}=[{values}], a sweep is summpo train -m"
     mistyped = re.match(r"Value '(.*?)' (?:(?:of type '.*?' )?could not be converted to|is not a valid) (\w+)", text)
     if mistyped:
         kind = {"Float": "a number", "Integer": "a whole number", "bool": "true or false"}.get(mistyped[2], mistyped[2])

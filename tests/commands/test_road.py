@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from summpo.commands import main, quoted
+from summpo.commands import COMMANDS, main, quoted
 from summpo.compose import compose_config, plain
 from summpo.inherit import compose_with_run
 
@@ -206,6 +206,14 @@ def test_preference_accuracy_of_held_out_pairs(road: Path) -> None:
         (["evaluate", "+x=1"], "unknown option x"),
         (["evaluate", "+generation.y=1"], "unknown option generation.y"),
         (["evaluate", "output_dir=/dev/null/x"], "cannot be written to"),
+        (["merge", "run=a,b"], "run takes one value, got a,b"),
+        (["inspect", "w=0", "-x"], "summpo inspect: options are given as key=value, got -x"),
+        *[
+            ([name, *options], f"summpo {name}: -m is for summpo train alone: give this command once for each value")
+            for name in COMMANDS
+            if name != "train"
+            for options in (["-m", "w=0,0.1"], ["w=0,0.1", "--multirun"])
+        ],
     ],
 )
 def test_one_sentence_and_exit_code_2(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

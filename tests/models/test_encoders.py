@@ -14,6 +14,7 @@ from summpo.models.encoders import (
     fingerprint_encoder,
     load_embeddings,
     load_entailment,
+    longest_first,
     token_counts,
 )
 from tiny_nli import tiny_nli
@@ -123,3 +124,9 @@ class TestEntailment:
             assert made != before
         (nli / "README.md").write_text("no part of it")
         assert fingerprint_encoder(nli, None) == made
+
+
+def test_longest_first() -> None:
+    """Every place once, in batches of three at most; of equal sizes the earlier goes first."""
+    assert longest_first([2, 9, 2, 5, 1], 3) == [[1, 3, 0], [2, 4]]
+    assert longest_first([], 3) == []

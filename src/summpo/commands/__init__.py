@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from textwrap import shorten
 
-from summpo.errors import UserError
+from summpo.errors import UserError, require
 
 COMMANDS = {
     "inspect": "what pairs will teach, and which w to try: summpo inspect dataset=... margin_reward=[...]",
@@ -74,6 +74,10 @@ def quoted(argument: str) -> str:
 def guarded(name: str, arguments: list[str]) -> int:
     """Runs a command; what the user can put right ends in one sentence and exit code 2."""
     try:
+        require(
+            name == "train" or not {"-m", "--multirun"} & set(arguments),
+            "-m is for summpo train alone: give this command once for each value",
+        )
         return importlib.import_module(f"summpo.commands.{name}").run(
             arguments if name in FREE_FORM else [quoted(argument) for argument in arguments]
         )

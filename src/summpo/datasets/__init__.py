@@ -105,6 +105,21 @@ def summary_rows(
     return list(rows.values())
 
 
+class _WithPairs(Protocol):
+    def pairs(self, split: Split) -> list[PairRow]: ...
+
+
+def chosen_summaries(dataset: _WithPairs, split: Split) -> list[SummaryRow]:
+    """The chosen answers of one split, each (prompt, answer) once, for SFT and for evaluation.
+
+    A data set of pairs has it as its method: `summaries = chosen_summaries`.
+
+    Raises:
+        UserError: as `pairs`.
+    """
+    return summary_rows(dataset.pairs(split), "chosen")
+
+
 def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
     """The distinct chosen summaries of each document, by wins minus losses; blank ones left out."""
     balance: Counter[tuple[str, str]] = Counter()
@@ -178,6 +193,13 @@ def unique_ids(names: Iterable[str]) -> list[str]:
 def text_id(text: str) -> str:
     """A short id for a text that its source gives none: the beginning of its hash."""
     return f"text-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def require_source(path: Any, limit: Any, seed: Any = 0) -> None:
+    """Guards the fields of a data set that lies in a folder or on the Hub; `seed` where it deals rows to splits."""
+    require_path(path, "a folder of JSONL files or a Hub id (owner/name)")
+    require_limit(limit)
+    require_seed(seed)
 
 
 def require_path(path: Any, what: str) -> None:

@@ -7,9 +7,9 @@ validation: the validation rows are cut in two halves, by prompt.
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, halved, rated_pairs, require_limit, require_path, require_seed, summary_rows
+from summpo.datasets import Split, chosen_summaries, halved, rated_pairs, require_source
 from summpo.errors import require, require_choice
-from summpo.rows import PairRow, SummaryRow
+from summpo.rows import PairRow
 
 DIMENSIONS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 
@@ -28,18 +28,10 @@ class HelpSteer:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_source(self.path, self.limit, self.seed)
         require_choice("dataset.dimension", self.dimension, DIMENSIONS)
-        require_seed(self.seed)
-        require_limit(self.limit)
 
-    def summaries(self, split: Split) -> list[SummaryRow]:
-        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
-
-        Raises:
-            UserError: as `pairs`.
-        """
-        return summary_rows(self.pairs(split), "chosen")
+    summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, deal, halved, left_out, require_limit, require_path, require_seed, summary_rows
+from summpo.datasets import Split, chosen_summaries, deal, halved, left_out, require_source
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow, SummaryRow
+from summpo.rows import PairRow
 
 DIMENSIONS = ("better", "safer")
 ONE_SPLIT: dict[Split, float] = {"validation": 0.05, "test": 0.05, "train": 0.9}
@@ -31,18 +31,10 @@ class PKUSafeRLHF:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_source(self.path, self.limit, self.seed)
         require_choice("dataset.dimension", self.dimension, DIMENSIONS)
-        require_seed(self.seed)
-        require_limit(self.limit)
 
-    def summaries(self, split: Split) -> list[SummaryRow]:
-        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
-
-        Raises:
-            UserError: as `pairs`.
-        """
-        return summary_rows(self.pairs(split), "chosen")
+    summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split; rows without the judgement are left out, and counted.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from summpo.data_sources import read_split
-from summpo.datasets import HALVES, Split, deal, require_limit, require_path, require_seed, text_id, unique_ids
+from summpo.datasets import HALVES, Split, deal, require_source, text_id, unique_ids
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import SummaryRow
@@ -28,10 +28,8 @@ class SciTLDR:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_source(self.path, self.limit, self.seed)
         require_choice("dataset.title", self.title, (True, False))
-        require_seed(self.seed)
-        require_limit(self.limit)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
         """The papers of one split.

@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, require_limit, require_path, summary_rows
+from summpo.datasets import Split, chosen_summaries, require_source
 from summpo.errors import require, require_number
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow, SummaryRow
+from summpo.rows import PairRow
 
 DOMAIN_SPLIT = re.compile("_(train|validation|test)$")
 
@@ -31,19 +31,12 @@ class SHP:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_source(self.path, self.limit)
         require_number("dataset.min_ratio", self.min_ratio, low=1)
         if self.per_post is not None:
             require_number("dataset.per_post", self.per_post, low=1)
-        require_limit(self.limit)
 
-    def summaries(self, split: Split) -> list[SummaryRow]:
-        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
-
-        Raises:
-            UserError: as `pairs`.
-        """
-        return summary_rows(self.pairs(split), "chosen")
+    summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split.

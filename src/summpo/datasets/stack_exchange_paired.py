@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, halved, require_limit, require_path, require_seed, summary_rows
-from summpo.rows import PairRow, SummaryRow
+from summpo.datasets import Split, chosen_summaries, halved, require_source
+from summpo.rows import PairRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +24,9 @@ class StackExchangePaired:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
-        require_seed(self.seed)
-        require_limit(self.limit)
+        require_source(self.path, self.limit, self.seed)
 
-    def summaries(self, split: Split) -> list[SummaryRow]:
-        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
-
-        Raises:
-            UserError: as `pairs`.
-        """
-        return summary_rows(self.pairs(split), "chosen")
+    summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split.

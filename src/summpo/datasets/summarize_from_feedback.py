@@ -8,18 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import (
-    HALVES,
-    SFT_ON,
-    SftOn,
-    Split,
-    deal,
-    require_limit,
-    require_path,
-    require_seed,
-    summary_rows,
-    text_id,
-)
+from summpo.datasets import HALVES, SFT_ON, SftOn, Split, deal, require_source, summary_rows, text_id
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow, SummaryRow
@@ -42,11 +31,9 @@ class SummarizeFromFeedback:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_source(self.path, self.limit, self.seed)
         require_choice("dataset.majority", self.majority, (True, False))
         require_choice("dataset.sft_on", self.sft_on, SFT_ON)
-        require_seed(self.seed)
-        require_limit(self.limit)
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The comparisons of one split, in the order of the source.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, require_limit, require_path
+from summpo.datasets import Split, require_source
 from summpo.rows import SummaryRow
 
 
@@ -21,8 +21,7 @@ class TLDR:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
-        require_limit(self.limit)
+        require_source(self.path, self.limit)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
         """The posts of one split.

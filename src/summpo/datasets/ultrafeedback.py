@@ -7,10 +7,10 @@ overall_score}, source (where the instruction is from). Published is train alone
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, deal, left_out, rated_pairs, require_limit, require_path, require_seed, summary_rows
+from summpo.datasets import Split, chosen_summaries, deal, left_out, rated_pairs, require_source
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow, SummaryRow
+from summpo.rows import PairRow
 
 RATED = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SHARES: dict[Split, float] = {"validation": 0.02, "test": 0.02, "train": 0.96}
@@ -30,18 +30,10 @@ class UltraFeedback:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
+        require_source(self.path, self.limit, self.seed)
         require_choice("dataset.dimension", self.dimension, ("overall", *RATED))
-        require_seed(self.seed)
-        require_limit(self.limit)
 
-    def summaries(self, split: Split) -> list[SummaryRow]:
-        """The chosen answers of one split, each (prompt, answer) once: for SFT and for evaluation.
-
-        Raises:
-            UserError: as `pairs`.
-        """
-        return summary_rows(self.pairs(split), "chosen")
+    summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split; answers that are not rated are left out, and counted.

@@ -6,7 +6,7 @@ Columns id, document, summary.
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, article_rows, require_limit, require_path
+from summpo.datasets import Split, article_rows, require_source
 from summpo.rows import SummaryRow
 
 
@@ -20,8 +20,7 @@ class XSum:
     """Rows a split, at most."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
-        require_limit(self.limit)
+        require_source(self.path, self.limit)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
         """The articles of one split.

@@ -68,11 +68,10 @@ class Entailment:
         import torch
 
         sizes = _sizes({text for pair in pairs for text in pair}, self.tokenizer)
-        order = sorted(range(len(pairs)), key=lambda i: -sizes[pairs[i][0]] - sizes[pairs[i][1]])
         longest = 2 * limit + self.tokenizer.num_special_tokens_to_add(pair=True)
         found = [0.0] * len(pairs)
         with torch.inference_mode(), tqdm(total=len(pairs), desc="entailment", unit="pair", disable=None) as bar:
-            for chunk in _chunks(order, batch_size):
+            for chunk in longest_first([sizes[first] + sizes[second] for first, second in pairs], batch_size):
                 inputs = _encode(self, [pairs[i][0] for i in chunk], [pairs[i][1] for i in chunk], longest)
                 shares = self.model(**inputs).logits.float().softmax(dim=-1)[:, self.label]
                 for index, value in zip(chunk, shares.tolist(), strict=True):
@@ -109,11 +108,10 @@ class Embeddings:
         import torch
 
         sizes = _sizes(texts, self.tokenizer)
-        order = sorted(range(len(texts)), key=lambda i: -sizes[texts[i]])
         found = torch.zeros(len(texts), int(self.model.config.hidden_size))
         longest = limit + self.tokenizer.num_special_tokens_to_add(pair=False)
         with torch.inference_mode(), tqdm(total=len(texts), desc="embeddings", unit="text", disable=None) as bar:
-            for chunk in _chunks(order, batch_size):
+            for chunk in longest_first([sizes[text] for text in texts], batch_size):
                 inputs = _encode(self, [texts[i] for i in chunk], None, longest)
                 mask = inputs["attention_mask"].unsqueeze(2).float()
                 summed = (self.model(**inputs).last_hidden_state.float() * mask).sum(dim=1)
@@ -231,6 +229,11 @@ def token_counts(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> li
     """Tokens of each text alone, however long: no special tokens."""
     with quiet():
         return count_tokens(texts, tokenizer)
+
+
+def longest_first(sizes: Sequence[int], batch_size: int) -> list[list[int]]:
+    """The places of texts of these sizes in batches: those of like length share one, the largest goes first."""
+    return _chunks(sorted(range(len(sizes)), key=lambda place: -sizes[place]), batch_size)
 
 
 def _sizes(texts: Any, tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

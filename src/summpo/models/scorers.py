@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from summpo.encoding import TooLong, cut_to_fit, rendered_tokens, text_tokens, token_ends
 from summpo.errors import UserError, require
-from summpo.models.encoders import load_classifier
+from summpo.models.encoders import load_classifier, longest_first
 from summpo.models.folders import ADAPTER_CONFIG, model_config
 from summpo.prompts import Prompt
 
@@ -105,11 +105,9 @@ class Scorer:
 
         padding = {"input_ids": int(self.model.config.pad_token_id), "token_type_ids": 0}  # type: ignore[arg-type]
         lengths = [len(sequence["input_ids"]) for sequence in sequences]
-        order = sorted(range(len(sequences)), key=lambda index: -lengths[index])
         found = [0.0] * len(sequences)
         with torch.inference_mode():
-            for first in range(0, len(order), batch_size):
-                chunk = order[first : first + batch_size]
+            for chunk in longest_first(lengths, batch_size):
                 width = lengths[chunk[0]]
                 inputs = {
                     name: torch.tensor([[*sequences[i][name], *[fill] * (width - lengths[i])] for i in chunk])
