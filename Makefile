@@ -24,9 +24,10 @@ test: $(STAMP_DEV)  ## Lint, types and all tests.
 storm: $(STAMP_DEV)  ## The long runs: twenty steps of every objective on the embedded model (needs human comparisons).
 	$(VENV)/bin/pytest -m storm
 
-bench: $(STAMP_DEV)  ## Compare with TRL side by side (installs it).
+bench: $(STAMP_DEV)  ## Compare with TRL side by side (installs it): equal results, then the times, into benchmarks/results.md.
 	$(PIP) --editable '.[bench]'
 	$(VENV)/bin/pytest tests/bench -m bench
+	$(VENV)/bin/python benchmarks/pair_training.py --table benchmarks/results.md
 
 clean:  ## Remove what runs and tests left here; .venv and the cache stay.
 	rm -rf outputs .pytest_cache .ruff_cache .hypothesis
