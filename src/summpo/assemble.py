@@ -21,6 +21,7 @@ from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weight
 from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
+from summpo.models.recomputing import recompute_activations
 from summpo.models.saving import save_full
 from summpo.models.shared_prefix import why_not
 from summpo.models.sources import base_name, resolve
@@ -146,6 +147,7 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
     else:
         model = shared.take_base(base.folder, parts.model)
         torch.manual_seed(seed)  # whether it was loaded, which may draw, or kept
+    recompute_activations(model, parts.recomputes)
     if parts.model.adapter is not None:
         return load_adapter(model, Path(parts.model.adapter), base.fingerprint, trainable=True)
     if parts.lora is not None:

@@ -46,6 +46,8 @@ class TrainParts:
     optimizer: AdamW
     batching: str
     """shared_prefix, or padded."""
+    recomputes: bool
+    """Whether a layer's activations are computed once more in the backward pass."""
 
     @property
     def on_pairs(self) -> bool:
@@ -270,6 +272,7 @@ def train_parts(config: DictConfig) -> TrainParts:
         limits=from_fields(Limits, config.tokens, "tokens"),
         optimizer=from_fields(AdamW, config.optimizer, "optimizer"),
         batching=str(config.batching),
+        recomputes=bool(config.activation_checkpointing),
     )
 
 
@@ -281,6 +284,9 @@ def reference_of(model: Model, config: DictConfig) -> Model:
 def check_numbers(config: DictConfig) -> None:
     """Guards the numbers of the root and of Lightning's trainer, which have no dataclass of their own to guard them."""
     require_number("w", config.w, low=0)
+    require_choice("order", config.order, ("shuffled", "by_prompt", "by_length"))
+    if config.batch_tokens is not None:
+        require_number("batch_tokens", config.batch_tokens, low=1)
     require_choice("batching", config.batching, ("shared_prefix", "padded"))
     require_number("seed", config.seed, low=0, high=2**32 - 1)
     for key in ("batch_size", "eval_batch_size", "checkpoint_every", "validation.max_new_tokens", "trainer.num_nodes"):

@@ -140,6 +140,12 @@ class TrainConfig(SharedConfig):
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
     batch_size: int = 8
     """Rows that a process takes at a time."""
+    batch_tokens: int | None = None
+    """Tokens that a process takes at a time, at most, beside batch_size; null for no limit."""
+    order: str = "shuffled"
+    """Of an epoch's rows: shuffled; by_prompt (those of one prompt together); by_length (like with like)."""
+    activation_checkpointing: bool = False
+    """Compute each layer once more in the backward pass, which saves most of a step's memory and costs a third more."""
     batching: str = "shared_prefix"
     """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
     eval_batch_size: int = 16

@@ -1,5 +1,6 @@
 """Lightning's side of a run: data module, module, trainer with its callbacks and loggers, and the fit itself."""
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from dataclasses import replace
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -34,7 +36,7 @@ from summpo.datasets import one_per_document
 from summpo.decoding import Decoding
 from summpo.errors import UserError, require
 from summpo.module import PreferenceModule, SFTModule
-from summpo.records import FrozenColumns
+from summpo.records import FrozenColumns, TokenRows
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
 from summpo.tokens import prompts_to_write_from
@@ -60,12 +62,17 @@ def make_data(
     config: DictConfig, parts: TrainParts, frozen: dict[str, FrozenColumns], base: Base, world_size: int
 ) -> ColumnData:
     """The data module: which rows make which step."""
+    rows = frozen["train"].rows
     plan = batches.Plan(
-        rows=len(frozen["train"]),
+        rows=len(rows),
         batch_size=config.batch_size,
         world_size=world_size,
         accumulate=config.trainer.accumulate_grad_batches,
         seed=config.seed,
+        order=config.order,
+        batch_tokens=config.batch_tokens,
+        tokens=read_tokens(rows, base.shares_prefixes),
+        prompts=prompt_numbers(rows) if config.order == "by_prompt" else None,
     )
     return ColumnData(
         train=frozen["train"],
@@ -78,6 +85,19 @@ def make_data(
         counts_tokens=not parts.on_pairs,
         layout=base.layout,
     )
+
+
+def read_tokens(rows: TokenRows, shares_prefixes: bool) -> np.ndarray:
+    """int64 [row]: the tokens that the model reads of each row by itself; its prompt once where prompts are shared."""
+    prompts = 1 if shares_prefixes else len(rows.completions)
+    return prompts * rows.prompts.lengths + np.sum([side.lengths for side in rows.completions], axis=0)
+
+
+def prompt_numbers(rows: TokenRows) -> np.ndarray:
+    """int64 [row]: the same number for rows of the same prompt, from 0."""
+    known: dict[bytes, int] = {}
+    digests = (hashlib.sha256(rows.prompts[row].tobytes()).digest() for row in range(len(rows)))
+    return np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
 
 
 def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTModule | PreferenceModule:
