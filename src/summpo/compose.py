@@ -54,6 +54,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     for override in overrides:
         require(not override.startswith("-"), f"summpo {command} takes options as key=value, got {override}")
         require_distinct(override)
+    overrides = [may_add(override) for override in overrides]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
@@ -69,6 +70,19 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     for field in fields(SCHEMAS[command]):
         require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
     return config
+
+
+def may_add(override: str) -> str:
+    """The override, with leave to add its key where it scales a margin reward whose yaml says nothing of scaling.
+
+    `WeightedMargin` has the defaults of normalize, scale and clip for all rewards; a yaml need not repeat them.
+    """
+    named = re.match(r"margin_reward\.(\w+)\.(normalize|scale|clip)=", override)
+    if not named:
+        return override
+    file = conf_dir() / "margin_reward" / f"{named[1]}.yaml"
+    is_declared = file.is_file() and OmegaConf.select(OmegaConf.load(file), f"{named[1]}.{named[2]}", default="") != ""
+    return override if is_declared else f"++{override}"
 
 
 def require_distinct(override: str) -> None:

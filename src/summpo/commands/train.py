@@ -24,7 +24,7 @@ from summpo.build import TrainParts, check_margins, train_parts
 from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
-from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
+from summpo.compose import compose_config, conf_dir, may_add, plain, register_schemas, sentence_of
 from summpo.errors import UserError, require
 from summpo.models.folders import check_context
 from summpo.models.sources import check_paths, check_task
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
         return 0
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    arguments = sweeps[:1] + [argument for argument in arguments if argument not in sweeps]
+    arguments = sweeps[:1] + [may_add(argument) for argument in arguments if argument not in sweeps]
     options, _ = get_args_parser().parse_known_args(arguments)
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)
     if is_plain_run:
