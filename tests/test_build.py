@@ -131,6 +131,9 @@ WRONG: list[tuple[list[str], list[str]]] = [
         [*M, "margin_reward=[coverage]", "margin_reward.length.weight=0.5"],
         ["margin_reward.length is set and this margin reward is not chosen: name it, as in margin_reward=[length]"],
     ),
+    ([*M, "margin_reward.coverage.clip=5"], ["margin_reward.coverage is set and nothing was chosen for it"]),
+    ([*M, "margin_reward=coverage", "margin_reward.coverage.normalise=z_score"], ["unknown option"]),
+    ([*M, "margin_reward=coverage", "margin_reward.coverage.clip=0"], ["clip must be > 0, got 0"]),
     ([*M, "margin_reward.lenght.weight=0.5"], ["unknown option margin_reward.lenght"]),
     ([*M, "objective.w0=0"], ["w0 must be > 0, got 0 (config key objective.w0)"]),
     ([*M, "margin_reward=implicit"], ["margin_reward.implicit.adapter is required"]),
@@ -201,7 +204,7 @@ def test_what_is_wrong_gets_one_sentence(overrides: list[str], words: list[str])
         (["generation.top_p=0"], "top_p must be > 0 and <= 1, got 0.0 (config key generation.top_p)"),
         (["generation.max_new_tokens=many"], "max_new_tokens must be a whole number, got many"),
         (["split=holdout"], "split must be one of train, validation, test, got holdout"),
-        (["accelerator=tpu"], "accelerator must be one of cpu, gpu, got tpu"),
+        (["accelerator=tpu"], "accelerator must be one of cpu, gpu, auto, got tpu"),
         (["trainer=gpu"], "trainer"),
     ],
 )

@@ -217,7 +217,7 @@ def writing_parts(config: DictConfig) -> WritingParts:
         UserError: one sentence with the key and the value.
     """
     require_number("seed", config.seed, low=0)
-    require_choice("accelerator", config.accelerator, ("cpu", "gpu"))
+    require_choice("accelerator", config.accelerator, ("cpu", "gpu", "auto"))
     if "split" in config:
         require_choice("split", config.split, SPLITS)
     return WritingParts(

@@ -189,7 +189,7 @@ class GenerateConfig(SharedConfig):
     """Whose documents: train, validation or test."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     accelerator: str = "cpu"
-    """cpu or gpu."""
+    """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str | None = None
     """Where samples.jsonl (and evaluation.json) go; by default the run folder."""
 
@@ -220,6 +220,6 @@ class PairsConfig(SharedConfig):
         default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
     )
     accelerator: str = "cpu"
-    """cpu or gpu."""
+    """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str = "???"
     """Where <split>.jsonl go."""

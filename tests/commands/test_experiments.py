@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
+from summpo.compose import conf_dir
 from train_runs import metrics_of, summary_of
 
 CPU = "trainer=cpu"
@@ -45,7 +46,10 @@ def comparisons(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def chain(name: str, out: Path, model: Path, *more: str) -> int:
-    cpu = ["trainer=trainer=cpu", "accelerator=cpu", f"model=model.path={model} model.dtype=float32"]
+    """Runs a chain on this machine, by the keys that its file's head names for that and no others."""
+    cpu = ["trainer=trainer=cpu", f"model=model.path={model} model.dtype=float32"]
+    head = [line for line in (conf_dir() / "chain" / f"{name}.yaml").read_text("utf-8").splitlines() if line[:1] == "#"]
+    assert all(f'{key}="' in " ".join(head) for key in ("model", "trainer"))
     return main(["run", name, f"output_dir={out}", *cpu, *more])
 
 

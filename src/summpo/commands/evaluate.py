@@ -13,6 +13,7 @@ from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
+from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
@@ -27,6 +28,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("evaluate", arguments, ("model", "prompt", "tokens", "dataset", "margin_reward", "w"))
     parts = writing_parts(config)
+    config.accelerator = writing_device(config.accelerator)
     margins = margins_of(config.margin_reward)
     out = output_folder(config)
     file = out / "evaluation.json"
