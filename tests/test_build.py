@@ -175,6 +175,16 @@ WRONG: list[tuple[list[str], list[str]]] = [
         ["form must be one of continuation, turns, pair, got list"],
     ),
     (["objective=reward_model"], ["ACLSum has no pairs"]),
+    (
+        [*M, "margin_reward=score"],
+        [
+            "margin_reward.score reads score_chosen and score_rejected, which dataset=SummarizeFromFeedback does not have"
+        ],
+    ),
+    (
+        ["objective=dpo", "dataset=ultrafeedback", "margin_reward=[length,rouge]"],
+        ["margin_reward.rouge reads reference"],
+    ),
     ([*M, "w=0.1", "margin_reward=none"], ["w=0.1 weighs nothing: choose a margin reward"]),
     (["objective=dpo"], ["ACLSum has no pairs", "summpo pairs"]),
     (["prompt.system=x"], ["set prompt.chat=true (config key prompt.system)"]),

@@ -15,7 +15,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import summpo.config
-from command_lines import check
+from command_lines import HEAVY, REPORT, check
 from summpo.build import train_parts
 from summpo.commands.help import field_docs, help_of
 from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain
@@ -226,7 +226,12 @@ class TestCommands:
 
     def test_only_what_no_yaml_declares_is_added(self) -> None:
         """A sweep's folders are named after the overrides: they stay as they are typed wherever they can."""
-        typed = ["margin_reward.length.clip=2", "margin_reward.coverage.weight=1", "+margin_reward.coverage.clip=2", "w=1"]
+        typed = [
+            "margin_reward.length.clip=2",
+            "margin_reward.coverage.weight=1",
+            "+margin_reward.coverage.clip=2",
+            "w=1",
+        ]
         assert [may_add(override) for override in typed] == typed
         assert may_add("margin_reward.coverage.clip=2") == "++margin_reward.coverage.clip=2"
 
@@ -259,15 +264,6 @@ def leaves(config: Any, prefix: str) -> Iterator[str]:
             yield from leaves(value, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name
-
-
-HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
-REPORT = (
-    "import sys\n"
-    "from summpo.commands import main\n"
-    "code = main(sys.argv[1:])\n"
-    f"print('loaded', sorted(set({HEAVY}) & set(sys.modules)), 'code', code)"
-)
 
 
 class TestAnswersAtOnce:

@@ -19,7 +19,7 @@ from summpo.compose import sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import FieldError, UserError, require, require_choice, require_number
-from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
+from summpo.margin_rewards import AdapterReward, ColumnReward, MarginReward, ModelReward, columns_of
 from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
@@ -185,6 +185,38 @@ def check_margins(margins: Mapping[str, WeightedMargin]) -> None:
             margin.reward.check(f"margin_reward.{name}")
 
 
+def check_kind(margins: Mapping[str, WeightedMargin], dataset: PairDataset) -> None:
+    """Checks that the data set's kind has the columns that margin rewards read, as far as it says what it has.
+
+    Raises:
+        UserError: naming the reward, the columns and the data set.
+    """
+    for name, margin in margins.items():
+        needs = margin.reward.needs if isinstance(margin.reward, ColumnReward) else ()
+        lacks = [column for column in needs if column not in getattr(dataset, "gives", needs)]
+        require(
+            not lacks,
+            f"margin_reward.{name} reads {' and '.join(lacks)}, which dataset={type(dataset).__name__} does not have",
+        )
+
+
+def check_columns(margins: Mapping[str, WeightedMargin], rows: Sequence[Any]) -> None:
+    """Checks that pairs have what margin rewards read of them, before a model is looked for.
+
+    Raises:
+        UserError: naming the row, the reward and what the row lacks.
+    """
+    readers = column_rewards(margins)
+    completions = columns_of(rows if readers else ())
+    for reader in readers:
+        reader.check_columns(completions)
+
+
+def column_rewards(margins: Mapping[str, WeightedMargin]) -> list[ColumnReward]:
+    """The margin rewards that read columns of the data beside its texts."""
+    return [margin.reward for margin in margins.values() if isinstance(margin.reward, ColumnReward)]
+
+
 def check_adapters(margins: Mapping[str, WeightedMargin], base_fingerprint: str, base: str) -> None:
     """Checks that the adapters of margin rewards stand on the base, by their files' headers: no weight is loaded.
 
@@ -256,6 +288,8 @@ def train_parts(config: DictConfig) -> TrainParts:
         f"dataset={type(dataset).__name__} has no {what}, which the objective learns from"
         + (": make some with `summpo pairs` and read them with dataset=jsonl" if what == "pairs" else ""),
     )
+    if isinstance(dataset, PairDataset):
+        check_kind(margins, dataset)
     model = from_target(config.model, "model", (Model,))
     return TrainParts(
         model=model,

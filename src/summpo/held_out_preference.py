@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from summpo.assemble import load_base, load_plain, text_rows
 from summpo.batches import pair_batch
-from summpo.build import train_parts
+from summpo.build import check_columns, train_parts
 from summpo.compose import plain
 from summpo.data_stage import AUTOCAST, DataStage
 from summpo.margins import SCALING
@@ -40,9 +40,11 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     """
     run, parts = RunFolder(folder), train_parts(config)
     shared = Shared()
+    rows = text_rows(parts, split)
+    check_columns(parts.margins, rows)
     base = load_base(parts, Path(config.cache_dir), shared)
     stage = DataStage(parts, base, config, shared)
-    text = stage.from_text(text_rows(parts, split))
+    text = stage.from_text(rows)
     if len(text.tokenized.rows) == 0:
         return {}
     spreads = text.spreads() | trained_spreads(run.read_summary() or {}, plain(config)["margin_reward"])

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from omegaconf import DictConfig
 
-from summpo.assemble import held_out_rows, load_base, lora_of, make_policy, save, source_of, text_rows
+from summpo.assemble import check_rows, held_out_rows, load_base, lora_of, make_policy, save, source_of, text_rows
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
@@ -50,6 +50,7 @@ def train(
     source = {"train": source_of(parts, "train"), "validation": (source_of(parts, "validation"), asked_for)}
     held_out = shared.get("validation rows", source["validation"], lambda: held_out_rows(parts, config))
     read = {"train": lambda: text_rows(parts, "train"), "validation": lambda: held_out}
+    check_rows(parts, held_out, source["train"], shared)
     base = load_base(parts, Path(config.cache_dir), shared)
     check_models(parts, base)
     stage = DataStage(parts, base, config, shared)

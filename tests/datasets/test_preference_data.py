@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from summpo.datasets.hh_rlhf import HHRLHF
 from summpo.datasets.pku_safe_rlhf import PKUSafeRLHF
 from summpo.datasets.shp import SHP
 from summpo.datasets.stack_exchange_paired import StackExchangePaired
+from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.datasets.ultrafeedback import UltraFeedback
 from summpo.errors import UserError
 from summpo.rows import PairRow
@@ -204,6 +206,58 @@ def test_is_a_data_set_of_pairs_with_guards(made: Callable[..., Any]) -> None:
     for wrong, words in (({"limit": 0}, "limit must be"), ({"path": " "}, "path must be")):
         with pytest.raises(UserError, match=words):
             made(**wrong)
+
+
+def test_what_a_data_set_gives_is_what_its_rows_have(tmp_path: Path) -> None:
+    """The class says which fields beside the texts may be filled: those of rows with all that the schema allows."""
+    judged = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0}
+    voted = {"post_id": "x", "history": "h", "human_ref_A": "a", "human_ref_B": "b", "labels": 1, "score_A": 10,
+             "score_B": 5, "score_ratio": 2.0, "domain": "ask_train"}  # fmt: skip
+    answers = [{"response": text, "overall_score": score} for text, score in (("a", 2.0), ("b", 1.0))]
+    rated = [{"prompt": "p", "response": text, "helpfulness": score} for text, score in (("a", 2), ("b", 1))]
+    compared = {"info": {"id": "i", "post": "d", "subreddit": "s"}, "choice": 0,
+                "summaries": [{"text": "a"}, {"text": "b"}]}  # fmt: skip
+    rows: dict[Callable[..., Any], list[dict[str, Any]]] = {
+        HHRLHF: [{"chosen": "\n\nHuman: A\n\nAssistant: b", "rejected": "\n\nHuman: A\n\nAssistant: c"}],
+        PKUSafeRLHF: [judged | {"prompt": str(n)} for n in range(20)],
+        StackExchangePaired: [{"qid": 1, "question": "q", "response_j": "a", "response_k": "b"}],
+        SHP: [voted],
+        UltraFeedback: [{"instruction": str(n), "completions": answers, "source": "s"} for n in range(20)],
+        HelpSteer: rated,
+        SummarizeFromFeedback: [compared],
+    }
+    assert set(ALL) < set(rows)
+    for made, given in rows.items():
+        pair, *_ = made(path=write(tmp_path / made.__name__, train=given)).pairs("train")
+        beside = [
+            field.name for field in fields(pair) if field.name not in ("id", "document", "chosen", "rejected", "place")
+        ]
+        assert {name for name in beside if getattr(pair, name) is not None} == set(made.gives), made  # type: ignore[attr-defined]
+
+
+def test_the_one_held_out_split_is_cut_in_halves_by_document(tmp_path: Path) -> None:
+    """Ten documents, two pairs each: five are validation and five test, and both pairs of one are on one side."""
+    answers = [(f"\n\nHuman: {n % 10}?\n\nAssistant:", f" a{n}", f" b{n}") for n in range(20)]
+    spoken = [{"chosen": prompt + chosen, "rejected": prompt + rejected} for prompt, chosen, rejected in answers]
+    rated = [{"prompt": str(n % 10), "response": f"{n}", "helpfulness": n // 10} for n in range(30)]
+    asked = [{"qid": n, "question": str(n % 10), "response_j": "a", "response_k": "b"} for n in range(20)]
+    judged = [
+        {"prompt": str(n % 10), "response_0": "a", "response_1": f"{n}", "better_response_id": 0} for n in range(20)
+    ]
+    published = {
+        HHRLHF: {"train": spoken, "test": spoken},
+        HelpSteer: {"train": rated, "validation": rated},
+        StackExchangePaired: {"train": asked, "evaluation": asked},
+        PKUSafeRLHF: {"train": judged, "test": judged},
+    }
+    for made, files in published.items():
+        data: Any = made(path=write(tmp_path / made.__name__, **files))
+        whole, *halves = (data.pairs(split) for split in ("train", "validation", "test"))
+        validation, test = ({pair.document for pair in half} for half in halves)
+        assert len(validation) == len(test) == 5 and not validation & test, made
+        assert sorted(sides([*halves[0], *halves[1]])) == sorted(sides(whole)), made
+        other = {pair.document for pair in made(path=data.path, seed=1).pairs("validation")}
+        assert other != validation, "the seed decides"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ A data set knows columns. It does not know tokens, prompts, models or objectives
 both; what it lacks it does not define, and the command line says so before anything is loaded.
 
 The same call always returns the same rows in the same order. `limit` (rows a split, at most) is applied by the caller.
+A data set of pairs may have a class variable `gives`: the fields of `PairRow`, beside id, place and the texts, that its
+rows may fill. Of one without, only its rows can tell.
 What it reads on this disk lies at its `path`, or where another of its fields says: a sweep reads it again only where
 something there has changed.
 """

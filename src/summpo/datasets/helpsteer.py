@@ -5,6 +5,7 @@ validation: the validation rows are cut in two halves, by prompt.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, halved, rated_pairs, require_limit, require_path, require_seed, summary_rows
@@ -26,6 +27,8 @@ class HelpSteer:
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected")
 
     def __post_init__(self) -> None:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")

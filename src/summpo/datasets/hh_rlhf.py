@@ -6,6 +6,7 @@ Published are train and test: the test rows are cut in two halves, by prompt.
 
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, halved, left_out, require_limit, require_path, require_seed, summary_rows
@@ -29,6 +30,8 @@ class HHRLHF:
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ("prompt",)
 
     def __post_init__(self) -> None:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")

@@ -6,6 +6,7 @@ test, the 10K one train alone; either way no prompt is in two splits.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, deal, halved, left_out, require_limit, require_path, require_seed, summary_rows
@@ -29,6 +30,8 @@ class PKUSafeRLHF:
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")

@@ -7,6 +7,7 @@ score_ratio; domain, "<subreddit>_<split>", gives a pair its source, the subredd
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, require_limit, require_path, summary_rows
@@ -29,6 +30,8 @@ class SHP:
     """Pairs of one post, at most: the first of them; null for all. The authors advise 5."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
 
     def __post_init__(self) -> None:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")

@@ -6,6 +6,7 @@ held-out ones those of data/evaluation, cut in two halves by question.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, halved, require_limit, require_path, require_seed, summary_rows
@@ -22,6 +23,8 @@ class StackExchangePaired:
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")

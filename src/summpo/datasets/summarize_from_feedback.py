@@ -6,6 +6,7 @@ Only train and validation are published: the validation rows are cut in two halv
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import (
@@ -40,6 +41,8 @@ class SummarizeFromFeedback:
     """Decides which posts are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ("source",)
 
     def __post_init__(self) -> None:
         require_path(self.path, "a folder of JSONL files or a Hub id (owner/name)")
