@@ -221,7 +221,7 @@ class TestCommands:
     def test_w_is_the_default_margins_weight_and_its_own_weight_wins(self) -> None:
         pairs = [*PAIRS, "objective=modpo", "w=0.3"]
         assert train_parts(compose_config("train", pairs)).margins["length"].weight == 0.3
-        own = compose_config("train", [*pairs, "margin_reward.length.weight=0.7"])
+        own = compose_config("train", [*pairs[:-1], "margin_reward.length.weight=0.7"])
         assert train_parts(own).margins["length"].weight == 0.7
 
     def test_only_what_no_yaml_declares_is_added(self) -> None:

@@ -262,11 +262,36 @@ def writing_parts(config: DictConfig) -> WritingParts:
 
 
 def train_parts(config: DictConfig) -> TrainParts:
-    """Every object of a training run, each guarded; and the rules between them.
+    """Every object of a run that is to train, each guarded; and the rules between them.
 
     Raises:
         UserError: one sentence with the key and the value.
     """
+    parts = trained_parts(config)
+    if config.w > 0 and parts.on_pairs:
+        check_weighs(config.w, config.margin_reward, parts.margins)
+    return parts
+
+
+def follows_w(margin_reward: DictConfig, name: str) -> bool:
+    """Whether a margin reward's weight is no number of its own: as its yaml has it, it is w."""
+    return OmegaConf.is_interpolation(margin_reward[name], "weight")
+
+
+def check_weighs(w: float, margin_reward: DictConfig, margins: Mapping[str, WeightedMargin]) -> None:
+    """Refuses a w that changes nothing.
+
+    Raises:
+        UserError: no margin reward's weight follows w, or only of those whose scale is 0.
+    """
+    following = [name for name in margins if follows_w(margin_reward, name)]
+    own = [f"margin_reward.{name}.weight is {margins[name].weight:g}" for name in margins if name not in following]
+    idle = [f"margin_reward.{name}.scale is 0" for name in following if margins[name].scale == 0]
+    require(len(idle) < len(following), f"w={w:g} weighs nothing: {' and '.join(own + idle)} (config key w)")
+
+
+def trained_parts(config: DictConfig) -> TrainParts:
+    """The same, also of a run that has trained: what it left says numbers, and no more which of them followed w."""
     check_numbers(config)
     objective = from_target(config.objective, "objective", OBJECTIVES)
     margins = margins_of(config.margin_reward)

@@ -163,7 +163,7 @@ class InspectConfig(TrainConfig):
     split: str = "train"
     """Whose pairs: train, validation or test."""
     typical_reward_margin: float = 1.0
-    """Nats that training makes of beta * D, to set w x margin against: an earlier run's val/reward_margin; > 0."""
+    """Nats to set w x margin against; > 0. 1 is a guess for dpo and the like: better an earlier val/reward_margin."""
     output_dir: str = "outputs/inspect"
     """Where inspect.json and inspect.png go."""
 

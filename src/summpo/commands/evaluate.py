@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import check_adapters, check_margins, from_target, margins_of, train_parts, writing_parts
+from summpo.build import check_adapters, check_margins, from_target, margins_of, trained_parts, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
@@ -77,7 +77,7 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
         UserError: the data set has no pairs.
     """
     preference = preference_settings(config)
-    assert preference is not None  # a reward model learns from pairs, and train_parts asks the data set for them
+    assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
 
     from summpo.held_out_preference import held_out_preference
 
@@ -104,7 +104,7 @@ def preference_settings(config: DictConfig) -> DictConfig | None:
     objective = from_target(trained.objective, "objective", OBJECTIVES)
     if objective.learns_from != "pairs":
         return None
-    train_parts(trained)
+    trained_parts(trained)
     return trained
 
 

@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from summpo.build import TrainParts, check_columns, train_parts
+from summpo.build import TrainParts, check_columns, follows_w, train_parts
 from summpo.commands.evaluate import dataset_name
 from summpo.commands.help import wants_help
 from summpo.commands.train import check_parts, parsed
@@ -163,8 +163,9 @@ def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> 
 
 def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:
     """The weight of each margin reward, None where it follows w."""
-    follows = {name: OmegaConf.is_interpolation(config.margin_reward[name], "weight") for name in parts.margins}
-    return {name: None if follows[name] else margin.weight for name, margin in parts.margins.items()}
+    return {
+        name: None if follows_w(config.margin_reward, name) else margin.weight for name, margin in parts.margins.items()
+    }
 
 
 def other_splits(parts: TrainParts, split: str, rows: list[PairRow]) -> tuple[dict[str, list[PairRow]], dict[str, str]]:
