@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import fields
@@ -57,6 +58,12 @@ class TestHHRLHF:
         assert "2 of 3 rows are left out: their transcripts share no prompt" in capsys.readouterr().out
         with pytest.raises(UserError, match="all 1 rows are left out"):
             HHRLHF(path=write(tmp_path, train=[odd])).pairs("train")
+
+    def test_rows_with_an_empty_answer_are_counted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [{"chosen": self.ASKED + chosen, "rejected": self.ASKED + rejected}
+                for chosen, rejected in ((" x", " y"), (" x", ""), (" ", " y"))]  # fmt: skip
+        assert sides(HHRLHF(path=write(tmp_path, train=rows)).pairs("train")) == [(self.ASKED, " x", " y")]
+        assert "2 of 3 rows are left out: an answer is empty" in capsys.readouterr().out
 
     def test_real_rows(self, shared_data: Path, tmp_path: Path) -> None:
         lines = (shared_data / "safety_pairs" / "hh_rlhf.jsonl").read_text("utf-8").splitlines()
@@ -143,6 +150,16 @@ class TestSHP:
         with pytest.raises(UserError, match="no pair of a ratio of 9"):
             SHP(path=path, min_ratio=9).pairs("validation")
 
+    def test_a_ratio_that_is_null_is_that_of_the_scores(self, tmp_path: Path) -> None:
+        """10 / 5 = 2; 5 / 10 the other way round is 2 as well; 3 against 0 is more than any; 4 / 4 = 1; unknown is 1."""
+        scores = [(10, 5), (5, 10), (3, 0), (4, 4), (None, None), (7, 4)]
+        rows = [
+            {**self.row(f"p{n}", int((a or 0) > (b or 0)), 2.0), "score_A": a, "score_B": b, "score_ratio": None}
+            for n, (a, b) in enumerate(scores)
+        ]
+        pairs = SHP(path=write(tmp_path, train=rows), min_ratio=2).pairs("train")
+        assert [pair.id for pair in pairs] == ["p0#1", "p1#2", "p2#3"]
+
 
 class TestUltraFeedback:
     def answer(self, text: str, overall: float | None, honesty: str) -> dict[str, Any]:
@@ -193,8 +210,13 @@ class TestHelpSteer:
         assert sides(pairs) == [("p", "a", "b"), ("p", "c", "b")]
         with pytest.raises(UserError, match="no prompt has two answers of different verbosity"):
             HelpSteer(path=str(tmp_path), dimension="verbosity").pairs("train")
-        with pytest.raises(UserError, match="line 1: column complexity is missing or null"):
+        with pytest.raises(UserError, match="all 5 rows are left out: no rating of complexity"):
             HelpSteer(path=str(tmp_path), dimension="complexity").pairs("train")
+
+    def test_an_answer_that_is_not_rated_is_left_out(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [self.row("p", "a", 4), self.row("p", "b", None), self.row("p", "c", 2)]
+        assert sides(HelpSteer(path=write(tmp_path, train=rows)).pairs("train")) == [("p", "a", "c")]
+        assert "1 of 3 rows are left out: no rating of helpfulness" in capsys.readouterr().out
 
 
 ALL: list[Callable[..., Any]] = [HHRLHF, PKUSafeRLHF, StackExchangePaired, SHP, UltraFeedback, HelpSteer]
@@ -266,7 +288,11 @@ def test_the_one_held_out_split_is_cut_in_halves_by_document(tmp_path: Path) -> 
         (lambda: HHRLHF(subset="harmful"), "subset must be one of"),
         (lambda: PKUSafeRLHF(dimension="nicer"), "dimension must be one of better, safer"),
         (lambda: SHP(min_ratio=0.5), "min_ratio must be >= 1"),
-        (lambda: SHP(per_post=0), "per_post must be >= 1"),
+        (lambda: SHP(per_post=0), "per_post must be null or a whole number >= 1, got 0"),
+        (
+            lambda: SHP(per_post=1.5),
+            r"per_post must be null or a whole number >= 1, got 1.5 .config key dataset.per_post",
+        ),  # type: ignore[arg-type]
         (lambda: UltraFeedback(dimension="length"), "dimension must be one of overall"),
         (lambda: HelpSteer(dimension="length"), "dimension must be one of helpfulness"),
     ],
@@ -274,3 +300,28 @@ def test_the_one_held_out_split_is_cut_in_halves_by_document(tmp_path: Path) -> 
 def test_refused(make: Callable[[], object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         make()
+
+
+def test_a_plain_download_from_the_hub_is_read(tmp_path: Path) -> None:
+    """Files as each data set's repository has them; with a test file, PKU-SafeRLHF is not cut anew."""
+    import datasets
+
+    def put(name: str, rows: list[dict[str, Any]]) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_list(rows).to_parquet(tmp_path / name)
+
+    judged = [{"prompt": str(n), "response_0": "a", "response_1": "b", "better_response_id": 1} for n in range(6)]
+    put("pku/data/train-00000-of-00001.parquet", judged[:2])
+    put("pku/data/test-00000-of-00001.parquet", judged[2:])
+    pku = PKUSafeRLHF(path=str(tmp_path / "pku"))
+    assert len(pku.pairs("train")) == len(pku.pairs("test")) == len(pku.pairs("validation")) == 2
+    asked = [{"qid": n, "question": str(n), "response_j": "a", "response_k": "b"} for n in range(4)]
+    put("stack/data/rl/train-00000-of-00001.parquet", asked)
+    put("stack/data/evaluation/train-00000-of-00001.parquet", asked[:2])
+    stack = StackExchangePaired(path=str(tmp_path / "stack"))
+    assert (len(stack.pairs("train")), len(stack.pairs("test"))) == (4, 1)
+    (tmp_path / "hh" / "harmless-base").mkdir(parents=True)
+    spoken = "\n\nHuman: A\n\nAssistant:"
+    line = json.dumps({"chosen": spoken + " b", "rejected": spoken + " c"}).encode()
+    (tmp_path / "hh" / "harmless-base" / "train.jsonl.gz").write_bytes(gzip.compress(line))
+    assert len(HHRLHF(path=str(tmp_path / "hh"), subset="harmless-base").pairs("train")) == 1

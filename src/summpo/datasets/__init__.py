@@ -190,11 +190,16 @@ def require_path(path: Any, what: str) -> None:
 
 
 def require_limit(limit: Any) -> None:
-    """Guards a data set's `limit`: null or a whole number of rows, at least 1."""
-    is_whole = isinstance(limit, int) and not isinstance(limit, bool)
+    """Guards a data set's `limit`."""
+    require_count("limit", limit)
+
+
+def require_count(name: str, count: Any) -> None:
+    """Guards a field of a data set: null or a whole number of rows, at least 1."""
+    is_whole = isinstance(count, int) and not isinstance(count, bool)
     require(
-        limit is None or (is_whole and limit >= 1),
-        f"limit must be null or a whole number >= 1, got {limit!r} (config key dataset.limit)",
+        count is None or (is_whole and count >= 1),
+        f"{name} must be null or a whole number >= 1, got {count!r} (config key dataset.{name})",
     )
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, halved, rated_pairs, require_limit, require_path, require_seed, summary_rows
+from summpo.datasets import (
+    Split,
+    halved,
+    left_out,
+    rated_pairs,
+    require_limit,
+    require_path,
+    require_seed,
+    summary_rows,
+)
 from summpo.errors import require, require_choice
 from summpo.rows import PairRow, SummaryRow
 
@@ -45,16 +54,16 @@ class HelpSteer:
         return summary_rows(self.pairs(split), "chosen")
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split.
+        """The pairs of one split; answers that are not rated are left out, and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used; or no two ratings differ.
         """
+        rows = read_split(self.path, "train" if split == "train" else "validation")
         answers: dict[str, list[tuple[str, float]]] = {}
-        for row in read_split(self.path, "train" if split == "train" else "validation"):
-            rating = row.optional_number(self.dimension)
-            if rating is None:
-                raise row.fault(f"column {self.dimension} is missing or null")
+        rated_rows = [(row, rating) for row in rows if (rating := row.optional_number(self.dimension)) is not None]
+        left_out(self.path, len(rows) - len(rated_rows), len(rows), f"no rating of {self.dimension}")
+        for row, rating in rated_rows:
             answers.setdefault(row.filled_text("prompt"), []).append((row.text("response"), rating))
         pairs = [
             pair

@@ -48,15 +48,17 @@ class HHRLHF:
         return summary_rows(self.pairs(split), "chosen")
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split; rows that part before an answer begins are left out, and counted.
+        """The pairs of one split; rows that part before an answer, or have an empty one, are left out and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
         published = "train" if split == "train" else "test"
         rows = read_split(self.path, published, folder_on_hub=self.subset)
-        pairs = [pair for row in rows if (pair := last_answers(row)) is not None]
-        left_out(self.path, len(rows) - len(pairs), len(rows), "their transcripts share no prompt")
+        parted = [pair for row in rows if (pair := last_answers(row)) is not None]
+        left_out(self.path, len(rows) - len(parted), len(rows), "their transcripts share no prompt")
+        pairs = [pair for pair in parted if pair.chosen.strip() and pair.rejected.strip()]
+        left_out(self.path, len(parted) - len(pairs), len(parted), "an answer is empty")
         return pairs if split == "train" else halved(pairs, split, self.seed)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from summpo.data_sources import read_split
+from summpo.data_sources import read_split, split_files
 from summpo.datasets import Split, deal, halved, left_out, require_limit, require_path, require_seed, summary_rows
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
@@ -54,7 +54,7 @@ class PKUSafeRLHF:
             UserError: naming the file, line or column that cannot be used.
         """
         folder = Path(self.path).expanduser()
-        has_test = (folder / "test.jsonl").exists() if folder.is_dir() else not self.path.endswith("-10K")
+        has_test = bool(split_files(folder, "test")) if folder.is_dir() else not self.path.endswith("-10K")
         rows = read_split(self.path, "train" if split == "train" or not has_test else "test")
         pairs = [pair for row in rows if (pair := self._judged(row)) is not None]
         left_out(self.path, len(rows) - len(pairs), len(rows), f"column {self.dimension}_response_id is null")

@@ -46,7 +46,8 @@ class StackExchangePaired:
             UserError: naming the file, line or column that cannot be used.
         """
         published = "train" if split == "train" else "evaluation"
-        if Path(self.path).expanduser().is_dir():
+        folder = Path(self.path).expanduser()
+        if folder.is_dir() and not (folder / "data" / "rl").is_dir():
             rows = read_split(self.path, published)
         else:
             rows = read_split(self.path, "train", folder_on_hub="data/rl" if split == "train" else "data/evaluation")
