@@ -33,7 +33,7 @@ def read_split(path: str, split: str, config: str | None = None, folder_on_hub: 
 
 
 def split_files(folder: Path, split: str, inside: str | None = None) -> list[Path]:
-    """The files of one split: <split>.jsonl, or as a download from the Hub has it, .jsonl.gz or .parquet, maybe in parts.
+    """The files of one split: <split>.jsonl, or as a download from the Hub has it: .jsonl.gz, .parquet, its parts.
 
     They are looked for in the folder itself, in its folder `inside`, and in data/; none where there is none.
     """

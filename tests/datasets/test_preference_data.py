@@ -290,9 +290,9 @@ def test_the_one_held_out_split_is_cut_in_halves_by_document(tmp_path: Path) -> 
         (lambda: SHP(min_ratio=0.5), "min_ratio must be >= 1"),
         (lambda: SHP(per_post=0), "per_post must be null or a whole number >= 1, got 0"),
         (
-            lambda: SHP(per_post=1.5),
+            lambda: SHP(per_post=1.5),  # type: ignore[arg-type]
             r"per_post must be null or a whole number >= 1, got 1.5 .config key dataset.per_post",
-        ),  # type: ignore[arg-type]
+        ),
         (lambda: UltraFeedback(dimension="length"), "dimension must be one of overall"),
         (lambda: HelpSteer(dimension="length"), "dimension must be one of helpfulness"),
     ],
