@@ -31,7 +31,7 @@ CONF = conf_dir()
 GROUPS = ("model", "objective", "dataset", "margin_reward", "trainer", "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
-PAIRS = ("dataset=summarize_from_feedback",)
+PAIRS = ("dataset=jsonl", "dataset.path=somewhere")
 REQUIRED = {
     ("margin_reward", "implicit"): "margin_reward.implicit.adapter=somewhere",
     ("margin_reward", "reward_model"): "margin_reward.reward_model.path=somewhere",
@@ -137,7 +137,7 @@ class TestCommandLines:
                 check(line)
             except UserError as lacks:  # python train.py objective=dpo: the default data set has no pairs
                 assert "has no pairs" in str(lacks), line
-                check(f"{line} {PAIRS[0]}")
+                check(f"{line} {' '.join(PAIRS)}")
 
 
 def plug_ins() -> Iterator[tuple[str, DictConfig]]:
