@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from summpo.build import TrainParts
+from summpo.build import TrainParts, check_columns, column_rewards
 from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.layouts import Layout, pad, share_prefixes
@@ -117,6 +117,23 @@ def text_rows(parts: TrainParts, split: str) -> Rows:
 def held_out_rows(parts: TrainParts, config: DictConfig) -> Rows:
     """The validation rows that a run asks for; none where it does not validate."""
     return text_rows(parts, "validation")[: config.validation.rows] if config.validation.times else []
+
+
+def check_rows(parts: TrainParts, held_out: Rows, source: Any, shared: Shared) -> None:
+    """Checks that a run's rows have what its margin rewards read, before the model is looked for.
+
+    The training rows are read for it, once a sweep, and let go of; where no reward reads a column, they are not read.
+
+    Args:
+        source: what the training rows are made from, as `source_of` tells it.
+
+    Raises:
+        UserError: naming the row that lacks something.
+    """
+    readers = column_rewards(parts.margins)
+    if readers:
+        check_columns(parts.margins, held_out)
+        shared.get("checked rows", (source, readers), lambda: check_columns(parts.margins, text_rows(parts, "train")))
 
 
 def source_of(parts: TrainParts, split: str) -> Any:

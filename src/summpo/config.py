@@ -171,7 +171,7 @@ class InspectConfig(TrainConfig):
     split: str = "train"
     """Whose pairs: train, validation or test."""
     typical_reward_margin: float = 1.0
-    """Nats that training makes of beta * D, to set w x margin against: an earlier run's val/reward_margin; > 0."""
+    """Nats to set w x margin against; > 0. 1 is a guess for dpo and the like: better an earlier val/reward_margin."""
     output_dir: str = "outputs/inspect"
     """Where inspect.json and inspect.png go."""
 
@@ -197,7 +197,7 @@ class GenerateConfig(SharedConfig):
     """Whose documents: train, validation or test."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     accelerator: str = "cpu"
-    """cpu or gpu."""
+    """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str | None = None
     """Where samples.jsonl (and evaluation.json) go; by default the run folder."""
 
@@ -228,6 +228,6 @@ class PairsConfig(SharedConfig):
         default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
     )
     accelerator: str = "cpu"
-    """cpu or gpu."""
+    """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str = "???"
     """Where <split>.jsonl go."""

@@ -9,7 +9,6 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
-import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
@@ -34,7 +33,7 @@ from summpo.callbacks import (
 from summpo.data import ColumnData
 from summpo.datasets import one_per_document
 from summpo.decoding import Decoding
-from summpo.errors import UserError, require
+from summpo.errors import UserError
 from summpo.module import PreferenceModule, SFTModule
 from summpo.records import FrozenColumns, TokenRows
 from summpo.rows import PairRow, SummaryRow
@@ -110,8 +109,6 @@ def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTMo
 
 def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
     """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair."""
-    settings = config.trainer
-    check_device(settings.accelerator)
     checkpoint_best = [best_checkpoint(run.checkpoints)] if config.validation.times else []
     try:
         return lightning_trainer(config, run, [*samples, *checkpoint_best])
@@ -151,20 +148,6 @@ def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callba
             *callbacks,
             LastCheckpoint(run.last_checkpoint, config.checkpoint_every),
         ],
-    )
-
-
-def check_device(accelerator: str) -> None:
-    """Stops a run for a device that is not there, before anything is loaded.
-
-    Raises:
-        UserError: naming the device.
-    """
-    there = {"gpu": torch.cuda.is_available() or torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
-    there["mps"] = torch.backends.mps.is_available()
-    require(
-        there.get(accelerator, True),
-        f"there is no {accelerator} that torch can use here, got {accelerator} (config key trainer.accelerator)",
     )
 
 
