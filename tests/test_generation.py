@@ -9,7 +9,8 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from summpo.decoding import Decoding
 from summpo.errors import UserError
-from summpo.generation import Generated, cut_at_eos, generate, left_pad
+from summpo.cpu_generation import left_pad
+from summpo.generation import Generated, cut_at_eos, generate
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
