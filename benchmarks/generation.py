@@ -8,7 +8,7 @@ Plain is `model.generate` over batches of 8 in the order of the documents, padde
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,31 +56,32 @@ def measure(
     pad_id: int,
     batch_size: int = 32,
     plain_batch_size: int = 8,
-    part: int = 64,
 ) -> Measured:
-    """Writes the prompts both ways, in turns of `part` prompts, so that a busy machine is busy for both.
+    """Writes the prompts both ways, in turns of a batch of summpo's, so that a busy machine is busy for both.
 
     Args:
         batch_size: summpo's; its default is the configuration's.
     """
+    by_plain: list[Generated] = []
+    plain_seconds = 0.0
+
+    def catch_up(positions: list[int], _: list[Generated]) -> None:
+        """Plain's turn: as many documents as summpo has just written."""
+        nonlocal plain_seconds
+        started, done = time.process_time(), len(by_plain)
+        some = prompts[done : done + len(positions)]
+        by_plain.extend(plain(model, some, max_new_tokens, plain_batch_size, eos_id=eos_id, pad_id=pad_id))
+        plain_seconds += time.process_time() - started
+
     decoding = Decoding(max_new_tokens=max_new_tokens, batch_size=batch_size)
-    ways: dict[str, Callable[[Sequence[Sequence[int]]], list[Generated]]] = {
-        "plain": lambda some: plain(model, some, max_new_tokens, plain_batch_size, eos_id=eos_id, pad_id=pad_id),
-        "summpo": lambda some: generate(model, some, decoding, eos_id=eos_id, pad_id=pad_id),
-    }
-    seconds = dict.fromkeys(ways, 0.0)
-    written: dict[str, list[Generated]] = {way: [] for way in ways}
-    for write in ways.values():
-        write(prompts[:1])  # what is done once: imports, the first touch of the weights
-    for turn, first in enumerate(range(0, len(prompts), part)):
-        for way in sorted(ways, reverse=bool(turn % 2)):
-            started = time.process_time()
-            written[way] += ways[way](prompts[first : first + part])
-            seconds[way] += time.process_time() - started
-    same = sum(a == b for a, b in zip(written["plain"], written["summpo"], strict=True))
-    ended = sum(one.ended for one in written["plain"])
-    tokens = sum(len(one.ids) for one in written["plain"])
-    return Measured(seconds["plain"], seconds["summpo"], len(prompts), same, ended, tokens)
+    generate(model, prompts[:1], Decoding(max_new_tokens=2), eos_id=eos_id, pad_id=pad_id)  # imports, first touches
+    started = time.process_time()
+    by_summpo = generate(model, prompts, decoding, eos_id=eos_id, pad_id=pad_id, on_batch=catch_up)
+    summpo_seconds = time.process_time() - started - plain_seconds
+    same = sum(a == b for a, b in zip(by_plain, by_summpo, strict=True))
+    ended = sum(one.ended for one in by_plain)
+    tokens = sum(len(one.ids) for one in by_plain)
+    return Measured(plain_seconds, summpo_seconds, len(prompts), same, ended, tokens)
 
 
 def plain(
@@ -92,7 +93,7 @@ def plain(
     eos_id: int,
     pad_id: int,
 ) -> list[Generated]:
-    """Greedy `model.generate`, batches as they come."""
+    """Greedy `model.generate`, batches of prompts as they come."""
     config = GenerationConfig(
         max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=eos_id, pad_token_id=pad_id, use_cache=True
     )

@@ -1,6 +1,6 @@
-"""One batch of completions on the CPU, where reading and copying cost as much as writing. The tokens of plain `generate`.
+"""One batch of completions on the CPU, where reading and copying cost as much as writing; the tokens of `generate`.
 
-Plain generation pads every prompt to the batch's longest, copies all keys and values to append one token, and goes on
+Plain transformers pads every prompt to the batch's longest, copies all keys and values to append one token, and goes on
 with rows that have ended until the last has. Here a few prompts are read at a time, in transformers' own StaticCache a
 step writes its keys and values in place, and a row that has ended leaves the batch.
 """
@@ -24,14 +24,16 @@ TOKENS_READ_AT_ONCE = 512
 def is_proven(model: PreTrainedModel) -> bool:
     """Whether the model, or the one under its adapter, is of the kind whose tokens here are those of plain `generate`.
 
-    That is: on the CPU, all layers with full attention, inputs prepared as transformers prepares them for most models,
-    and rotary angles that depend on no other row of the batch.
+    That is: on the CPU, transformers' own code, all layers with full attention, inputs prepared as transformers
+    prepares them for most models, and rotary angles that depend on no other row of the batch.
     """
     base: Any = base_of(model)
     inputs = signature(base.forward).parameters
     rope = getattr(base.config, "rope_parameters", None) or {}
     return (
         base.device.type == "cpu"
+        and type(base).__module__.startswith("transformers.")
+        and base.config._attn_implementation in ("sdpa", "eager")
         and type(base).prepare_inputs_for_generation is GenerationMixin.prepare_inputs_for_generation
         and inputs.keys() >= {"attention_mask", "position_ids", "past_key_values", "logits_to_keep"}
         and not base.config.is_encoder_decoder
@@ -75,7 +77,7 @@ def complete(
 
 
 def read(model: PreTrainedModel, prompts: Sequence[Sequence[int]], cache: StaticCache, pad_id: int) -> Tensor:
-    """Fills the cache with the prompts, a row each, all ending at one place; float [prompt, token] logits after them."""
+    """float32 [prompt, token]: the logits after each prompt. Fills the cache, a row each, all ending at one place."""
     width = len(prompts[0])
     distinct = list(dict.fromkeys(map(tuple, prompts)))
     source = torch.tensor([distinct.index(tuple(prompt)) for prompt in prompts])

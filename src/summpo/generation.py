@@ -58,7 +58,11 @@ def generate(
         for first in range(0, len(order), decoding.batch_size):
             chunk = order[first : first + decoding.batch_size]
             batch = [prompts[i] for i in chunk]
-            ids = complete(model, batch, decoding, eos_id=eos_id, pad_id=pad_id) if proven else plain(model, batch, config)
+            ids = (
+                complete(model, batch, decoding, eos_id=eos_id, pad_id=pad_id)
+                if proven
+                else plain(model, batch, config)
+            )
             written = [cut_at_eos(one, eos_id) for one in ids]
             done.update(zip(chunk, written, strict=True))
             if on_batch is not None:
