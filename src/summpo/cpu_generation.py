@@ -28,13 +28,14 @@ def is_proven(model: PreTrainedModel) -> bool:
     prepares them for most models, and rotary angles that depend on no other row of the batch.
     """
     base: Any = base_of(model)
+    most: Any = GenerationMixin
     inputs = signature(base.forward).parameters
     rope = getattr(base.config, "rope_parameters", None) or {}
     return (
         base.device.type == "cpu"
         and type(base).__module__.startswith("transformers.")
         and base.config._attn_implementation in ("sdpa", "eager")
-        and type(base).prepare_inputs_for_generation is GenerationMixin.prepare_inputs_for_generation
+        and type(base).prepare_inputs_for_generation is most.prepare_inputs_for_generation
         and inputs.keys() >= {"attention_mask", "position_ids", "past_key_values", "logits_to_keep"}
         and not base.config.is_encoder_decoder
         and {type(layer) for layer in DynamicCache(config=base.config).layers} == {DynamicLayer}
@@ -87,7 +88,8 @@ def read(model: PreTrainedModel, prompts: Sequence[Sequence[int]], cache: Static
         part = DynamicCache(config=base_of(model).config)
         logits.append(next_logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), part))
         rows = ((source >= first) & (source < first + len(group))).nonzero()[:, 0]
-        for layer, own in zip(cache.layers, part.layers, strict=True):
+        layers: list[tuple[Any, Any]] = list(zip(cache.layers, part.layers, strict=True))
+        for layer, own in layers:
             if not layer.is_initialized:
                 layer.lazy_initialization(*(x[:1].expand(len(prompts), -1, -1, -1) for x in (own.keys, own.values)))
             layer.keys[rows, :, width - ids.shape[1] : width] = own.keys[source[rows] - first]
@@ -149,7 +151,8 @@ def keep(goes_on: Tensor, cache: StaticCache) -> Tensor:
     count = int(goes_on.sum())
     free = (~goes_on[:count]).nonzero()[:, 0]
     movers = goes_on[count:].nonzero()[:, 0] + count
-    for layer in cache.layers:
+    layers: list[Any] = cache.layers
+    for layer in layers:
         layer.keys[free], layer.values[free] = layer.keys[movers], layer.values[movers]
         layer.keys, layer.values = layer.keys[:count], layer.values[:count]
     rows = torch.arange(count)
