@@ -16,6 +16,7 @@ from transformers.cache_utils import DynamicLayer
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from summpo.decoding import Decoding
+from summpo.families import SHARED_PREFIX
 
 TOKENS_READ_AT_ONCE = 512
 """Padding included; one prompt may be longer. More only adds padding: at this size a matrix product is at its best."""
@@ -34,7 +35,7 @@ def is_proven(model: PreTrainedModel) -> bool:
     return (
         base.device.type == "cpu"
         and type(base).__module__.startswith("transformers.")
-        and base.config._attn_implementation in ("sdpa", "eager")
+        and base.config._attn_implementation in (SHARED_PREFIX, "sdpa", "eager")
         and type(base).prepare_inputs_for_generation is most.prepare_inputs_for_generation
         and inputs.keys() >= {"attention_mask", "position_ids", "past_key_values", "logits_to_keep"}
         and not base.config.is_encoder_decoder
