@@ -71,6 +71,13 @@ def test_memory_is_saved_at_no_change(
     assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "saving", optimizer__lr=1e-3, **changes), plain)
 
 
+@pytest.mark.storm
+def test_compiled_layers(tiny_model_path: Path, pairs: Path, tmp_path: Path) -> None:
+    """A minute or two of the compiler's, hence not among the quick ones."""
+    plain = run_of(tiny_model_path, pairs, tmp_path / "plain", optimizer__lr=1e-3)
+    assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "compiled", optimizer__lr=1e-3, compile="true"), plain)
+
+
 def test_by_prompt_keeps_a_documents_pairs_together(tiny_model_path: Path, pairs: Path, tmp_path: Path) -> None:
     """All twelve in one batch: the same loss in any order; four a batch: four of one document in each."""
     one = [

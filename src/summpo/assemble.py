@@ -17,6 +17,7 @@ from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.layouts import Layout, pad, share_prefixes
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
+from summpo.models.compiling import compile_layers
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
 from summpo.models.loading import load_base as load_base_model
@@ -165,6 +166,8 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
         model = shared.take_base(base.folder, parts.model)
         torch.manual_seed(seed)  # whether it was loaded, which may draw, or kept
     recompute_activations(model, parts.recomputes)
+    if parts.compiles:
+        compile_layers(model)
     if parts.model.adapter is not None:
         return load_adapter(model, Path(parts.model.adapter), base.fingerprint, trainable=True)
     if parts.lora is not None:

@@ -46,6 +46,8 @@ class TrainParts:
     optimizer: AdamW
     batching: str
     """shared_prefix, or padded."""
+    compiles: bool
+    """Whether the layers are compiled."""
     recomputes: bool
     """Whether a layer's activations are computed once more in the backward pass."""
 
@@ -331,6 +333,7 @@ def trained_parts(config: DictConfig) -> TrainParts:
         limits=from_fields(Limits, config.tokens, "tokens"),
         optimizer=from_fields(AdamW, config.optimizer, "optimizer"),
         batching=str(config.batching),
+        compiles=bool(config.compile),
         recomputes=bool(config.activation_checkpointing),
     )
 

@@ -146,6 +146,8 @@ class TrainConfig(SharedConfig):
     """Of an epoch's rows: shuffled; by_prompt (those of one prompt together); by_length (like with like)."""
     activation_checkpointing: bool = False
     """Compute each layer once more in the backward pass, which saves most of a step's memory and costs a third more."""
+    compile: bool = False
+    """torch.compile the layers: a minute or two at the start, for runs of hours; needs a C++ compiler."""
     batching: str = "shared_prefix"
     """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
     eval_batch_size: int = 16

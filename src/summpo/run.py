@@ -78,7 +78,7 @@ def train(
         return {}
     metrics = keep_best(module, run)
     weights = save(module.policy, base, parts, run)
-    if keeps_base_whole(trainer):
+    if keeps_base_whole(trainer) and not parts.compiles:
         shared.give_back(module.policy)
     done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
     summary = summary_of(config, parts, done) | facts
