@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from summpo.errors import require
+from summpo.models.loading import quiet
 
 
 def recompute_activations(model: PreTrainedModel, wanted: bool) -> None:
@@ -20,7 +21,8 @@ def recompute_activations(model: PreTrainedModel, wanted: bool) -> None:
             model.supports_gradient_checkpointing,
             f"a {type(model).__name__} cannot compute its layers anew (config key activation_checkpointing)",
         )
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        with quiet():  # of the name that this has in later versions of transformers
+            model.gradient_checkpointing_enable({"use_reentrant": False})
     elif model.is_gradient_checkpointing:
         model.gradient_checkpointing_disable()
 
