@@ -16,15 +16,15 @@ def recompute_activations(model: PreTrainedModel, wanted: bool) -> None:
     Raises:
         UserError: wanted of a model that transformers does not know how to do this for.
     """
-    if wanted:
-        require(
-            model.supports_gradient_checkpointing,
-            f"a {type(model).__name__} cannot compute its layers anew (config key activation_checkpointing)",
-        )
-        with quiet():  # of the name that this has in later versions of transformers
+    with quiet():  # of the names that these have in later versions of transformers
+        if wanted:
+            require(
+                model.supports_gradient_checkpointing,
+                f"a {type(model).__name__} cannot compute its layers anew (config key activation_checkpointing)",
+            )
             model.gradient_checkpointing_enable({"use_reentrant": False})
-    elif model.is_gradient_checkpointing:
-        model.gradient_checkpointing_disable()
+        elif model.is_gradient_checkpointing:
+            model.gradient_checkpointing_disable()
 
 
 def start_recomputing(model: nn.Module) -> None:
