@@ -9,6 +9,15 @@ from summpo.commands import COMMANDS, quoted
 from summpo.commands.train import points_of
 from summpo.compose import compose_config
 
+HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
+REPORT = (
+    "import sys\n"
+    "from summpo.commands import main\n"
+    "code = main(sys.argv[1:])\n"
+    f"print('loaded', sorted(set({HEAVY}) & set(sys.modules)), 'code', code)"
+)
+"""A program that runs a command and says which of these it has imported."""
+
 
 def check(line: str) -> None:
     """Composes every point of the line and builds its objects.

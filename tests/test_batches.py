@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from summpo.batches import Plan, completion_batch, epoch_order, pair_batch
+from summpo.batches import Plan, completion_batch, count_batches, cut, epoch_batches, epoch_order, pair_batch
 from summpo.data import TrainStream
 from summpo.layouts import pad
 from summpo.records import Batch, FrozenColumns, Padded, Ragged, Texts, TokenRows
@@ -67,10 +68,10 @@ class TestPlan:
     @given(plans, st.integers(1, 3))
     def test_every_row_once_an_epoch(self, plan: Plan, epochs: int) -> None:
         total = plan.total_batches(epochs, -1)
-        assert total == epochs * plan.batches_per_epoch
+        assert total == epochs * count_batches(plan, 0)
         for epoch in range(epochs):
-            first = epoch * plan.batches_per_epoch
-            rows = np.concatenate([plan.global_batch(first + i) for i in range(plan.batches_per_epoch)])
+            first = epoch * count_batches(plan, 0)
+            rows = np.concatenate([plan.global_batch(first + i) for i in range(count_batches(plan, 0))])
             assert sorted(rows.tolist()) == list(range(plan.rows))
 
     @given(plans, st.integers(0, 30))
@@ -213,8 +214,80 @@ class TestBatches:
 def test_counts_of_rows(plan: Plan) -> None:
     """Each row is trained on as often as any other, in every process count, fillers left out."""
     seen: Counter[int] = Counter()
-    for index in range(2 * plan.batches_per_epoch):
+    for index in range(2 * count_batches(plan, 0)):
         for rank in range(plan.world_size):
             rows, real = plan.shard(index, rank)
             seen.update(rows[real].tolist())
     assert seen == dict.fromkeys(range(plan.rows), 2)
+
+
+TOKENS = np.array([5, 1, 9, 3, 3, 8, 2, 7, 30, 4, 6, 1])
+PROMPTS = np.array([0, 1, 0, 2, 0, 1, 3, 0, 2, 2, 0, 4])
+orders = st.sampled_from(["shuffled", "by_prompt", "by_length"])
+limits = st.one_of(st.none(), st.integers(1, 40))
+token_plans = st.builds(
+    Plan,
+    rows=st.just(len(TOKENS)),
+    batch_size=st.integers(1, 5),
+    world_size=st.integers(1, 3),
+    accumulate=st.integers(1, 3),
+    seed=st.integers(0, 9),
+    order=orders,
+    batch_tokens=limits,
+    tokens=st.just(TOKENS),
+    prompts=st.just(PROMPTS),
+)
+
+
+class TestOrdersAndTokens:
+    @given(token_plans, st.integers(0, 3))
+    def test_every_row_once_an_epoch_whatever_the_order(self, plan: Plan, epoch: int) -> None:
+        shares = [share for batch in epoch_batches(plan, epoch) for share in batch]
+        assert sorted(np.concatenate(shares).tolist()) == list(range(plan.rows))
+        assert all(len(batch) == plan.world_size for batch in epoch_batches(plan, epoch))
+        assert count_batches(plan, epoch) == len(epoch_batches(plan, epoch))
+
+    @given(token_plans, st.integers(0, 3))
+    def test_no_process_takes_more_than_it_may(self, plan: Plan, epoch: int) -> None:
+        for batch in epoch_batches(plan, epoch):
+            for share in batch:
+                assert len(share) <= plan.batch_size
+                assert plan.batch_tokens is None or len(share) <= 1 or TOKENS[share].sum() <= plan.batch_tokens
+
+    @given(token_plans)
+    def test_it_is_drawn_from_the_seed_alone(self, plan: Plan) -> None:
+        again = replace(plan)
+        for epoch in range(2):
+            mine, theirs = epoch_batches(plan, epoch), epoch_batches(again, epoch)
+            assert [[share.tolist() for share in b] for b in mine] == [[share.tolist() for share in b] for b in theirs]
+
+    @given(token_plans, st.integers(0, 40))
+    def test_a_batch_of_the_run_is_one_of_its_epoch(self, plan: Plan, index: int) -> None:
+        epoch, position = plan.place(index)
+        assert sum(count_batches(plan, before) for before in range(epoch)) + position == index
+        assert position < count_batches(plan, epoch)
+        assert plan.global_batch(index).tolist() == np.concatenate(epoch_batches(plan, epoch)[position]).tolist()
+        assert plan.epochs_after(index) == epoch + position / count_batches(plan, epoch)
+        assert plan.total_batches(epoch + 1, -1) == index - position + count_batches(plan, epoch)
+
+    @given(token_plans)
+    def test_by_prompt_is_one_stretch_a_prompt(self, plan: Plan) -> None:
+        plan = replace(plan, order="by_prompt")
+        rows = np.concatenate([share for batch in epoch_batches(plan, 0) for share in batch])
+        changes = np.count_nonzero(np.diff(PROMPTS[rows]))
+        assert changes == len(set(PROMPTS.tolist())) - 1
+
+    def test_by_length_by_hand(self) -> None:
+        """All in one window: the batches of 3 are 1 1 2 | 3 3 4 | 5 6 7 | 8 9 30 tokens, in whatever order."""
+        plan = Plan(12, 3, 1, 1, seed=4, order="by_length", tokens=TOKENS)
+        found = [sorted(TOKENS[batch[0]].tolist()) for batch in epoch_batches(plan, 0)]
+        assert sorted(found) == [[1, 1, 2], [3, 3, 4], [5, 6, 7], [8, 9, 30]]
+        assert [sorted(TOKENS[b[0]].tolist()) for b in epoch_batches(plan, 1)] != found
+
+    def test_a_limit_by_hand(self) -> None:
+        """In the order 5 1 9 3 3 8 2 7 30 4 6 1 and at most 10 tokens or 3 rows, for two processes, one without rows."""
+        plan = Plan(12, 3, 2, 1, seed=0, batch_tokens=10, tokens=TOKENS)
+        found = [[TOKENS[share].tolist() for share in batch] for batch in cut(plan, np.arange(12))]
+        assert found == [[[5, 1], [9]], [[3, 3], [8, 2]], [[7], [30]], [[4, 6], [1]]]
+        assert [s.tolist() for s in cut(plan, np.arange(3))[0]] == [[0, 1], [2]]
+        assert [s.tolist() for s in cut(plan, np.arange(2))[0]] == [[0, 1], []]

@@ -113,7 +113,9 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["~w"], ["w"]),
     (["model.path=???"], ["path is required"]),
     ([*M, "~margin_reward.length.weight"], ["margin_reward.length.weight is required"]),
-    (["objective=null"], ["objective=null"]),
+    (["objective=null"], ["objective=null names no option of the group objective; there are cpo, dpo, dpo_hinge"]),
+    (["margin_reward=null"], ["margin_reward=null names no option", "there are compression, constant"]),
+    (["dataset="], ["dataset= names no option of the group dataset; there are aclsum"]),
     (["~objective"], ["objective is set and nothing was chosen for it: there is no _target_"]),
     # a target that is not what its group asks for
     (["objective._target_=os.system"], ["objective._target_: os.system is not a dataclass"]),
@@ -131,6 +133,9 @@ WRONG: list[tuple[list[str], list[str]]] = [
         [*M, "margin_reward=[coverage]", "margin_reward.length.weight=0.5"],
         ["margin_reward.length is set and this margin reward is not chosen: name it, as in margin_reward=[length]"],
     ),
+    ([*M, "margin_reward.coverage.clip=5"], ["margin_reward.coverage is set and nothing was chosen for it"]),
+    ([*M, "margin_reward=coverage", "margin_reward.coverage.normalise=z_score"], ["unknown option"]),
+    ([*M, "margin_reward=coverage", "margin_reward.coverage.clip=0"], ["clip must be > 0, got 0"]),
     ([*M, "margin_reward.lenght.weight=0.5"], ["unknown option margin_reward.lenght"]),
     ([*M, "objective.w0=0"], ["w0 must be > 0, got 0 (config key objective.w0)"]),
     ([*M, "margin_reward=implicit"], ["margin_reward.implicit.adapter is required"]),
@@ -172,19 +177,57 @@ WRONG: list[tuple[list[str], list[str]]] = [
         ["form must be one of continuation, turns, pair, got list"],
     ),
     (["objective=reward_model"], ["ACLSum has no pairs"]),
+    (
+        [*M, "margin_reward=score"],
+        [
+            "margin_reward.score reads score_chosen and score_rejected, which dataset=SummarizeFromFeedback does not have"
+        ],
+    ),
+    (
+        ["objective=dpo", "dataset=ultrafeedback", "margin_reward=[length,rouge]"],
+        ["margin_reward.rouge reads reference"],
+    ),
     ([*M, "w=0.1", "margin_reward=none"], ["w=0.1 weighs nothing: choose a margin reward"]),
+    (
+        [*M, "margin_reward=coverage", "margin_reward.coverage.weight=0.5", "w=0.9"],
+        ["w=0.9 weighs nothing: margin_reward.coverage.weight is 0.5 (config key w)"],
+    ),
+    (
+        [
+            *M,
+            "margin_reward=[length,coverage]",
+            "margin_reward.length.scale=0",
+            "margin_reward.coverage.weight=1",
+            "w=1",
+        ],
+        ["w=1 weighs nothing: margin_reward.coverage.weight is 1 and margin_reward.length.scale is 0 (config key w)"],
+    ),
     (["objective=dpo"], ["ACLSum has no pairs", "summpo pairs"]),
     (["prompt.system=x"], ["set prompt.chat=true (config key prompt.system)"]),
     (["prompt.template=hello"], ["{document} once, got 'hello'"]),
     # interpolations and command lines that cannot be read
     (["batch_size=${nope}"], ["batch_size", "'nope' not found"]),
     ([*M, "margin_reward.length.weight=${nope}"], ["margin_reward.length.weight", "'nope' not found"]),
-    (["w"], ["cannot read w:"]),
     (["-x"], ["options are given as key=value, got -x"]),
-    (["w=0.1=2"], ["cannot read w=0.1=2:"]),
-    (["w=[1"], ["cannot read w=[1:"]),
     (["w=0,0.1"], ["w takes one value, got 0,0.1; a list is w=[0,0.1], a sweep is summpo train -m"]),
     (["dataset=jsonl,aclsum"], ["dataset takes one value, got jsonl,aclsum; a list is"]),
+    (["w"], ["cannot read w: an option is typed key=value"]),
+    (
+        ["margin_reward=[length,", "coverage]"],
+        ["cannot read margin_reward=[length,: its brackets do not match; a list is"],
+    ),
+    # a near name, where there is one
+    (["optimiser.lr=1"], ["unknown option optimiser; did you mean optimizer?"]),
+    (["batchsize=1"], ["unknown option batchsize; did you mean batch_size?"]),
+    (["dataset.limt=1"], ["unknown option dataset.limt; did you mean dataset.limit?"]),
+    (
+        [*M, "margin_reward.lenght.weight=1"],
+        ["unknown option margin_reward.lenght; did you mean margin_reward.length?"],
+    ),
+    (["+trainer.max_step=1"], ["unknown option trainer.max_step; did you mean trainer.max_steps?"]),
+    (["zzz=1"], ["unknown option zzz; summpo train --help lists the options"]),
+    (["w=0.1=2"], ["cannot read w=0.1=2:"]),
+    (["w=[1"], ["cannot read w=[1:"]),
 ]
 
 
@@ -202,7 +245,7 @@ def test_what_is_wrong_gets_one_sentence(overrides: list[str], words: list[str])
         (["generation.top_p=0"], "top_p must be > 0 and <= 1, got 0.0 (config key generation.top_p)"),
         (["generation.max_new_tokens=many"], "max_new_tokens must be a whole number, got many"),
         (["split=holdout"], "split must be one of train, validation, test, got holdout"),
-        (["accelerator=tpu"], "accelerator must be one of cpu, gpu, got tpu"),
+        (["accelerator=tpu"], "accelerator must be one of cpu, gpu, auto, got tpu"),
         (["trainer=gpu"], "trainer"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from summpo.batches import Plan
 from summpo.callbacks import (
     LastCheckpoint,
     MetricsTable,
@@ -46,7 +47,7 @@ class Trainer(SimpleNamespace):
             datamodule=SimpleNamespace(
                 validation_points=validation_points or set(),
                 batches_taken=0,
-                plan=SimpleNamespace(batches_per_epoch=4),
+                plan=Plan(rows=4, batch_size=1, world_size=1, accumulate=1, seed=0),
             ),
         )
 

@@ -15,10 +15,10 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import summpo.config
-from command_lines import check
+from command_lines import HEAVY, REPORT, check
 from summpo.build import train_parts
 from summpo.commands.help import field_docs, help_of
-from summpo.compose import SCHEMAS, compose_config, conf_dir, plain
+from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain
 from summpo.decoding import Decoding
 from summpo.errors import UserError
 from summpo.models import Lora
@@ -31,7 +31,7 @@ CONF = conf_dir()
 GROUPS = ("model", "objective", "dataset", "margin_reward", "trainer", "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
-PAIRS = ("dataset=summarize_from_feedback",)
+PAIRS = ("dataset=jsonl", "dataset.path=somewhere")
 REQUIRED = {
     ("margin_reward", "implicit"): "margin_reward.implicit.adapter=somewhere",
     ("margin_reward", "reward_model"): "margin_reward.reward_model.path=somewhere",
@@ -74,6 +74,16 @@ class TestEveryOption:
         config = compose_config("train", [*PAIRS, "objective=modpo", f"{group}={name}", *weighed, *required])
         parts = train_parts(config)
         assert [margin.weight for margin in parts.margins.values()] == [0.1] * len(weighed)
+
+    @pytest.mark.parametrize("name", [name for name in options("margin_reward") if name != "none"])
+    def test_every_margin_reward_is_scaled_by_plain_keys(self, name: str) -> None:
+        required = [REQUIRED["margin_reward", name]] if ("margin_reward", name) in REQUIRED else []
+        chosen = [*PAIRS, "objective=modpo", f"margin_reward={name}", "w=0.1", *required]
+        (margin,) = train_parts(compose_config("train", chosen)).margins.values()
+        assert (margin.normalize, margin.scale, margin.clip) == ("none", 1, None)
+        scaling = [f"margin_reward.{name}.{setting}" for setting in ("normalize=z_score", "scale=-2", "clip=3")]
+        (margin,) = train_parts(compose_config("train", [*chosen, *scaling])).margins.values()
+        assert (margin.normalize, margin.scale, margin.clip) == ("z_score", -2, 3)
 
     @pytest.mark.parametrize("objective", options("objective"))
     def test_every_objective_composes_and_builds(self, objective: str) -> None:
@@ -127,7 +137,7 @@ class TestCommandLines:
                 check(line)
             except UserError as lacks:  # python train.py objective=dpo: the default data set has no pairs
                 assert "has no pairs" in str(lacks), line
-                check(f"{line} {PAIRS[0]}")
+                check(f"{line} {' '.join(PAIRS)}")
 
 
 def plug_ins() -> Iterator[tuple[str, DictConfig]]:
@@ -211,8 +221,19 @@ class TestCommands:
     def test_w_is_the_default_margins_weight_and_its_own_weight_wins(self) -> None:
         pairs = [*PAIRS, "objective=modpo", "w=0.3"]
         assert train_parts(compose_config("train", pairs)).margins["length"].weight == 0.3
-        own = compose_config("train", [*pairs, "margin_reward.length.weight=0.7"])
+        own = compose_config("train", [*pairs[:-1], "margin_reward.length.weight=0.7"])
         assert train_parts(own).margins["length"].weight == 0.7
+
+    def test_only_what_no_yaml_declares_is_added(self) -> None:
+        """A sweep's folders are named after the overrides: they stay as they are typed wherever they can."""
+        typed = [
+            "margin_reward.length.clip=2",
+            "margin_reward.coverage.weight=1",
+            "+margin_reward.coverage.clip=2",
+            "w=1",
+        ]
+        assert [may_add(override) for override in typed] == typed
+        assert may_add("margin_reward.coverage.clip=2") == "++margin_reward.coverage.clip=2"
 
     def test_a_list_of_margin_rewards(self) -> None:
         config = compose_config("train", [*PAIRS, "objective=modpo", "w=0.3", "margin_reward=[none,length]"])
@@ -243,15 +264,6 @@ def leaves(config: Any, prefix: str) -> Iterator[str]:
             yield from leaves(value, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name
-
-
-HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
-REPORT = (
-    "import sys\n"
-    "from summpo.commands import main\n"
-    "code = main(sys.argv[1:])\n"
-    f"print('loaded', sorted(set({HEAVY}) & set(sys.modules)), 'code', code)"
-)
 
 
 class TestAnswersAtOnce:

@@ -1,5 +1,7 @@
 """A path is a folder with a file a split, or else a Hub data set; what is neither is told in one sentence."""
 
+import gzip
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,39 @@ def test_folder(tmp_path: Path) -> None:
     assert [row.columns for row in read_split(str(tmp_path), "train")] == [{"a": "one"}]
     with pytest.raises(UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test") + "$"):
         read_split(str(tmp_path), "test")
+
+
+def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
+    """Parquet whole or in parts, at the top, in data/ or in the configuration's folder; JSONL packed. Rows stay in order."""
+    rows = [{"a": str(number), "more": {"b": [number]}} for number in range(5)]
+
+    def put(name: str, part: list[dict[str, Any]]) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_list(part).to_parquet(tmp_path / name)
+
+    put("whole/train.parquet", rows)
+    put("parts/data/train-00000-of-00002.parquet", rows[:3])
+    put("parts/data/train-00001-of-00002.parquet", rows[3:])
+    put("parts/data/train_extra-00000-of-00001.parquet", rows)
+    put("configs/some/train-00000-of-00001-abc.parquet", rows)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "train.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    for name, config in (("whole", None), ("parts", None), ("configs", "some"), ("packed", None)):
+        found = read_split(str(tmp_path / name), "train", config=config)
+        assert [dict(row.columns) for row in found] == rows, name
+    assert read_split(str(tmp_path / "packed"), "train")[1].place.endswith("train.jsonl.gz, line 2")
+    last = read_split(str(tmp_path / "parts"), "train")[-1]
+    assert (last.number, last.place) == (4, f"{tmp_path}/parts/data/train-00001-of-00002.parquet, row 1")
+    (tmp_path / "packed" / "train.jsonl").write_text('{"a": "plain"}')
+    assert [dict(row.columns) for row in read_split(str(tmp_path / "packed"), "train")] == [{"a": "plain"}]
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "train.jsonl.gz"])
+@pytest.mark.parametrize("content", [b"", b"no such thing", gzip.compress(b"{}" * 99)[:20]])
+def test_a_spoilt_download(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / name))):
+        read_split(str(tmp_path), "train")
 
 
 def test_what_is_neither_folder_nor_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

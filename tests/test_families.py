@@ -10,6 +10,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from families import SETTINGS, VOCABULARY, tiny
 from summpo.families import FAMILIES, SHARED_PREFIX
@@ -17,6 +18,7 @@ from summpo.layouts import pad, share_prefixes
 from summpo.log_probs import completion_log_probs, has_frozen_head
 from summpo.models import Lora
 from summpo.models.adapters import add_lora
+from summpo.models.recomputing import recompute_activations, start_recomputing
 from summpo.models.shared_prefix import why_not
 from summpo.records import Batch, SharedPrefix
 
@@ -196,3 +198,26 @@ def test_what_is_not_proven_is_not_guessed(config: dict[str, Any], reason: str) 
 )
 def test_what_is_proven(config: dict[str, Any]) -> None:
     assert why_not(config, max_length=8192) is None
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_recomputed_activations_change_nothing(family: str) -> None:
+    """Under every kind of dropout that the base has: it stays off."""
+    batch = batch_of(SEQUENCES)
+    plain = with_adapter(tiny(family, SHARED_PREFIX))
+    expected = gradients(plain, completion_log_probs(plain, batch).tokens)
+    model = tiny(family, SHARED_PREFIX)
+    recompute_activations(model, True)
+    policy = with_adapter(model)
+    runs: list[int] = []
+    layers = [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)]
+    for layer in layers:
+        next(layer.children()).register_forward_pre_hook(lambda *_: runs.append(1))
+    start_recomputing(policy)
+    found = completion_log_probs(policy, batch).tokens
+    once = sum(runs)
+    assert_same_gradients(gradients(policy, found), expected, tolerance=1e-6)
+    assert sum(runs) == 2 * once, "each layer ran once more in the backward pass"
+    recompute_activations(model, False)
+    assert not any(layer.gradient_checkpointing for layer in layers)

@@ -9,7 +9,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from summpo.decoding import Decoding
 from summpo.errors import UserError
-from summpo.generation import Generated, cut_at_eos, generate, left_pad
+from summpo.generation import Generated, cut_at_eos, generate
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
@@ -112,12 +112,6 @@ def test_leaves_the_model_as_it_came(model: PreTrainedModel, training: bool) -> 
 
 def test_no_prompts(model: PreTrainedModel) -> None:
     assert generate(model, [], Decoding(), eos_id=EOS, pad_id=PAD) == []
-
-
-def test_left_pad_by_hand() -> None:
-    ids, mask = left_pad([[5, 6, 7], [8]], 9)
-    assert ids.tolist() == [[5, 6, 7], [9, 9, 8]]
-    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(

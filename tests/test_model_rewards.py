@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from command_lines import REPORT
 from summpo.commands import main
 from summpo.compose import compose_config
 from summpo.errors import UserError
@@ -334,6 +337,23 @@ class TestAnotherAdaptersImplicitReward:
         assert ended.code == 2, ended.err
         assert "was trained on another base" in ended.err and "margin_reward.implicit.adapter" in ended.err
         assert "columns:" not in ended.out
+
+    def test_with_a_base_on_this_disk_it_is_refused_at_the_door(self, trial: Trial, tmp_path: Path) -> None:
+        """By the files' headers and the base's bytes, without torch."""
+        other = tiny_llama(tmp_path / "other", ["Quite another text.", "From which another vocabulary is learnt."])
+        adapter = trial.adapter / "adapter"
+        for key, more in (
+            ("margin_reward.implicit.adapter", ["margin_reward=implicit", "w=0.1"]),
+            ("model.adapter", []),
+        ):
+            settings = [*small(other, trial.data, trial.cache, objective="modpo"), *more, f"{key}={adapter}"]
+            done = subprocess.run(
+                [sys.executable, "-c", REPORT, "train", *settings, f"output_dir={tmp_path / 'out'}"],
+                capture_output=True,
+                text=True,
+            )
+            assert "loaded [] code 2" in done.stdout, done.stderr
+            assert "was trained on another base" in done.stderr and f"(config key {key})" in done.stderr
 
     def test_two_adapters_stand_on_one_base(self, trial: Trial) -> None:
         """By name: each gives its own numbers whoever was asked before, and the base gives its own between them."""

@@ -64,7 +64,7 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
              "trainer.enable_progress_bar=false", "tokens.max_length=120"]  # fmt: skip
     runs = [
         ["objective=exponential", "w=0.1", "margin_reward=[length,short_words]", "margin_reward.short_words.weight=0.5",
-         "dataset=jsonl", "dataset.path=pairs.jsonl", "output_dir=pairs_run"],
+         "margin_reward.short_words.clip=2", "dataset=jsonl", "dataset.path=pairs.jsonl", "output_dir=pairs_run"],
         ["objective=sft", "dataset=two_columns", "dataset.path=.", "output_dir=sft_run"],
     ]  # fmt: skip
     for run in runs:
@@ -76,4 +76,5 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
         "length",
         "short_words",
     ]
+    assert summary["config"]["margin_reward"]["short_words"]["clip"] == 2
     assert json.loads((tmp_path / "sft_run" / "summary.json").read_text("utf-8"))["status"] == "done"

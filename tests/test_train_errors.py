@@ -84,6 +84,16 @@ def empty_completion(trial: Trial, folder: Path) -> list[str]:
     return [f"dataset.path={file}", "dataset.validation_fraction=0", "dataset.test_fraction=0"]
 
 
+def score_that_a_row_lacks(trial: Trial, folder: Path) -> list[str]:
+    """In the training rows alone; the model is none that there is, and the Hub is not asked for it."""
+    rows = [
+        {"document": f"d {n}", "chosen": "a", "rejected": "b", "score_chosen": 2, "score_rejected": 1} for n in range(3)
+    ]
+    for name, given in (("train", [*rows, rows[0] | {"id": "bare", "score_rejected": None}]), ("validation", rows)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    return [f"dataset.path={folder}", "margin_reward=score", "model.path=nobody/nothing"]
+
+
 def nothing_left(trial: Trial, folder: Path) -> list[str]:
     return ["tokens.max_length=8", "tokens.too_long=drop"]
 
@@ -107,6 +117,7 @@ BAD: dict[Callable[[Trial, Path], list[str]], tuple[str, ...]] = {
     malformed_line: ("rows.jsonl, line 4", "malformed JSON"),
     missing_column: ("rows.jsonl, line 4", "rejected"),
     empty_completion: ("rows.jsonl, line 4", "row bare", "column chosen is empty"),
+    score_that_a_row_lacks: ("row bare lacks score_chosen and score_rejected, which margin_reward=score reads",),
     nothing_left: ("dropped_too_long 16", "tokens.max_length is 8"),
     adapter_of_another_base: ("was trained on another base", "model.adapter"),
     model_without_weights: ("holds no weights", "empty"),

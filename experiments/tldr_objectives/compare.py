@@ -12,9 +12,15 @@ from pathlib import Path
 
 from rouge_score.rouge_scorer import RougeScorer
 
+if len(sys.argv) != 2:
+    print(f"usage: python {sys.argv[0]} FOLDER, the output_dir of summpo run tldr_objectives", file=sys.stderr)
+    sys.exit(2)
 root = Path(sys.argv[1])
 RUNS = ("sft", "dpo", "modpo_w0.025", "modpo_w0.05", "modpo_w0.1", "ln_dpo", "ld_dpo", "sampo", "simpo")
 names = [name for name in RUNS if (root / name / "evaluation.json").exists()]
+if not names:
+    print(f"compare.py: {root} holds no evaluated run ({', '.join(RUNS)}, each with evaluation.json)", file=sys.stderr)
+    sys.exit(2)
 results = {name: json.loads((root / name / "evaluation.json").read_text("utf-8")) for name in names}
 samples = {
     name: [json.loads(line) for line in (root / name / "samples.jsonl").read_text("utf-8").splitlines()]
@@ -68,11 +74,13 @@ for name in names:
             print(f"| {name} | {other} | {change:+.1f} ± {spread:.1f} | {counted} | {quality:+.3f} ± {error:.3f} |")
 
 print("\naccuracy on held-out pairs by chosen less rejected tokens (the reward alone)\n")
-buckets = next(result["preference_by_length"] for result in results.values() if result.get("preference_by_length"))
+by_length = {
+    name: result["preference_by_length"] for name, result in results.items() if result.get("preference_by_length")
+}
+buckets = next(iter(by_length.values()), [])
 ends = [("" if b["low"] is None else b["low"], "" if b["high"] is None else b["high"] - 1) for b in buckets]
 heads = [f"{low} to {high} ({b['pairs']})" for (low, high), b in zip(ends, buckets, strict=True)]
 print(f"| run | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
-for name, result in results.items():
-    if result.get("preference_by_length"):
-        shares = [bucket["accuracy"] for bucket in result["preference_by_length"]]
-        print(f"| {name} | {' | '.join('' if share is None else f'{share:.2f}' for share in shares)} |")
+for name, own in by_length.items():
+    shares = [bucket["accuracy"] for bucket in own]
+    print(f"| {name} | {' | '.join('' if share is None else f'{share:.2f}' for share in shares)} |")

@@ -12,15 +12,17 @@ from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from summpo.build import TrainParts
+from summpo.build import TrainParts, check_columns, column_rewards
 from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.layouts import Layout, pad, share_prefixes
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
+from summpo.models.compiling import compile_layers
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
+from summpo.models.recomputing import recompute_activations
 from summpo.models.saving import save_full
 from summpo.models.shared_prefix import why_not
 from summpo.models.sources import base_name, resolve
@@ -118,6 +120,23 @@ def held_out_rows(parts: TrainParts, config: DictConfig) -> Rows:
     return text_rows(parts, "validation")[: config.validation.rows] if config.validation.times else []
 
 
+def check_rows(parts: TrainParts, held_out: Rows, source: Any, shared: Shared) -> None:
+    """Checks that a run's rows have what its margin rewards read, before the model is looked for.
+
+    The training rows are read for it, once a sweep, and let go of; where no reward reads a column, they are not read.
+
+    Args:
+        source: what the training rows are made from, as `source_of` tells it.
+
+    Raises:
+        UserError: naming the row that lacks something.
+    """
+    readers = column_rewards(parts.margins)
+    if readers:
+        check_columns(parts.margins, held_out)
+        shared.get("checked rows", (source, readers), lambda: check_columns(parts.margins, text_rows(parts, "train")))
+
+
 def source_of(parts: TrainParts, split: str) -> Any:
     """What the rows of a split are made from: the data set's settings, and its files as they are on this disk.
 
@@ -146,6 +165,9 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
     else:
         model = shared.take_base(base.folder, parts.model)
         torch.manual_seed(seed)  # whether it was loaded, which may draw, or kept
+    recompute_activations(model, parts.recomputes)
+    if parts.compiles:
+        compile_layers(model)
     if parts.model.adapter is not None:
         return load_adapter(model, Path(parts.model.adapter), base.fingerprint, trainable=True)
     if parts.lora is not None:

@@ -1,12 +1,12 @@
 """Which rows make which batch. Pure functions of (seed, epoch, position).
 
-A run is one stream of positions: every epoch is a permutation of the rows, drawn from (seed, epoch) alone, cut into
-global batches. A process takes its slice of each global batch, so the rows of an optimizer step are the same whatever
+A run is one stream of positions: every epoch is an order of the rows, drawn from (seed, epoch) alone, cut into global
+batches. A process takes its slice of each global batch, so the rows of an optimizer step are the same whatever
 the number of processes, and a resumed run meets the rows that it would have met.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -23,33 +23,53 @@ def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
     return order
 
 
-@dataclass(frozen=True)
+WINDOW = 50
+"""Batches of every process whose rows are sorted by length among themselves: no row leaves its part of the epoch."""
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """How the rows of a split become optimizer steps."""
 
     rows: int
     batch_size: int
-    """Rows a process takes at a time."""
+    """Rows a process takes at a time, at most."""
     world_size: int
     accumulate: int
     """Batches of every process in one optimizer step."""
     seed: int
-
-    @property
-    def batches_per_epoch(self) -> int:
-        return -(-self.rows // (self.batch_size * self.world_size))
+    order: str = "shuffled"
+    """shuffled; by_prompt: rows of one prompt side by side, prompts shuffled; by_length: rows of like length share a
+    batch, batches shuffled."""
+    batch_tokens: int | None = None
+    """Tokens a process takes at a time, at most, but for a row that has more by itself; None for no limit."""
+    tokens: np.ndarray | None = None
+    """int64 [row]: the tokens that the model reads of each row; for order by_length and batch_tokens."""
+    prompts: np.ndarray | None = None
+    """int64 [row]: one number for each distinct prompt; for order by_prompt."""
 
     def total_batches(self, max_epochs: int | None, max_steps: int) -> int:
         """Batches of each process in the whole run: so many epochs or optimizer steps (-1: no limit), or the less."""
-        by_epochs = None if max_epochs is None else max_epochs * self.batches_per_epoch
         by_steps = None if max_steps < 0 else max_steps * self.accumulate
+        by_epochs = None if max_epochs is None else sum(len(epoch_batches(self, epoch)) for epoch in range(max_epochs))
         return min(limit for limit in (by_epochs, by_steps) if limit is not None)
+
+    def place(self, index: int) -> tuple[int, int]:
+        """The epoch of the run's batch `index`, and which of that epoch's it is."""
+        epoch = 0
+        while index >= (batches := count_batches(self, epoch)):
+            epoch, index = epoch + 1, index - batches
+        return epoch, index
+
+    def epochs_after(self, batches: int) -> float:
+        """How many epochs these first batches of the run are."""
+        epoch, position = self.place(batches)
+        return epoch + position / count_batches(self, epoch)
 
     def global_batch(self, index: int) -> np.ndarray:
         """int64 [row]: the rows that all processes together take at position `index` of the run."""
-        epoch, position = divmod(index, self.batches_per_epoch)
-        size = self.batch_size * self.world_size
-        return epoch_order(self.rows, self.seed, epoch)[position * size : (position + 1) * size]
+        epoch, position = self.place(index)
+        return np.concatenate(epoch_batches(self, epoch)[position])
 
     def step_rows(self, index: int, total: int) -> np.ndarray:
         """int64 [row]: all rows of the optimizer step that batch `index` of `total` belongs to."""
@@ -61,11 +81,54 @@ class Plan:
 
         Where the last rows of an epoch do not go round, a process takes the batch's first row once more as a filler.
         """
-        rows = self.global_batch(index)
-        mine = np.array_split(rows, self.world_size)[rank]
+        epoch, position = self.place(index)
+        shares = epoch_batches(self, epoch)[position]
+        mine = shares[rank]
         if len(mine):
             return mine, np.ones(len(mine), bool)
-        return rows[:1], np.zeros(1, bool)
+        return shares[0][:1], np.zeros(1, bool)
+
+
+@lru_cache(maxsize=4)
+def epoch_batches(plan: Plan, epoch: int) -> list[list[np.ndarray]]:
+    """The batches of one epoch, each the rows (int64 [row]) of every process."""
+    order = epoch_order(plan.rows, plan.seed, epoch)
+    if plan.order == "by_prompt":
+        assert plan.prompts is not None
+        turn = epoch_order(int(plan.prompts.max()) + 1, plan.seed, epoch)
+        return cut(plan, order[np.argsort(turn[plan.prompts[order]], kind="stable")])
+    if plan.order == "by_length":
+        assert plan.tokens is not None
+        window = WINDOW * plan.batch_size * plan.world_size
+        parts = [order[first : first + window] for first in range(0, len(order), window)]
+        batches = cut(plan, np.concatenate([part[np.argsort(plan.tokens[part], kind="stable")] for part in parts]))
+        return [batches[index] for index in epoch_order(len(batches), plan.seed, epoch)]
+    return cut(plan, order)
+
+
+@cache
+def count_batches(plan: Plan, epoch: int) -> int:
+    """How many batches an epoch has."""
+    if plan.batch_tokens is None:
+        return -(-plan.rows // (plan.batch_size * plan.world_size))
+    return len(epoch_batches(plan, epoch))
+
+
+def cut(plan: Plan, order: np.ndarray) -> list[list[np.ndarray]]:
+    """The rows in this order, cut into batches, each the rows of every process."""
+    if plan.batch_tokens is None:
+        size = plan.batch_size * plan.world_size
+        return [np.array_split(order[first : first + size], plan.world_size) for first in range(0, len(order), size)]
+    assert plan.tokens is not None
+    ends, first, held = [], 0, 0
+    for place, tokens in enumerate(plan.tokens[order].tolist()):
+        if place > first and (place - first == plan.batch_size or held + tokens > plan.batch_tokens):
+            ends.append(place)
+            first, held = place, 0
+        held += tokens
+    shares = np.split(order, ends)
+    shares += [order[:0]] * (-len(shares) % plan.world_size)
+    return [shares[first : first + plan.world_size] for first in range(0, len(shares), plan.world_size)]
 
 
 def completion_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> Batch:

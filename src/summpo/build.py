@@ -19,7 +19,7 @@ from summpo.compose import sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import FieldError, UserError, require, require_choice, require_number
-from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
+from summpo.margin_rewards import AdapterReward, ColumnReward, MarginReward, ModelReward, columns_of
 from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
@@ -46,6 +46,10 @@ class TrainParts:
     optimizer: AdamW
     batching: str
     """shared_prefix, or padded."""
+    compiles: bool
+    """Whether the layers are compiled."""
+    recomputes: bool
+    """Whether a layer's activations are computed once more in the backward pass."""
 
     @property
     def on_pairs(self) -> bool:
@@ -187,6 +191,38 @@ def check_margins(margins: Mapping[str, WeightedMargin]) -> None:
             margin.reward.check(f"margin_reward.{name}")
 
 
+def check_kind(margins: Mapping[str, WeightedMargin], dataset: PairDataset) -> None:
+    """Checks that the data set's kind has the columns that margin rewards read, as far as it says what it has.
+
+    Raises:
+        UserError: naming the reward, the columns and the data set.
+    """
+    for name, margin in margins.items():
+        needs = margin.reward.needs if isinstance(margin.reward, ColumnReward) else ()
+        lacks = [column for column in needs if column not in getattr(dataset, "gives", needs)]
+        require(
+            not lacks,
+            f"margin_reward.{name} reads {' and '.join(lacks)}, which dataset={type(dataset).__name__} does not have",
+        )
+
+
+def check_columns(margins: Mapping[str, WeightedMargin], rows: Sequence[Any]) -> None:
+    """Checks that pairs have what margin rewards read of them, before a model is looked for.
+
+    Raises:
+        UserError: naming the row, the reward and what the row lacks.
+    """
+    readers = column_rewards(margins)
+    completions = columns_of(rows if readers else ())
+    for reader in readers:
+        reader.check_columns(completions)
+
+
+def column_rewards(margins: Mapping[str, WeightedMargin]) -> list[ColumnReward]:
+    """The margin rewards that read columns of the data beside its texts."""
+    return [margin.reward for margin in margins.values() if isinstance(margin.reward, ColumnReward)]
+
+
 def check_adapters(margins: Mapping[str, WeightedMargin], base_fingerprint: str, base: str) -> None:
     """Checks that the adapters of margin rewards stand on the base, by their files' headers: no weight is loaded.
 
@@ -219,7 +255,7 @@ def writing_parts(config: DictConfig) -> WritingParts:
         UserError: one sentence with the key and the value.
     """
     require_number("seed", config.seed, low=0)
-    require_choice("accelerator", config.accelerator, ("cpu", "gpu"))
+    require_choice("accelerator", config.accelerator, ("cpu", "gpu", "auto"))
     if "split" in config:
         require_choice("split", config.split, SPLITS)
     return WritingParts(
@@ -232,11 +268,36 @@ def writing_parts(config: DictConfig) -> WritingParts:
 
 
 def train_parts(config: DictConfig) -> TrainParts:
-    """Every object of a training run, each guarded; and the rules between them.
+    """Every object of a run that is to train, each guarded; and the rules between them.
 
     Raises:
         UserError: one sentence with the key and the value.
     """
+    parts = trained_parts(config)
+    if config.w > 0 and parts.on_pairs:
+        check_weighs(config.w, config.margin_reward, parts.margins)
+    return parts
+
+
+def follows_w(margin_reward: DictConfig, name: str) -> bool:
+    """Whether a margin reward's weight is no number of its own: as its yaml has it, it is w."""
+    return OmegaConf.is_interpolation(margin_reward[name], "weight")
+
+
+def check_weighs(w: float, margin_reward: DictConfig, margins: Mapping[str, WeightedMargin]) -> None:
+    """Refuses a w that changes nothing.
+
+    Raises:
+        UserError: no margin reward's weight follows w, or only of those whose scale is 0.
+    """
+    following = [name for name in margins if follows_w(margin_reward, name)]
+    own = [f"margin_reward.{name}.weight is {margins[name].weight:g}" for name in margins if name not in following]
+    idle = [f"margin_reward.{name}.scale is 0" for name in following if margins[name].scale == 0]
+    require(len(idle) < len(following), f"w={w:g} weighs nothing: {' and '.join(own + idle)} (config key w)")
+
+
+def trained_parts(config: DictConfig) -> TrainParts:
+    """The same, also of a run that has trained: what it left says numbers, and no more which of them followed w."""
     check_numbers(config)
     objective = from_target(config.objective, "objective", OBJECTIVES)
     margins = margins_of(config.margin_reward)
@@ -258,6 +319,8 @@ def train_parts(config: DictConfig) -> TrainParts:
         f"dataset={type(dataset).__name__} has no {what}, which the objective learns from"
         + (": make some with `summpo pairs` and read them with dataset=jsonl" if what == "pairs" else ""),
     )
+    if isinstance(dataset, PairDataset):
+        check_kind(margins, dataset)
     model = from_target(config.model, "model", (Model,))
     return TrainParts(
         model=model,
@@ -270,6 +333,8 @@ def train_parts(config: DictConfig) -> TrainParts:
         limits=from_fields(Limits, config.tokens, "tokens"),
         optimizer=from_fields(AdamW, config.optimizer, "optimizer"),
         batching=str(config.batching),
+        compiles=bool(config.compile),
+        recomputes=bool(config.activation_checkpointing),
     )
 
 
@@ -281,6 +346,9 @@ def reference_of(model: Model, config: DictConfig) -> Model:
 def check_numbers(config: DictConfig) -> None:
     """Guards the numbers of the root and of Lightning's trainer, which have no dataclass of their own to guard them."""
     require_number("w", config.w, low=0)
+    require_choice("order", config.order, ("shuffled", "by_prompt", "by_length"))
+    if config.batch_tokens is not None:
+        require_number("batch_tokens", config.batch_tokens, low=1)
     require_choice("batching", config.batching, ("shared_prefix", "padded"))
     require_number("seed", config.seed, low=0, high=2**32 - 1)
     for key in ("batch_size", "eval_batch_size", "checkpoint_every", "validation.max_new_tokens", "trainer.num_nodes"):

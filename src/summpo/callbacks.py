@@ -61,7 +61,7 @@ class MetricsTable(Callback):
     @rank_zero_only
     def _add(self, trainer: Trainer, prefix: str) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
-        row = {"step": trainer.global_step, "epoch": round(data.batches_taken / data.plan.batches_per_epoch, 4)}
+        row = {"step": trainer.global_step, "epoch": round(data.plan.epochs_after(data.batches_taken), 4)}
         row |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
         is_new = not self.rows or self.rows[-1]["step"] != row["step"]
         if is_new:

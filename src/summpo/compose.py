@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +55,34 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     for override in overrides:
         require(not override.startswith("-"), f"options are given as key=value, got {override}")
         require_distinct(override)
+        require_named(override)
+    overrides = [may_add(override) for override in overrides]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
             config = compose(command, list(overrides))
         plain(config)  # an interpolation that leads nowhere is found here, and not by who reads its value
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(sentence_of(error)) from None
-    except ValueError as error:  # Hydra's, of a group that is set to null or to a number
-        raise UserError(f"cannot read {' '.join(overrides)}: {error}") from None
+        raise UserError(sentence_of(error, command=command)) from None
     finally:
         GlobalHydra.instance().clear()
     require_known(config, OmegaConf.structured(SCHEMAS[command]), command)
     for field in fields(SCHEMAS[command]):
         require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
     return config
+
+
+def may_add(override: str) -> str:
+    """The override, with leave to add its key where it scales a margin reward whose yaml says nothing of scaling.
+
+    `WeightedMargin` has the defaults of normalize, scale and clip for all rewards; a yaml need not repeat them.
+    """
+    named = re.match(r"margin_reward\.(\w+)\.(normalize|scale|clip)=", override)
+    if not named:
+        return override
+    file = conf_dir() / "margin_reward" / f"{named[1]}.yaml"
+    is_declared = file.is_file() and OmegaConf.select(OmegaConf.load(file), f"{named[1]}.{named[2]}", default="") != ""
+    return override if is_declared else f"++{override}"
 
 
 def require_distinct(override: str) -> None:
@@ -86,6 +100,59 @@ def require_distinct(override: str) -> None:
         )
 
 
+def require_named(override: str) -> None:
+    """Refuses a group that is set to nothing; experiment=null is no experiment.
+
+    Raises:
+        UserError: naming the group and its options.
+    """
+    group, _, value = override.partition("=")
+    is_group = (conf_dir() / group.strip()).is_dir() and group.strip() not in ("", "experiment")
+    is_nothing = is_group and value.strip() in ("", "null", "None", "~")
+    require(not is_nothing, f"{override} names no option of the group {group}; there are {options_of(group.strip())}")
+
+
+def options_of(group: str) -> str:
+    """The options of a group, for a sentence."""
+    return ", ".join(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))) or "none"
+
+
+def known_options(command: str) -> list[str]:
+    """Every key that a command's command line may set, dots and all."""
+    schema = OmegaConf.structured(SCHEMAS[command])
+    groups = [group for group in sorted(conf_dir().iterdir()) if group.is_dir() and group.name in schema]
+    files = [(group.name, file) for group in groups for file in sorted(group.glob("*.yaml"))]
+    found = [key for group, file in files for key in keys_of(OmegaConf.load(file), f"{group}.")]
+    return list(dict.fromkeys([*keys_of(schema), *found]))
+
+
+def keys_of(node: Any, under: str = "") -> list[str]:
+    """The keys of a configuration and of all within it, dots and all."""
+    found = []
+    for name in node if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing()) else ():
+        found += [f"{under}{name}", *keys_of(node._get_node(name), f"{under}{name}.")]
+    return found
+
+
+def unknown(key: str, command: str | None) -> str:
+    """The sentence for a key that there is not, with the nearest that there is."""
+    near = get_close_matches(key, known_options(command), n=1) if command else []
+    if near:
+        return f"unknown option {key}; did you mean {near[0]}?"
+    return f"unknown option {key}" + (f"; summpo {command} --help lists the options" if command else "")
+
+
+def why_unread(override: str) -> str:
+    """What keeps Hydra's grammar from reading an option, in a user's words."""
+    if "=" not in override:
+        return "an option is typed key=value, e.g. w=0.1"
+    if any(override.count(opening) != override.count(closing) for opening, closing in ("[]", "{}", "()")):
+        return (
+            "its brackets do not match; a list is one word without spaces, key=[a,b], or stands in the shell's quotes"
+        )
+    return "put its value in double quotes within the shell's, e.g. 'key=\"a value\"'"
+
+
 def require_known(config: DictConfig, schema: DictConfig, command: str, under: str = "") -> None:
     """Refuses a key that the typed root does not have, at whatever depth it is typed (+trainer.x=1 would get in).
 
@@ -95,15 +162,18 @@ def require_known(config: DictConfig, schema: DictConfig, command: str, under: s
     known = list(schema)  # `in` a DictConfig overlooks what is still missing
     for name in config:
         key = f"{under}{name}"
-        require(name in known, f"unknown option {key}; summpo {command} --help lists the options")
+        require(name in known, "" if name in known else unknown(key, command))
         child = schema._get_node(str(name))
         typed = isinstance(child, DictConfig) and is_dataclass(child._metadata.object_type)
         if typed and isinstance(config._get_node(str(name)), DictConfig) and config[name] is not None:
             require_known(config[name], child, command, f"{key}.")  # type: ignore[arg-type]
 
 
-def sentence_of(error: BaseException, under: str = "") -> str:
-    """What Hydra or OmegaConf found wrong, as one sentence with the full key and the value."""
+def sentence_of(error: BaseException, under: str = "", command: str | None = None) -> str:
+    """What Hydra or OmegaConf found wrong, as one sentence with the full key and the value.
+
+    `command` is the one whose options are meant, where its own keys are.
+    """
     cause: BaseException = error
     while cause.__cause__ is not None and not getattr(cause, "full_key", None):
         cause = cause.__cause__
@@ -114,8 +184,7 @@ def sentence_of(error: BaseException, under: str = "") -> str:
         text = text.split(tail)[0]
     absent = re.match(r"In '.*': Could not (?:find|load) '(.*)/(.*?)'", text)
     if absent:
-        options = sorted(path.stem for path in (conf_dir() / absent[1]).glob("*.yaml"))
-        return f"{absent[1]} has no option {absent[2]}; there are {', '.join(options) or 'none'}"
+        return f"{absent[1]} has no option {absent[2]}; there are {options_of(absent[1])}"
     text = re.sub(r"\s+", " ", text).strip()
     several = re.match(r"Ambiguous value for argument '(.*?)=(.*?)' 1\.", text)
     if several:
@@ -132,12 +201,12 @@ def sentence_of(error: BaseException, under: str = "") -> str:
         name, value = followed[1], followed[2]
         return f"{name.rsplit('.', 1)[-1]} must not be {value} (config key {name}, which {key} follows)"
     if isinstance(error, OverrideParseException):
-        return f"cannot read {error.override}: {text}"
+        return f"cannot read {error.override}: {why_unread(str(error.override))}"
     reward = re.fullmatch(r"margin_reward\.(\w+)", key)
     if reward and (conf_dir() / "margin_reward" / f"{reward[1]}.yaml").is_file():
         return f"{key} is set and this margin reward is not chosen: name it, as in margin_reward=[{reward[1]}]"
     if key and re.search(r"is not in struct|not in '\w+'|Could not override", text):
-        return f"unknown option {key}"
+        return unknown(key, command)
     if re.search(r"issing mandatory value", text):
         return f"{key or text.split(':')[-1].strip()} is required"
     return f"{key}: {text}" if key else text

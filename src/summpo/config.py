@@ -140,6 +140,14 @@ class TrainConfig(SharedConfig):
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
     batch_size: int = 8
     """Rows that a process takes at a time."""
+    batch_tokens: int | None = None
+    """Tokens that a process takes at a time, at most, beside batch_size; null for no limit."""
+    order: str = "shuffled"
+    """Of an epoch's rows: shuffled; by_prompt (those of one prompt together); by_length (like with like)."""
+    activation_checkpointing: bool = False
+    """Compute each layer once more in the backward pass, which saves most of a step's memory and costs a third more."""
+    compile: bool = False
+    """torch.compile the layers: a minute or two at the start, for runs of hours; needs a C++ compiler."""
     batching: str = "shared_prefix"
     """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
     eval_batch_size: int = 16
@@ -165,7 +173,7 @@ class InspectConfig(TrainConfig):
     split: str = "train"
     """Whose pairs: train, validation or test."""
     typical_reward_margin: float = 1.0
-    """Nats that training makes of beta * D, to set w x margin against: an earlier run's val/reward_margin; > 0."""
+    """Nats to set w x margin against; > 0. 1 is a guess for dpo and the like: better an earlier val/reward_margin."""
     output_dir: str = "outputs/inspect"
     """Where inspect.json and inspect.png go."""
 
@@ -191,7 +199,7 @@ class GenerateConfig(SharedConfig):
     """Whose documents: train, validation or test."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     accelerator: str = "cpu"
-    """cpu or gpu."""
+    """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str | None = None
     """Where samples.jsonl (and evaluation.json) go; by default the run folder."""
 
@@ -222,6 +230,6 @@ class PairsConfig(SharedConfig):
         default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
     )
     accelerator: str = "cpu"
-    """cpu or gpu."""
+    """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str = "???"
     """Where <split>.jsonl go."""

@@ -1,4 +1,4 @@
-"""Where a data set lies: a local folder with one JSONL file a split, or a data set on the Hub."""
+"""Where a data set lies: a local folder with files for each split, as they are or as the Hub has them, or the Hub."""
 
 import re
 from pathlib import Path
@@ -11,18 +11,18 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> list[SourceRow]:
-    """The rows of one split: of `<path>/<split>.jsonl` where `path` is a folder, else of the Hub data set `path`.
+    """The rows of one split: of its files (`split_files`) where `path` is a folder, else of the Hub data set `path`.
 
-    `config` is the configuration of the Hub data set, `folder_on_hub` a folder inside it; a local folder has none.
+    `config` is the configuration of the Hub data set, `folder_on_hub` a folder inside it; a local folder may have them.
 
     Raises:
         UserError: nothing is at `path`, the folder has no file for the split, or a row cannot be read.
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
-        file = folder / f"{split}.jsonl"
-        require(file.is_file(), f"folder {path} has no file {file.name} for the split {split}")
-        return read_jsonl(file)
+        files = split_files(folder, split, folder_on_hub or config)
+        require(bool(files), f"folder {path} has no file {split}.jsonl for the split {split}")
+        return read_parquet(files) if files[0].suffix == ".parquet" else read_jsonl(files[0])
     require(not folder.exists(), f"path must be a folder or a Hub id, got the file {path} (config key dataset.path)")
     # A name inside a folder that exists is a misspelt path: no waiting for the Hub to find that out.
     is_hub_id = (
@@ -30,6 +30,37 @@ def read_split(path: str, split: str, config: str | None = None, folder_on_hub: 
     )
     require(is_hub_id, f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)")
     return read_hub(path, split, config, folder_on_hub)
+
+
+def split_files(folder: Path, split: str, inside: str | None = None) -> list[Path]:
+    """The files of one split: <split>.jsonl, or as a download from the Hub has it: .jsonl.gz, .parquet, its parts.
+
+    They are looked for in the folder itself, in its folder `inside`, and in data/; none where there is none.
+    """
+    places = [folder, *([] if inside is None else [folder / inside]), folder / "data"]
+    patterns = [f"{split}.jsonl", f"{split}.jsonl.gz", f"{split}.parquet", f"{split}-*-of-*.parquet"]
+    found = (sorted(place.glob(pattern)) for place in places for pattern in patterns)
+    return next(filter(None, found), [])
+
+
+def read_parquet(files: list[Path]) -> list[SourceRow]:
+    """The rows of Parquet files, one after the other.
+
+    Raises:
+        UserError: a file cannot be read, or they hold no row.
+    """
+    import datasets
+
+    rows = []
+    for file in files:
+        try:
+            table = datasets.Dataset.from_parquet(str(file))
+        except Exception as error:  # the library's errors and those below it share no narrower class
+            raise UserError(f"{file} cannot be read as Parquet: {' '.join(str(error).split())}") from error
+        found = table.to_list()  # type: ignore[union-attr]
+        rows += [SourceRow(f"{file}, row {number}", len(rows) + number, row) for number, row in enumerate(found)]
+    require(bool(rows), f"{files[0]} is empty")
+    return rows
 
 
 def read_hub(name: str, split: str, config: str | None, folder: str | None = None) -> list[SourceRow]:

@@ -1,5 +1,6 @@
 """Lightning's side of a run: data module, module, trainer with its callbacks and loggers, and the fit itself."""
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from dataclasses import replace
 from textwrap import shorten
 from typing import Any
 
-import torch
+import numpy as np
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
@@ -32,9 +33,9 @@ from summpo.callbacks import (
 from summpo.data import ColumnData
 from summpo.datasets import one_per_document
 from summpo.decoding import Decoding
-from summpo.errors import UserError, require
+from summpo.errors import UserError
 from summpo.module import PreferenceModule, SFTModule
-from summpo.records import FrozenColumns
+from summpo.records import FrozenColumns, TokenRows
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
 from summpo.tokens import prompts_to_write_from
@@ -60,12 +61,17 @@ def make_data(
     config: DictConfig, parts: TrainParts, frozen: dict[str, FrozenColumns], base: Base, world_size: int
 ) -> ColumnData:
     """The data module: which rows make which step."""
+    rows = frozen["train"].rows
     plan = batches.Plan(
-        rows=len(frozen["train"]),
+        rows=len(rows),
         batch_size=config.batch_size,
         world_size=world_size,
         accumulate=config.trainer.accumulate_grad_batches,
         seed=config.seed,
+        order=config.order,
+        batch_tokens=config.batch_tokens,
+        tokens=read_tokens(rows, base.shares_prefixes),
+        prompts=prompt_numbers(rows) if config.order == "by_prompt" else None,
     )
     return ColumnData(
         train=frozen["train"],
@@ -80,6 +86,19 @@ def make_data(
     )
 
 
+def read_tokens(rows: TokenRows, shares_prefixes: bool) -> np.ndarray:
+    """int64 [row]: the tokens that the model reads of each row by itself; its prompt once where prompts are shared."""
+    prompts = 1 if shares_prefixes else len(rows.completions)
+    return prompts * rows.prompts.lengths + np.sum([side.lengths for side in rows.completions], axis=0)
+
+
+def prompt_numbers(rows: TokenRows) -> np.ndarray:
+    """int64 [row]: the same number for rows of the same prompt, from 0."""
+    known: dict[bytes, int] = {}
+    digests = (hashlib.sha256(rows.prompts[row].tobytes()).digest() for row in range(len(rows)))
+    return np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
+
+
 def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTModule | PreferenceModule:
     """The Lightning module of the objective's kind."""
     if not parts.on_pairs:
@@ -90,8 +109,6 @@ def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTMo
 
 def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
     """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair."""
-    settings = config.trainer
-    check_device(settings.accelerator)
     checkpoint_best = [best_checkpoint(run.checkpoints)] if config.validation.times else []
     try:
         return lightning_trainer(config, run, [*samples, *checkpoint_best])
@@ -131,20 +148,6 @@ def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callba
             *callbacks,
             LastCheckpoint(run.last_checkpoint, config.checkpoint_every),
         ],
-    )
-
-
-def check_device(accelerator: str) -> None:
-    """Stops a run for a device that is not there, before anything is loaded.
-
-    Raises:
-        UserError: naming the device.
-    """
-    there = {"gpu": torch.cuda.is_available() or torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
-    there["mps"] = torch.backends.mps.is_available()
-    require(
-        there.get(accelerator, True),
-        f"there is no {accelerator} that torch can use here, got {accelerator} (config key trainer.accelerator)",
     )
 
 

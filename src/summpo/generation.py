@@ -8,6 +8,7 @@ import torch
 from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel
 
+from summpo.cpu_generation import base_of, complete, is_proven, left_pad
 from summpo.decoding import Decoding
 
 
@@ -51,21 +52,30 @@ def generate(
         use_cache=True,
     )
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    device = next(model.parameters()).device
+    proven = is_proven(model)
     done: dict[int, Generated] = {}
     with only(config, model), tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None) as bar:
         for first in range(0, len(order), decoding.batch_size):
             chunk = order[first : first + decoding.batch_size]
-            input_ids, mask = left_pad([prompts[i] for i in chunk], pad_id)
-            output = model.generate(  # type: ignore[operator]
-                input_ids=input_ids.to(device), attention_mask=mask.to(device), generation_config=config
+            batch = [prompts[i] for i in chunk]
+            ids = (
+                complete(model, batch, decoding, eos_id=eos_id, pad_id=pad_id)
+                if proven
+                else plain(model, batch, config)
             )
-            written = [cut_at_eos(row, eos_id) for row in output[:, input_ids.shape[1] :].tolist()]
+            written = [cut_at_eos(one, eos_id) for one in ids]
             done.update(zip(chunk, written, strict=True))
             if on_batch is not None:
                 on_batch(chunk, written)
             bar.update(len(chunk))
     return [done[i] for i in range(len(prompts))]
+
+
+def plain(model: PreTrainedModel, prompts: Sequence[Sequence[int]], config: GenerationConfig) -> list[list[int]]:
+    """What transformers' own `generate` writes after each prompt; padding follows EOS."""
+    input_ids, mask = (part.to(model.device) for part in left_pad(prompts, int(config.pad_token_id)))
+    output = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
+    return output[:, input_ids.shape[1] :].tolist()
 
 
 @contextmanager
@@ -75,7 +85,7 @@ def only(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
     transformers fills what a config leaves open from the model's generation_config.json. With the repetition penalty of
     1.1 of Qwen2-Instruct, greedy would not be greedy.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    base = base_of(model)
     its_own, was_training = base.generation_config, model.training
     base.generation_config = config
     model.eval()
@@ -84,14 +94,6 @@ def only(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
     finally:
         base.generation_config = its_own
         model.train(was_training)
-
-
-def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Int [prompt, position] ids and their mask, padded on the left, so that every prompt ends where writing begins."""
-    width = max(map(len, prompts))
-    ids = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-    mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    return torch.tensor(ids), torch.tensor(mask)
 
 
 def cut_at_eos(ids: list[int], eos_id: int) -> Generated:

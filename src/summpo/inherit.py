@@ -48,10 +48,16 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
 def follow(config: DictConfig, run: RunFolder) -> None:
     """Gives w to the weights of the run's margin rewards that follow it: its settings as typed still say which do."""
     typed = OmegaConf.load(run.path / ".hydra" / "config.yaml")
-    for name in config.margin_reward:
-        node = OmegaConf.select(typed, f"margin_reward.{name}")
-        if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight"):
-            config.margin_reward[name].weight = config.w
+    nodes = {name: OmegaConf.select(typed, f"margin_reward.{name}") for name in config.margin_reward}
+    following = [
+        n for n, node in nodes.items() if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight")
+    ]
+    require(
+        bool(following) or config.w == 0,
+        f"w={config.w:g} weighs nothing: no margin reward of {run.path} has a weight that follows w (config key w)",
+    )
+    for name in following:
+        config.margin_reward[name].weight = config.w
 
 
 def trained_config(run: RunFolder) -> DictConfig:

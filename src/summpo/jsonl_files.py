@@ -5,10 +5,12 @@ are is the caller's business.
 """
 
 import codecs
+import gzip
 import json
 import re
 import reprlib
 import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +125,9 @@ class SourceRow:
 
 
 def read_jsonl(path: Path) -> list[SourceRow]:
-    """The rows of a JSONL file, in order. Blank lines are passed over; a byte order mark is no part of the first line.
+    """The rows of a JSONL file, in order; a .gz is unpacked.
+
+    Blank lines are passed over; a byte order mark is no part of the first line.
 
     Raises:
         UserError: the file cannot be read or holds no row; a line, given by its number, is not UTF-8, not JSON or no
@@ -131,8 +135,9 @@ def read_jsonl(path: Path) -> list[SourceRow]:
     """
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:  # the last two: a .gz that is cut short or spoilt
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     # Not str.splitlines, which also breaks lines at characters that JSON allows inside a string.
     lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
     rows = [_row(line, f"{path}, line {number}", number) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -14,6 +14,7 @@ from summpo import metrics
 from summpo.batches import Plan
 from summpo.log_probs import completion_log_probs
 from summpo.losses import weighted_margin
+from summpo.models.recomputing import start_recomputing
 from summpo.objectives import CompletionObjective, PairwiseObjective, ScoreObjective
 from summpo.optimizers import AdamW
 from summpo.records import Batch, LogProbs, PairBatch, PairLogProbs
@@ -54,6 +55,7 @@ class _Training(LightningModule):
         for name, layer in self.named_modules():
             if "lora_dropout" in name:
                 layer.train()
+        start_recomputing(self.policy)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Dropout depends on (seed, batch, rank) alone, so a resumed run draws what it would have drawn."""

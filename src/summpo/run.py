@@ -10,11 +10,12 @@ import torch
 from lightning.pytorch import LightningModule
 from omegaconf import DictConfig
 
-from summpo.assemble import held_out_rows, load_base, lora_of, make_policy, save, source_of, text_rows
+from summpo.assemble import check_rows, held_out_rows, load_base, lora_of, make_policy, save, source_of, text_rows
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
 from summpo.data_stage import DataStage, check_models, require_rows
+from summpo.devices import check_device
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
 from summpo.run_folder import RunFolder
 from summpo.shared import Shared
@@ -44,10 +45,12 @@ def train(
         print(run.done_already)
         return done
     parts, shared = train_parts(config), shared or Shared()
+    check_device(config.trainer.accelerator)
     asked_for = (config.validation.times > 0, config.validation.rows)
     source = {"train": source_of(parts, "train"), "validation": (source_of(parts, "validation"), asked_for)}
     held_out = shared.get("validation rows", source["validation"], lambda: held_out_rows(parts, config))
     read = {"train": lambda: text_rows(parts, "train"), "validation": lambda: held_out}
+    check_rows(parts, held_out, source["train"], shared)
     base = load_base(parts, Path(config.cache_dir), shared)
     check_models(parts, base)
     stage = DataStage(parts, base, config, shared)
@@ -75,7 +78,7 @@ def train(
         return {}
     metrics = keep_best(module, run)
     weights = save(module.policy, base, parts, run)
-    if keeps_base_whole(trainer):
+    if keeps_base_whole(trainer) and not parts.compiles:
         shared.give_back(module.policy)
     done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
     summary = summary_of(config, parts, done) | facts

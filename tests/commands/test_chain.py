@@ -7,6 +7,7 @@ import pytest
 from summpo.commands import main
 from summpo.commands.run import read_chain
 from summpo.compose import conf_dir
+from summpo.errors import UserError
 
 CHAIN = """
 output_dir: {out}
@@ -111,3 +112,18 @@ def test_a_folder_is_one_word_and_the_other_keys_hold_options(tmp_path: Path) ->
     _, (made,) = read_chain(file, ["data=my rows", "more=b=2 c=3"])
     assert made.command == "train b=2 c=3 dataset.path='my rows'"
     assert made.makes == (Path("my rows/x"),)
+
+
+def test_a_key_that_holds_an_option_takes_its_value_alone() -> None:
+    """As the head of the file says it; and what is no option of a command is refused before a stage runs."""
+    file = conf_dir() / "chain" / "modpo_safety.yaml"
+
+    def first(*keys: str) -> str:
+        return read_chain(file, list(keys))[1][0].command
+
+    whole = first("model=model=smollm2", "trainer=trainer=cpu")
+    assert "experiment=modpo_safety model=smollm2 trainer=cpu dataset.path=" in whole
+    assert first("model=smollm2", "trainer=cpu") == whole
+    assert "modpo_safety model.path=here model.dtype=float32 " in first("model=model.path=here model.dtype=float32")
+    with pytest.raises(UserError, match=r"data holds options of a command, such as dataset.path=PKU.*, got folder"):
+        first("data=folder")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
+from summpo.compose import conf_dir
 from train_runs import metrics_of, summary_of
 
 CPU = "trainer=cpu"
@@ -45,7 +46,10 @@ def comparisons(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def chain(name: str, out: Path, model: Path, *more: str) -> int:
-    cpu = ["trainer=trainer=cpu", "accelerator=cpu", f"model=model.path={model} model.dtype=float32"]
+    """Runs a chain on this machine, by the keys that its file's head names for that and no others."""
+    cpu = ["trainer=cpu", f"model=model.path={model} model.dtype=float32"]
+    head = [line for line in (conf_dir() / "chain" / f"{name}.yaml").read_text("utf-8").splitlines() if line[:1] == "#"]
+    assert "model=smollm2 trainer=cpu" in " ".join(head)
     return main(["run", name, f"output_dir={out}", *cpu, *more])
 
 
@@ -107,7 +111,11 @@ def test_a_reward_model_at_the_seeds_settings(
     assert main(["train", "experiment=reward_model_tldr", *common, f"output_dir={tmp_path / 'rm'}"]) == 0
     metrics = summary_of(tmp_path / "rm")["metrics"]
     assert 0 <= metrics["val/reward_accuracy"] <= 1 and "val/reward_chosen" in metrics
+    capsys.readouterr()
     assert main(["merge", f"run={tmp_path / 'rm'}", f"cache_dir={tmp_path / 'cache'}"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    merged = tmp_path / "rm" / "merged"
+    assert said.endswith(f"use it with margin_reward=reward_model margin_reward.reward_model.path={merged}")
     held_out = [f"run={tmp_path / 'rm'}", f"cache_dir={tmp_path / 'cache'}"]
     assert main(["evaluate", *held_out, "split=validation"]) == 0
     evaluation = json.loads((tmp_path / "rm" / "evaluation.json").read_text("utf-8"))
@@ -118,7 +126,7 @@ def test_a_reward_model_at_the_seeds_settings(
         and "writes nothing" in capsys.readouterr().err
     )
     common += ["margin_reward.reward_model.max_length=512"]
-    chosen = ["margin_reward=[length,reward_model]", f"margin_reward.reward_model.path={tmp_path / 'rm' / 'merged'}"]
+    chosen = ["margin_reward=[length,reward_model]", f"margin_reward.reward_model.path={merged}"]
     more = [*chosen, "margin_reward.reward_model.weight=-1", "trainer.max_steps=1", "objective=ln_dpo", "w=0.01"]
     assert main(["train", "dataset=summarize_from_feedback", *common, *more, f"output_dir={tmp_path / 'dpo'}"]) == 0
     assert summary_of(tmp_path / "dpo")["margin_spreads"]["reward_model"] > 0

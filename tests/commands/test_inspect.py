@@ -159,7 +159,7 @@ class TestInspect:
             (["margin_reward=score"], "lacks score_chosen"),
             (["margin_reward=nothing"], "margin_reward has no option nothing"),
             (["tokens.max_length=9", "tokens.too_long=drop"], "no row is left"),
-            (["margin_reward=constant", "+margin_reward.constant.normalize=z_score"], "has no z-score"),
+            (["margin_reward=constant", "margin_reward.constant.normalize=z_score"], "has no z-score"),
         ],
     )
     def test_one_sentence_and_exit_code_2(

@@ -8,7 +8,9 @@ import pytest
 
 from summpo.commands import COMMANDS, main, quoted
 from summpo.compose import compose_config, plain
+from summpo.encoding import text_tokens
 from summpo.inherit import compose_with_run
+from summpo.models.loading import load_tokenizer
 
 DOCUMENTS = [f"The {animal} sat on the {place}, and the {animal} was {mood}." for animal in ("cat", "dog", "bird", "cow")
              for place in ("mat", "roof") for mood in ("happy", "sad", "tired")]  # fmt: skip
@@ -126,7 +128,7 @@ def test_generate_evaluate_and_report(road: Path, capsys: pytest.CaptureFixture[
 
 
 def test_w_of_an_evaluation_weighs_the_runs_own_margin(road: Path, tmp_path: Path) -> None:
-    """The run's weight follows w, so that another w is another judgement of the same pairs."""
+    """The run's weight follows w: at 0 the margin says nothing, at 50 the longer summary is all that counts."""
     source = ["dataset=jsonl", f"dataset.path={road / 'pairs'}", "split=validation", "generation.max_new_tokens=4"]
     accuracies = {}
     for w in ("0", "50"):
@@ -136,7 +138,13 @@ def test_w_of_an_evaluation_weighs_the_runs_own_margin(road: Path, tmp_path: Pat
         evaluation = json.loads((out / "evaluation.json").read_text("utf-8"))
         assert evaluation["config"]["margin_reward"]["length"]["weight"] == float(w)
         accuracies[w] = (evaluation["preference_accuracy"], evaluation["preference_accuracy_with_margin"])
-    assert accuracies["0"][0] == accuracies["0"][1] == accuracies["50"][0] != accuracies["50"][1]
+    assert accuracies["0"][0] == accuracies["0"][1] == accuracies["50"][0]
+    tokenizer = load_tokenizer(road / "modpo" / "w=0.1" / "adapter")
+    pairs = [json.loads(line) for line in (road / "pairs" / "validation.jsonl").read_text("utf-8").splitlines()]
+    lengths = [[len(ids) for ids in text_tokens([pair["chosen"], pair["rejected"]], tokenizer)] for pair in pairs]
+    assert all(chosen != rejected for chosen, rejected in lengths), "the policy would decide"
+    longer = [chosen > rejected for chosen, rejected in lengths]
+    assert accuracies["50"][1] == pytest.approx(sum(longer) / len(longer))
 
 
 def test_an_evaluation_is_done_only_while_its_inputs_are_the_same(

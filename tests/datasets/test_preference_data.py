@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from summpo.datasets.hh_rlhf import HHRLHF
 from summpo.datasets.pku_safe_rlhf import PKUSafeRLHF
 from summpo.datasets.shp import SHP
 from summpo.datasets.stack_exchange_paired import StackExchangePaired
+from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.datasets.ultrafeedback import UltraFeedback
 from summpo.errors import UserError
 from summpo.rows import PairRow
@@ -55,6 +58,12 @@ class TestHHRLHF:
         assert "2 of 3 rows are left out: their transcripts share no prompt" in capsys.readouterr().out
         with pytest.raises(UserError, match="all 1 rows are left out"):
             HHRLHF(path=write(tmp_path, train=[odd])).pairs("train")
+
+    def test_rows_with_an_empty_answer_are_counted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [{"chosen": self.ASKED + chosen, "rejected": self.ASKED + rejected}
+                for chosen, rejected in ((" x", " y"), (" x", ""), (" ", " y"))]  # fmt: skip
+        assert sides(HHRLHF(path=write(tmp_path, train=rows)).pairs("train")) == [(self.ASKED, " x", " y")]
+        assert "2 of 3 rows are left out: an answer is empty" in capsys.readouterr().out
 
     def test_real_rows(self, shared_data: Path, tmp_path: Path) -> None:
         lines = (shared_data / "safety_pairs" / "hh_rlhf.jsonl").read_text("utf-8").splitlines()
@@ -141,6 +150,16 @@ class TestSHP:
         with pytest.raises(UserError, match="no pair of a ratio of 9"):
             SHP(path=path, min_ratio=9).pairs("validation")
 
+    def test_a_ratio_that_is_null_is_that_of_the_scores(self, tmp_path: Path) -> None:
+        """10 / 5 = 2; 5 / 10 the other way round is 2 as well; 3 against 0 is more than any; 4 / 4 = 1; unknown is 1."""
+        scores = [(10, 5), (5, 10), (3, 0), (4, 4), (None, None), (7, 4)]
+        rows = [
+            {**self.row(f"p{n}", int((a or 0) > (b or 0)), 2.0), "score_A": a, "score_B": b, "score_ratio": None}
+            for n, (a, b) in enumerate(scores)
+        ]
+        pairs = SHP(path=write(tmp_path, train=rows), min_ratio=2).pairs("train")
+        assert [pair.id for pair in pairs] == ["p0#1", "p1#2", "p2#3"]
+
 
 class TestUltraFeedback:
     def answer(self, text: str, overall: float | None, honesty: str) -> dict[str, Any]:
@@ -191,8 +210,13 @@ class TestHelpSteer:
         assert sides(pairs) == [("p", "a", "b"), ("p", "c", "b")]
         with pytest.raises(UserError, match="no prompt has two answers of different verbosity"):
             HelpSteer(path=str(tmp_path), dimension="verbosity").pairs("train")
-        with pytest.raises(UserError, match="line 1: column complexity is missing or null"):
+        with pytest.raises(UserError, match="all 5 rows are left out: no rating of complexity"):
             HelpSteer(path=str(tmp_path), dimension="complexity").pairs("train")
+
+    def test_an_answer_that_is_not_rated_is_left_out(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [self.row("p", "a", 4), self.row("p", "b", None), self.row("p", "c", 2)]
+        assert sides(HelpSteer(path=write(tmp_path, train=rows)).pairs("train")) == [("p", "a", "c")]
+        assert "1 of 3 rows are left out: no rating of helpfulness" in capsys.readouterr().out
 
 
 ALL: list[Callable[..., Any]] = [HHRLHF, PKUSafeRLHF, StackExchangePaired, SHP, UltraFeedback, HelpSteer]
@@ -206,13 +230,69 @@ def test_is_a_data_set_of_pairs_with_guards(made: Callable[..., Any]) -> None:
             made(**wrong)
 
 
+def test_what_a_data_set_gives_is_what_its_rows_have(tmp_path: Path) -> None:
+    """The class says which fields beside the texts may be filled: those of rows with all that the schema allows."""
+    judged = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0}
+    voted = {"post_id": "x", "history": "h", "human_ref_A": "a", "human_ref_B": "b", "labels": 1, "score_A": 10,
+             "score_B": 5, "score_ratio": 2.0, "domain": "ask_train"}  # fmt: skip
+    answers = [{"response": text, "overall_score": score} for text, score in (("a", 2.0), ("b", 1.0))]
+    rated = [{"prompt": "p", "response": text, "helpfulness": score} for text, score in (("a", 2), ("b", 1))]
+    compared = {"info": {"id": "i", "post": "d", "subreddit": "s"}, "choice": 0,
+                "summaries": [{"text": "a"}, {"text": "b"}]}  # fmt: skip
+    rows: dict[Callable[..., Any], list[dict[str, Any]]] = {
+        HHRLHF: [{"chosen": "\n\nHuman: A\n\nAssistant: b", "rejected": "\n\nHuman: A\n\nAssistant: c"}],
+        PKUSafeRLHF: [judged | {"prompt": str(n)} for n in range(20)],
+        StackExchangePaired: [{"qid": 1, "question": "q", "response_j": "a", "response_k": "b"}],
+        SHP: [voted],
+        UltraFeedback: [{"instruction": str(n), "completions": answers, "source": "s"} for n in range(20)],
+        HelpSteer: rated,
+        SummarizeFromFeedback: [compared],
+    }
+    assert set(ALL) < set(rows)
+    for made, given in rows.items():
+        pair, *_ = made(path=write(tmp_path / made.__name__, train=given)).pairs("train")
+        beside = [
+            field.name for field in fields(pair) if field.name not in ("id", "document", "chosen", "rejected", "place")
+        ]
+        assert {name for name in beside if getattr(pair, name) is not None} == set(made.gives), made  # type: ignore[attr-defined]
+
+
+def test_the_one_held_out_split_is_cut_in_halves_by_document(tmp_path: Path) -> None:
+    """Ten documents, two pairs each: five are validation and five test, and both pairs of one are on one side."""
+    answers = [(f"\n\nHuman: {n % 10}?\n\nAssistant:", f" a{n}", f" b{n}") for n in range(20)]
+    spoken = [{"chosen": prompt + chosen, "rejected": prompt + rejected} for prompt, chosen, rejected in answers]
+    rated = [{"prompt": str(n % 10), "response": f"{n}", "helpfulness": n // 10} for n in range(30)]
+    asked = [{"qid": n, "question": str(n % 10), "response_j": "a", "response_k": "b"} for n in range(20)]
+    judged = [
+        {"prompt": str(n % 10), "response_0": "a", "response_1": f"{n}", "better_response_id": 0} for n in range(20)
+    ]
+    published = {
+        HHRLHF: {"train": spoken, "test": spoken},
+        HelpSteer: {"train": rated, "validation": rated},
+        StackExchangePaired: {"train": asked, "evaluation": asked},
+        PKUSafeRLHF: {"train": judged, "test": judged},
+    }
+    for made, files in published.items():
+        data: Any = made(path=write(tmp_path / made.__name__, **files))
+        whole, *halves = (data.pairs(split) for split in ("train", "validation", "test"))
+        validation, test = ({pair.document for pair in half} for half in halves)
+        assert len(validation) == len(test) == 5 and not validation & test, made
+        assert sorted(sides([*halves[0], *halves[1]])) == sorted(sides(whole)), made
+        other = {pair.document for pair in made(path=data.path, seed=1).pairs("validation")}
+        assert other != validation, "the seed decides"
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: HHRLHF(subset="harmful"), "subset must be one of"),
         (lambda: PKUSafeRLHF(dimension="nicer"), "dimension must be one of better, safer"),
         (lambda: SHP(min_ratio=0.5), "min_ratio must be >= 1"),
-        (lambda: SHP(per_post=0), "per_post must be >= 1"),
+        (lambda: SHP(per_post=0), "per_post must be null or a whole number >= 1, got 0"),
+        (
+            lambda: SHP(per_post=1.5),  # type: ignore[arg-type]
+            r"per_post must be null or a whole number >= 1, got 1.5 .config key dataset.per_post",
+        ),
         (lambda: UltraFeedback(dimension="length"), "dimension must be one of overall"),
         (lambda: HelpSteer(dimension="length"), "dimension must be one of helpfulness"),
     ],
@@ -220,3 +300,28 @@ def test_is_a_data_set_of_pairs_with_guards(made: Callable[..., Any]) -> None:
 def test_refused(make: Callable[[], object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         make()
+
+
+def test_a_plain_download_from_the_hub_is_read(tmp_path: Path) -> None:
+    """Files as each data set's repository has them; with a test file, PKU-SafeRLHF is not cut anew."""
+    import datasets
+
+    def put(name: str, rows: list[dict[str, Any]]) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_list(rows).to_parquet(tmp_path / name)
+
+    judged = [{"prompt": str(n), "response_0": "a", "response_1": "b", "better_response_id": 1} for n in range(6)]
+    put("pku/data/train-00000-of-00001.parquet", judged[:2])
+    put("pku/data/test-00000-of-00001.parquet", judged[2:])
+    pku = PKUSafeRLHF(path=str(tmp_path / "pku"))
+    assert len(pku.pairs("train")) == len(pku.pairs("test")) == len(pku.pairs("validation")) == 2
+    asked = [{"qid": n, "question": str(n), "response_j": "a", "response_k": "b"} for n in range(4)]
+    put("stack/data/rl/train-00000-of-00001.parquet", asked)
+    put("stack/data/evaluation/train-00000-of-00001.parquet", asked[:2])
+    stack = StackExchangePaired(path=str(tmp_path / "stack"))
+    assert (len(stack.pairs("train")), len(stack.pairs("test"))) == (4, 1)
+    (tmp_path / "hh" / "harmless-base").mkdir(parents=True)
+    spoken = "\n\nHuman: A\n\nAssistant:"
+    line = json.dumps({"chosen": spoken + " b", "rejected": spoken + " c"}).encode()
+    (tmp_path / "hh" / "harmless-base" / "train.jsonl.gz").write_bytes(gzip.compress(line))
+    assert len(HHRLHF(path=str(tmp_path / "hh"), subset="harmless-base").pairs("train")) == 1

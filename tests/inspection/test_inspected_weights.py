@@ -10,10 +10,10 @@ from summpo.inspection.weights import points, rewards_of, rounded, suggested_wei
 
 class TestWeights:
     def test_weighed(self) -> None:
-        """Nats 0.5, -2, 3, -1 against 1: |.| beyond it twice, once against the choice; -1 itself is not beyond."""
-        found = weighed(0.1, np.array([0.5, -2.0, 3.0, -1.0]), 1.0)
-        assert (found.w, found.beyond, found.against) == (0.1, 0.5, 0.25)
-        assert (found.size["p50"], found.size["max"], found.signed["min"]) == (1.5, 3.0, -2.0)
+        """Nats 0.5, -2, 3, -1, -4 against 1: |.| beyond it 3 times of 5, twice against the choice; -1 is not beyond."""
+        found = weighed(0.1, np.array([0.5, -2.0, 3.0, -1.0, -4.0]), 1.0)
+        assert (found.w, found.beyond, found.against) == (0.1, 0.6, 0.4)
+        assert (found.size["p50"], found.size["max"], found.signed["min"]) == (2.0, 4.0, -4.0)
 
     def test_suggested(self) -> None:
         """|m| of 10, 20 and 30 (0 does not count): median 20, so 1 nat is reached at 0.05 and a tenth at 0.005.

@@ -19,6 +19,9 @@ def test_no_line_is_wider_than_100(found: Inspection) -> None:
 
 def test_says_what_it_means() -> None:
     text = "\n".join(lines(inspection(rewards=("length", "coverage"))))
+    flat = " ".join(text.split())
+    assert "as typical_reward_margin sets it. 1 nat is a guess, for objectives whose reward is beta times a sum" in flat
+    assert "for another objective, beta or length of training set it to val/reward_margin of an earlier run" in flat
     assert "under one w, length weighs 10 times what coverage does" in text
     assert "documents in train and validation: 1 of 1 document (100.0%)" in text
     assert "not to be used at any length: identical pair 1" in text

@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.errors import UserError
-from summpo.margin_rewards import Completions, MarginReward, MissingColumn
+from summpo.margin_rewards import ColumnReward, Completions, MarginReward, MissingColumn, columns_of
 from summpo.margin_rewards.compression import Compression
 from summpo.margin_rewards.constant import Constant
 from summpo.margin_rewards.coverage import Coverage
 from summpo.margin_rewards.density import Density
+from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.length_budget import LengthBudget
 from summpo.margin_rewards.rouge import Rouge
 from summpo.margin_rewards.score import Score
+from summpo.rows import PairRow
 
 DOCUMENT = "The cat sat on the mat. A dog barked."
 
@@ -78,6 +80,11 @@ class TestOfTheData:
         found = rewards(Rouge(), "the cat", "the cat", references=[("the dog",), ("the dog", "the cat sat")])
         assert found == pytest.approx([0.5, 0.8])
 
+    def test_rouge_compares_stems(self) -> None:
+        """ "walked" and "walks" are one word, "walker" is another: 3 of 3 words, 2 of 3."""
+        found = rewards(Rouge(), "he walked home", "he walker home", references=[("he walks home",)] * 2)
+        assert found == pytest.approx([1, 2 / 3])
+
     @pytest.mark.parametrize(
         ("ask", "sentence"),
         [
@@ -96,6 +103,34 @@ class TestOfTheData:
     def test_what_is_missing_is_named(self, ask: Callable[[], object], sentence: str) -> None:
         with pytest.raises(MissingColumn, match=sentence):
             ask()
+
+
+class TestColumnsBeforeAModel:
+    """What rows lack is told without tokens; rows that no limit keeps are not asked."""
+
+    ROWS = (
+        PairRow("r", "d", "a", "b", 2.0, 1.0, "reference"),
+        PairRow("same", "d", "a", "a"),
+        PairRow("bare", "d", " ", "a"),
+    )
+
+    @pytest.mark.parametrize("reward", [Score(), Score("log"), Rouge()])
+    def test_of_rows(self, reward: ColumnReward) -> None:
+        reward.check_columns(columns_of(self.ROWS))
+        with pytest.raises(MissingColumn, match="row x "):
+            reward.check_columns(columns_of([*self.ROWS, PairRow("x", "d", "a", "b")]))
+
+    def test_of_a_chosen_completion_that_is_not_ahead(self) -> None:
+        rows = [PairRow("x", "d", "a", "b", 1.0, 1.0)]
+        Score().check_columns(columns_of(rows))
+        with pytest.raises(UserError, match="row x: the chosen completion scores 1, the rejected 1"):
+            Score("log").check_columns(columns_of(rows))
+
+    def test_only_those_that_read_columns_are_asked(self) -> None:
+        asked = [
+            each for each in (Length(), Coverage(), Score(), Rouge(), Constant()) if isinstance(each, ColumnReward)
+        ]
+        assert asked == [Score(), Rouge()]
 
 
 def test_constant() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import check_adapters, check_margins, from_target, margins_of, train_parts, writing_parts
+from summpo.build import check_adapters, check_margins, from_target, margins_of, trained_parts, writing_parts
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
+from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
@@ -27,6 +28,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("evaluate", arguments, ("model", "prompt", "tokens", "dataset", "margin_reward", "w"))
     parts = writing_parts(config)
+    config.accelerator = writing_device(config.accelerator)
     margins = margins_of(config.margin_reward)
     out = output_folder(config)
     file = out / "evaluation.json"
@@ -75,7 +77,7 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
         UserError: the data set has no pairs.
     """
     preference = preference_settings(config)
-    assert preference is not None  # a reward model learns from pairs, and train_parts asks the data set for them
+    assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
 
     from summpo.held_out_preference import held_out_preference
 
@@ -102,7 +104,7 @@ def preference_settings(config: DictConfig) -> DictConfig | None:
     objective = from_target(trained.objective, "objective", OBJECTIVES)
     if objective.learns_from != "pairs":
         return None
-    train_parts(trained)
+    trained_parts(trained)
     return trained
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from summpo.build import WritingParts, writing_parts
 from summpo.commands.help import wants_help
 from summpo.datasets import one_per_document
+from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.inherit import compose_with_run
 from summpo.models.sources import check_paths, check_task
@@ -21,6 +22,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("generate", arguments, ("model", "prompt", "tokens", "dataset"))
     parts = writing_parts(config)
+    config.accelerator = writing_device(config.accelerator)
     out = output_folder(config)
     require(
         not (out / "evaluation.json").exists(),
@@ -54,10 +56,6 @@ def writer_of(config: DictConfig, parts: WritingParts):
 
     from summpo.writer import load_writer
 
-    require(
-        config.accelerator == "cpu" or torch.cuda.is_available(),
-        "there is no GPU that torch can use here (config key accelerator)",
-    )
     torch.manual_seed(config.seed)
     print(f"model: {parts.model.path}" + (f" with {parts.model.adapter}" if parts.model.adapter else ""))
     cache = Path(config.cache_dir)

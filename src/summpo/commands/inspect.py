@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from summpo.build import TrainParts, train_parts
+from summpo.build import TrainParts, check_columns, follows_w, train_parts
 from summpo.commands.evaluate import dataset_name
 from summpo.commands.help import wants_help
 from summpo.commands.train import check_parts, parsed
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
     require(bool(config.output_dir.strip()), "output_dir must name a folder, got '' (config key output_dir)")
     folder = Path(config.output_dir)
     require_writable(folder)
-    check_parts(parts)
+    check_parts(parts, Path(config.cache_dir))
 
     found = inspection(config, parts, arguments)
     from summpo.inspection.figure import draw
@@ -90,6 +90,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
 
     rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
+    check_columns(parts.margins, rows)
     shared = Shared()
     base = load_base(parts, Path(config.cache_dir), shared)
     check_models(parts, base)
@@ -162,8 +163,9 @@ def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> 
 
 def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:
     """The weight of each margin reward, None where it follows w."""
-    follows = {name: OmegaConf.is_interpolation(config.margin_reward[name], "weight") for name in parts.margins}
-    return {name: None if follows[name] else margin.weight for name, margin in parts.margins.items()}
+    return {
+        name: None if follows_w(config.margin_reward, name) else margin.weight for name, margin in parts.margins.items()
+    }
 
 
 def other_splits(parts: TrainParts, split: str, rows: list[PairRow]) -> tuple[dict[str, list[PairRow]], dict[str, str]]:

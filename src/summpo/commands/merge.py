@@ -9,6 +9,7 @@ from summpo.commands.help import wants_help
 from summpo.errors import UserError, require_choice
 from summpo.inherit import compose_with_run
 from summpo.models import Model
+from summpo.models.folders import SCORES, adapter_task
 from summpo.models.sources import check_paths
 from summpo.run_folder import RunFolder
 
@@ -31,5 +32,7 @@ def run(arguments: list[str]) -> int:
 
     print(f"merge: reads {model.path} and {model.adapter}, writes {out}")
     is_new = merge(model, Path(model.adapter), out, config.dtype, Path(config.cache_dir))
-    print(f"merge: done{'' if is_new else ' already'}; use it with model.path={out}")
+    is_scorer = adapter_task(Path(model.adapter).expanduser()) == SCORES
+    use = f"margin_reward=reward_model margin_reward.reward_model.path={out}" if is_scorer else f"model.path={out}"
+    print(f"merge: done{'' if is_new else ' already'}; use it with {use}")
     return 0

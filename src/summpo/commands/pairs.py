@@ -13,6 +13,7 @@ from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import SPLITS, one_per_document
+from summpo.devices import writing_device
 from summpo.errors import require, require_choice, require_number
 from summpo.inherit import compose_with_run
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
@@ -26,6 +27,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("pairs", arguments, ("model", "prompt", "tokens", "dataset"))
     parts = writing_parts(config)
+    config.accelerator = writing_device(config.accelerator)
     for split, count in config.documents.items():
         require_choice("documents", split, SPLITS)
         if count is not None:

@@ -11,6 +11,7 @@ import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -110,7 +111,7 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
             key, has_value, value = override.partition("=")
             known = [str(name) for name in chain if name != "stages"]
             require(bool(has_value) and key in known, f"{file.stem} has no key {key} to set; it has {', '.join(known)}")
-            chain[key] = value
+            chain[key] = option_of(key, value, chain._get_node(key))
         for name in chain:
             missing = OmegaConf.is_missing(chain, name)
             require(not missing, f"{name} is required: summpo run {file.stem} {name}=... (see {file})")
@@ -124,6 +125,20 @@ def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     return str(chain.output_dir), stages
+
+
+def option_of(key: str, value: str, default: Any) -> str:
+    """What a key of a chain is set to: model=smollm2 says as much as model=model=smollm2 where it holds that option.
+
+    Raises:
+        UserError: the key holds options, and the value is none.
+    """
+    before = "" if default is None or default._is_missing() else str(default._value())
+    if before.startswith(f"{key}=") and not value.startswith(f"{key}.") and not value.startswith(f"{key}="):
+        return f"{key}={value}"
+    is_option = "=" in value or not value.strip() or "=" not in before
+    require(is_option, f"{key} holds options of a command, such as {before.split()[0] if before else ''}, got {value}")
+    return value
 
 
 def read_stage(file: Path, number: int, quoted: DictConfig, plain: DictConfig) -> Stage:

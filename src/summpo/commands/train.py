@@ -20,14 +20,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.build import TrainParts, check_margins, train_parts
+from summpo.build import TrainParts, check_adapters, check_margins, train_parts
 from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
-from summpo.compose import compose_config, conf_dir, plain, register_schemas, sentence_of
+from summpo.compose import compose_config, conf_dir, may_add, plain, register_schemas, sentence_of
 from summpo.errors import UserError, require
+from summpo.margin_rewards import AdapterReward
+from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.folders import check_context
-from summpo.models.sources import check_paths, check_task
+from summpo.models.sources import at_hand, check_paths, check_task
 from summpo.run_folder import RunFolder
 from summpo.shared import Shared
 
@@ -48,7 +50,7 @@ def run(arguments: list[str]) -> int:
         return 0
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    arguments = sweeps[:1] + [argument for argument in arguments if argument not in sweeps]
+    arguments = sweeps[:1] + [may_add(argument) for argument in arguments if argument not in sweeps]
     options, _ = get_args_parser().parse_known_args(arguments)
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)
     if is_plain_run:
@@ -164,7 +166,7 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
     """
     for point in points_of(overrides) if is_sweep else [overrides]:
         config = compose_config("train", point)
-        check_parts(train_parts(config))
+        check_parts(train_parts(config), Path(config.cache_dir))
         if OmegaConf.is_missing(config, "output_dir"):  # it is left to the clock
             continue
         require(bool(str(config.output_dir).strip()), "output_dir must name a folder, got '' (config key output_dir)")
@@ -176,12 +178,12 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
     return None
 
 
-def check_parts(parts: TrainParts) -> None:
+def check_parts(parts: TrainParts, cache: Path) -> None:
     """What can be known of the models without loading them.
 
     Raises:
         UserError: a path leads nowhere or to something else; a local model's context is too short; a margin reward's
-            model does not fit.
+            model does not fit; an adapter was trained on another base than the one that is at hand.
     """
     for model, key in ((parts.model, "model"), (parts.reference, "reference")):
         folder = check_paths(model, key)
@@ -189,6 +191,15 @@ def check_parts(parts: TrainParts) -> None:
         if folder is not None:
             check_context(folder, parts.limits.max_length)
     check_margins(parts.margins)
+    names_adapter = parts.model.adapter or any(isinstance(m.reward, AdapterReward) for m in parts.margins.values())
+    folder = at_hand(parts.model, cache) if names_adapter else None
+    if folder is not None:
+        from summpo.models.adapters import require_base
+
+        fingerprint = fingerprint_weights(folder, cache)
+        check_adapters(parts.margins, fingerprint, parts.model.path)
+        if parts.model.adapter is not None:
+            require_base(Path(parts.model.adapter).expanduser(), fingerprint, parts.model.path)
 
 
 def point_name(overrides: list[str], point: list[str]) -> str:

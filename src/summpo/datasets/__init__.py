@@ -4,6 +4,8 @@ A data set knows columns. It does not know tokens, prompts, models or objectives
 both; what it lacks it does not define, and the command line says so before anything is loaded.
 
 The same call always returns the same rows in the same order. `limit` (rows a split, at most) is applied by the caller.
+A data set of pairs may have a class variable `gives`: the fields of `PairRow`, beside id, place and the texts, that its
+rows may fill. Of one without, only its rows can tell.
 What it reads on this disk lies at its `path`, or where another of its fields says: a sweep reads it again only where
 something there has changed.
 """
@@ -210,11 +212,16 @@ def require_path(path: Any, what: str) -> None:
 
 
 def require_limit(limit: Any) -> None:
-    """Guards a data set's `limit`: null or a whole number of rows, at least 1."""
-    is_whole = isinstance(limit, int) and not isinstance(limit, bool)
+    """Guards a data set's `limit`."""
+    require_count("limit", limit)
+
+
+def require_count(name: str, count: Any) -> None:
+    """Guards a field of a data set: null or a whole number of rows, at least 1."""
+    is_whole = isinstance(count, int) and not isinstance(count, bool)
     require(
-        limit is None or (is_whole and limit >= 1),
-        f"limit must be null or a whole number >= 1, got {limit!r} (config key dataset.limit)",
+        count is None or (is_whole and count >= 1),
+        f"{name} must be null or a whole number >= 1, got {count!r} (config key dataset.{name})",
     )
 
 

@@ -5,9 +5,10 @@ validation: the validation rows are cut in two halves, by prompt.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, halved, rated_pairs, require_source
+from summpo.datasets import Split, chosen_summaries, halved, left_out, rated_pairs, require_source
 from summpo.errors import require, require_choice
 from summpo.rows import PairRow
 
@@ -27,6 +28,8 @@ class HelpSteer:
     limit: int | None = None
     """Rows a split, at most."""
 
+    gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected")
+
     def __post_init__(self) -> None:
         require_source(self.path, self.limit, self.seed)
         require_choice("dataset.dimension", self.dimension, DIMENSIONS)
@@ -34,16 +37,16 @@ class HelpSteer:
     summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split.
+        """The pairs of one split; answers that are not rated are left out, and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used; or no two ratings differ.
         """
+        rows = read_split(self.path, "train" if split == "train" else "validation")
         answers: dict[str, list[tuple[str, float]]] = {}
-        for row in read_split(self.path, "train" if split == "train" else "validation"):
-            rating = row.optional_number(self.dimension)
-            if rating is None:
-                raise row.fault(f"column {self.dimension} is missing or null")
+        rated_rows = [(row, rating) for row in rows if (rating := row.optional_number(self.dimension)) is not None]
+        left_out(self.path, len(rows) - len(rated_rows), len(rows), f"no rating of {self.dimension}")
+        for row, rating in rated_rows:
             answers.setdefault(row.filled_text("prompt"), []).append((row.text("response"), rating))
         pairs = [
             pair

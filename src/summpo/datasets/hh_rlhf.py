@@ -6,6 +6,7 @@ Published are train and test: the test rows are cut in two halves, by prompt.
 
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, chosen_summaries, halved, left_out, require_source
@@ -30,6 +31,8 @@ class HHRLHF:
     limit: int | None = None
     """Rows a split, at most."""
 
+    gives: ClassVar[tuple[str, ...]] = ("prompt",)
+
     def __post_init__(self) -> None:
         require_source(self.path, self.limit, self.seed)
         require_choice("dataset.subset", self.subset, (None, *SUBSETS))
@@ -37,15 +40,17 @@ class HHRLHF:
     summaries = chosen_summaries
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split; rows that part before an answer begins are left out, and counted.
+        """The pairs of one split; rows that part before an answer, or have an empty one, are left out and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
         published = "train" if split == "train" else "test"
         rows = read_split(self.path, published, folder_on_hub=self.subset)
-        pairs = [pair for row in rows if (pair := last_answers(row)) is not None]
-        left_out(self.path, len(rows) - len(pairs), len(rows), "their transcripts share no prompt")
+        parted = [pair for row in rows if (pair := last_answers(row)) is not None]
+        left_out(self.path, len(rows) - len(parted), len(rows), "their transcripts share no prompt")
+        pairs = [pair for pair in parted if pair.chosen.strip() and pair.rejected.strip()]
+        left_out(self.path, len(parted) - len(pairs), len(parted), "an answer is empty")
         return pairs if split == "train" else halved(pairs, split, self.seed)
 
 

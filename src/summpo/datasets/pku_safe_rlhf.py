@@ -6,8 +6,9 @@ test, the 10K one train alone; either way no prompt is in two splits.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from summpo.data_sources import read_split
+from summpo.data_sources import read_split, split_files
 from summpo.datasets import Split, chosen_summaries, deal, halved, left_out, require_source
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
@@ -30,6 +31,8 @@ class PKUSafeRLHF:
     limit: int | None = None
     """Rows a split, at most."""
 
+    gives: ClassVar[tuple[str, ...]] = ()
+
     def __post_init__(self) -> None:
         require_source(self.path, self.limit, self.seed)
         require_choice("dataset.dimension", self.dimension, DIMENSIONS)
@@ -43,7 +46,7 @@ class PKUSafeRLHF:
             UserError: naming the file, line or column that cannot be used.
         """
         folder = Path(self.path).expanduser()
-        has_test = (folder / "test.jsonl").exists() if folder.is_dir() else not self.path.endswith("-10K")
+        has_test = bool(split_files(folder, "test")) if folder.is_dir() else not self.path.endswith("-10K")
         rows = read_split(self.path, "train" if split == "train" or not has_test else "test")
         pairs = [pair for row in rows if (pair := self._judged(row)) is not None]
         left_out(self.path, len(rows) - len(pairs), len(rows), f"column {self.dimension}_response_id is null")

@@ -4,12 +4,14 @@ Columns post_id, history (the post), human_ref_A, human_ref_B, labels (1: A has 
 score_ratio; domain, "<subreddit>_<split>", gives a pair its source, the subreddit.
 """
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, require_source
+from summpo.datasets import Split, chosen_summaries, require_count, require_source
 from summpo.errors import require, require_number
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
@@ -30,11 +32,12 @@ class SHP:
     limit: int | None = None
     """Rows a split, at most."""
 
+    gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
+
     def __post_init__(self) -> None:
         require_source(self.path, self.limit)
         require_number("dataset.min_ratio", self.min_ratio, low=1)
-        if self.per_post is not None:
-            require_number("dataset.per_post", self.per_post, low=1)
+        require_count("per_post", self.per_post)
 
     summaries = chosen_summaries
 
@@ -45,7 +48,7 @@ class SHP:
             UserError: naming the file, line or column that cannot be used; or no pair has the ratio.
         """
         rows = read_split(self.path, split)
-        far_apart = [row for row in rows if (row.optional_number("score_ratio") or 1.0) >= self.min_ratio]
+        far_apart = [row for row in rows if ratio_of(row) >= self.min_ratio]
         require(bool(far_apart), f"{self.path} has no pair of a ratio of {self.min_ratio:g} (dataset.min_ratio)")
         posts: Counter[str] = Counter()
         kept = []
@@ -55,6 +58,24 @@ class SHP:
             if self.per_post is None or posts[post] <= self.per_post:
                 kept.append(comments(row))
         return kept
+
+
+def ratio_of(row: SourceRow) -> float:
+    """The votes of the comment that has more over those of the other; as the row says it, or else by its scores.
+
+    1 where neither is known; infinite where only one has votes. A score below 0 counts as 0.
+
+    Raises:
+        UserError: a column is no number.
+    """
+    given = row.optional_number("score_ratio")
+    if given is not None:
+        return given
+    scores = [row.optional_number("score_A"), row.optional_number("score_B")]
+    votes = [max(score, 0.0) for score in scores if score is not None]
+    if len(votes) < 2 or max(votes) == min(votes):
+        return 1.0
+    return max(votes) / min(votes) if min(votes) > 0 else math.inf
 
 
 def comments(row: SourceRow) -> PairRow:

@@ -6,6 +6,7 @@ held-out ones those of data/evaluation, cut in two halves by question.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, chosen_summaries, halved, require_source
@@ -23,6 +24,8 @@ class StackExchangePaired:
     limit: int | None = None
     """Rows a split, at most."""
 
+    gives: ClassVar[tuple[str, ...]] = ()
+
     def __post_init__(self) -> None:
         require_source(self.path, self.limit, self.seed)
 
@@ -35,7 +38,8 @@ class StackExchangePaired:
             UserError: naming the file, line or column that cannot be used.
         """
         published = "train" if split == "train" else "evaluation"
-        if Path(self.path).expanduser().is_dir():
+        folder = Path(self.path).expanduser()
+        if folder.is_dir() and not (folder / "data" / "rl").is_dir():
             rows = read_split(self.path, published)
         else:
             rows = read_split(self.path, "train", folder_on_hub="data/rl" if split == "train" else "data/evaluation")

@@ -6,6 +6,7 @@ Only train and validation are published: the validation rows are cut in two halv
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import HALVES, SFT_ON, SftOn, Split, deal, require_source, summary_rows, text_id
@@ -29,6 +30,8 @@ class SummarizeFromFeedback:
     """Decides which posts are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ("source",)
 
     def __post_init__(self) -> None:
         require_source(self.path, self.limit, self.seed)

@@ -6,7 +6,7 @@ Columns prompt and label, or prompt and completion; the prompt is ready, down to
 from dataclasses import dataclass
 from pathlib import Path
 
-from summpo.data_sources import read_split
+from summpo.data_sources import read_split, split_files
 from summpo.datasets import Split, require_source
 from summpo.rows import SummaryRow
 
@@ -30,7 +30,7 @@ class TLDR:
             UserError: naming the file, line or column that cannot be used.
         """
         folder = Path(self.path).expanduser()
-        is_valid = (folder / "valid.jsonl").exists() if folder.is_dir() else self.path.startswith("CarperAI/")
+        is_valid = bool(split_files(folder, "valid")) if folder.is_dir() else self.path.startswith("CarperAI/")
         name = "valid" if split == "validation" and is_valid else split
         rows = []
         for row in read_split(self.path, name):

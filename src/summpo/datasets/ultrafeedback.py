@@ -5,6 +5,7 @@ overall_score}, source (where the instruction is from). Published is train alone
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import Split, chosen_summaries, deal, left_out, rated_pairs, require_source
@@ -28,6 +29,8 @@ class UltraFeedback:
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+
+    gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
 
     def __post_init__(self) -> None:
         require_source(self.path, self.limit, self.seed)

@@ -152,8 +152,10 @@ def _margins(found: Inspection) -> list[str]:
         for at in found.weighed
     ]
     typical = (
-        f"typical: beta * D of {_nats(found.typical_reward_margin)} after training (typical_reward_margin). A pair "
-        "whose margin is against its choice by more than that counts as learnt before training begins"
+        f"typical: a reward margin of {_nats(found.typical_reward_margin)} after training, as typical_reward_margin "
+        "sets it. 1 nat is a guess, for objectives whose reward is beta times a sum of log-ratios (dpo, modpo and the "
+        "like); for another objective, beta or length of training set it to val/reward_margin of an earlier run. A "
+        "pair whose margin is against its choice by more than that counts as learnt before training begins"
     )
     return [*aligned([heading, *rows]), *_wrapped(typical)]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from summpo.errors import UserError
+from summpo.rows import PairRow
 
 UNITS = ("tokens", "words", "characters")
 
@@ -100,6 +101,39 @@ class MarginReward(Protocol):
             UserError: the completions lack what the reward needs.
         """
         ...
+
+
+@runtime_checkable
+class ColumnReward(Protocol):
+    """A margin reward that reads columns of the data beside the texts, beside what `MarginReward` asks."""
+
+    needs: ClassVar[tuple[str, ...]]
+    """Fields of `PairRow` without which it has nothing to say."""
+
+    def check_columns(self, completions: Completions) -> None:
+        """Before a model is looked for: what it reads is there.
+
+        Args:
+            completions: as `columns_of` makes them, which count no tokens.
+
+        Raises:
+            MissingColumn: a completion lacks it.
+            UserError: it is there and cannot be used.
+        """
+        ...
+
+
+def columns_of(rows: Sequence[PairRow]) -> Completions:
+    """What pairs say beside their texts; those that no limit keeps, equal or with a blank side, are left out."""
+    usable = [row for row in rows if row.chosen != row.rejected and row.chosen.strip() and row.rejected.strip()]
+    return Completions(
+        documents=[row.document for row in usable for _ in range(2)],
+        texts=[text for row in usable for text in (row.chosen, row.rejected)],
+        count_tokens=lambda texts: [],
+        ids=[row.id for row in usable for _ in range(2)],
+        references=[() if row.reference is None else (row.reference,) for row in usable for _ in range(2)],
+        scores=[score for row in usable for score in (row.score_chosen, row.score_rejected)],
+    )
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.errors import require_choice
 from summpo.margin_rewards import Completions
@@ -15,6 +16,8 @@ class Rouge:
 
     type: str = "rouge1"
     """rouge1, rouge2 or rougeL."""
+
+    needs: ClassVar[tuple[str, ...]] = ("reference",)
 
     def __post_init__(self) -> None:
         require_choice("type", self.type, ("rouge1", "rouge2", "rougeL"))
@@ -31,3 +34,7 @@ class Rouge:
             float(max(scorer.score(reference, text)[self.type].fmeasure for reference in given))
             for text, given in zip(completions.texts, references, strict=True)
         ]
+
+    def check_columns(self, completions: Completions) -> None:
+        """Every document has a reference."""
+        completions.needed_references("rouge")

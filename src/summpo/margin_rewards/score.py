@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.errors import UserError, require_choice
 from summpo.margin_rewards import Completions
@@ -18,6 +19,8 @@ class Score:
 
     form: str = "difference"
     """difference, or log: log(score_chosen - score_rejected) of a pair."""
+
+    needs: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected")
 
     def __post_init__(self) -> None:
         require_choice("form", self.form, ("difference", "log"))
@@ -42,3 +45,7 @@ class Score:
                 )
             rewards += [math.log(chosen - rejected), 0.0]
         return rewards
+
+    def check_columns(self, completions: Completions) -> None:
+        """Every completion has a score; for form=log the chosen one the higher."""
+        self.rewards(completions)

@@ -5,6 +5,9 @@
     gguf          a GGUF file -> that folder, once
     loading       the folder -> base model and tokenizer
     adapters      LoRA on a base: fresh, loaded, saved
+    shared_prefix attention over rows in which completions share their prompt
+    recomputing   activation checkpointing
+    compiling     torch.compile, layer by layer
     merge         base + adapter -> a folder that plain transformers loads
     scorers       reward models that are used, not trained
     encoders      how far one text supports another: NLI, or sentence embeddings

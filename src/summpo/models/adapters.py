@@ -188,7 +188,7 @@ def _read_header(adapter: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]
     """The recorded fingerprint of the base, None from other tools, and each weight's shape; no weight is read."""
     from safetensors import safe_open
 
-    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as opened:
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="numpy") as opened:
         shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
         return (opened.metadata() or {}).get(BASE_FINGERPRINT), shapes
 

@@ -30,7 +30,7 @@ def convert(file: Path, cache_dir: Path) -> Path:
     """
     from filelock import FileLock
 
-    target = cache_dir / "models" / f"{fingerprint_file(file, cache_dir)[:16]}-{_RULES}"
+    target = _target(file, cache_dir)
     if target.is_dir():
         return target
     with writing(target):
@@ -45,6 +45,16 @@ def convert(file: Path, cache_dir: Path) -> Path:
                 model.save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
     return target
+
+
+def converted(file: Path, cache_dir: Path) -> Path | None:
+    """The folder that `convert` has made from a GGUF `file`; None where it has not."""
+    target = _target(file, cache_dir)
+    return target if target.is_dir() else None
+
+
+def _target(file: Path, cache_dir: Path) -> Path:
+    return cache_dir / "models" / f"{fingerprint_file(file, cache_dir)[:16]}-{_RULES}"
 
 
 def _unpack(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -65,6 +65,16 @@ def resolve(model: Model, cache_dir: Path) -> Path:
     return convert(source, cache_dir)
 
 
+def at_hand(model: Model, cache_dir: Path) -> Path | None:
+    """The folder that `resolve` gives, where nothing has to be fetched or converted for it; None elsewhere."""
+    source = _on_disk(model)
+    if source is None or source.is_dir():
+        return source and source.resolve()
+    from summpo.models.gguf import converted
+
+    return converted(source, cache_dir)
+
+
 def fetched(model: Model, key: str) -> Path:
     """The folder of a model that is one on this disk, or a Hub id: then it is in the Hub's own cache.
 

@@ -1,0 +1,147 @@
+"""CPU seconds of writing summaries: summpo's `generate` beside plain transformers, same weights, same greedy decoding.
+
+    python benchmarks/generation.py --documents 200
+
+Plain is `model.generate` over batches of 8 in the order of the documents, padded on the left.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel
+
+from summpo.cpu_generation import left_pad
+from summpo.datasets import one_per_document
+from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
+from summpo.decoding import Decoding
+from summpo.generation import Generated, cut_at_eos, generate
+from summpo.models import Model
+from summpo.prompts import Prompt
+from summpo.tokens import Limits
+from summpo.writer import load_writer
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What both ways took for the same prompts."""
+
+    plain_seconds: float
+    """CPU seconds, system time included, of this process."""
+    summpo_seconds: float
+    documents: int
+    same: int
+    """Documents whose completions are the same, token for token; others part at a tie of two tokens' logits."""
+    ended: int
+    """Documents whose completion ends in EOS, by the plain way."""
+    tokens: int
+    """Tokens of all completions, by the plain way."""
+
+    @property
+    def ratio(self) -> float:
+        """summpo's seconds by plain's."""
+        return self.summpo_seconds / self.plain_seconds
+
+
+def measure(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    eos_id: int,
+    pad_id: int,
+    batch_size: int = 32,
+    plain_batch_size: int = 8,
+) -> Measured:
+    """Writes the prompts both ways, in turns of a batch of summpo's, so that a busy machine is busy for both.
+
+    Args:
+        batch_size: summpo's; its default is the configuration's.
+    """
+    by_plain: list[Generated] = []
+    plain_seconds = 0.0
+
+    def catch_up(positions: list[int], _: list[Generated]) -> None:
+        """Plain's turn: as many documents as summpo has just written."""
+        nonlocal plain_seconds
+        started, done = time.process_time(), len(by_plain)
+        some = prompts[done : done + len(positions)]
+        by_plain.extend(plain(model, some, max_new_tokens, plain_batch_size, eos_id=eos_id, pad_id=pad_id))
+        plain_seconds += time.process_time() - started
+
+    decoding = Decoding(max_new_tokens=max_new_tokens, batch_size=batch_size)
+    generate(model, prompts[:1], Decoding(max_new_tokens=2), eos_id=eos_id, pad_id=pad_id)  # imports, first touches
+    started = time.process_time()
+    by_summpo = generate(model, prompts, decoding, eos_id=eos_id, pad_id=pad_id, on_batch=catch_up)
+    summpo_seconds = time.process_time() - started - plain_seconds
+    same = sum(a == b for a, b in zip(by_plain, by_summpo, strict=True))
+    ended = sum(one.ended for one in by_plain)
+    tokens = sum(len(one.ids) for one in by_plain)
+    return Measured(plain_seconds, summpo_seconds, len(prompts), same, ended, tokens)
+
+
+def plain(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    batch_size: int,
+    *,
+    eos_id: int,
+    pad_id: int,
+) -> list[Generated]:
+    """Greedy `model.generate`, batches of prompts as they come."""
+    config = GenerationConfig(
+        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=eos_id, pad_token_id=pad_id, use_cache=True
+    )
+    written = []
+    for first in range(0, len(prompts), batch_size):
+        ids, mask = left_pad(prompts[first : first + batch_size], pad_id)
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
+        written += [cut_at_eos(row, eos_id) for row in output[:, ids.shape[1] :].tolist()]
+    return written
+
+
+def main() -> None:
+    """One line a way, then the ratio."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--data", type=Path, default=Path("shared/data/tldr_comparisons"), help="folder of comparisons")
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--adapter", default=None, help="PEFT folder, merged into the weights for both ways")
+    parser.add_argument("--max-new-tokens", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=32, help="summpo's; plain has 8")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "summpo")
+    parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows = one_per_document(SummarizeFromFeedback(path=str(arguments.data)).summaries("train"))[: arguments.documents]
+    model = Model(path=arguments.model, adapter=arguments.adapter)
+    decoding = Decoding(max_new_tokens=arguments.max_new_tokens)
+    writer = load_writer(model, Prompt(), Limits(), decoding, arguments.cache, "cpu")
+    prompts, _ = writer.prompts(rows)
+    measured = measure(
+        writer.model,
+        prompts,
+        max_new_tokens=arguments.max_new_tokens,
+        eos_id=int(writer.tokenizer.eos_token_id),  # type: ignore[arg-type]
+        pad_id=int(writer.tokenizer.pad_token_id),  # type: ignore[arg-type]
+        batch_size=arguments.batch_size,
+    )
+    print(f"plain   {measured.plain_seconds:8.1f} CPU seconds, batches of 8 as they come")
+    print(f"summpo  {measured.summpo_seconds:8.1f} CPU seconds, batches of {arguments.batch_size}")
+    print(
+        f"ratio   {measured.ratio:8.3f}; {measured.same} of {measured.documents} the same, "
+        f"{measured.tokens} tokens, {measured.ended} ended"
+    )
+    if arguments.output is not None:
+        figures = vars(measured) | {"ratio": measured.ratio}
+        arguments.output.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""How batches are made changes when a run is done, not what it learns: whole runs of the tiny model, side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from summpo.compose import compose_config
+from summpo.errors import UserError
+from summpo.run import train
+from train_runs import metrics_of, small, summary_of, write_rows
+
+DOCUMENTS = 3
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pairs of three documents, some with the same chosen summary."""
+    file = write_rows(tmp_path_factory.mktemp("pairs") / "train.jsonl", 12)
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["document"] = rows[number % DOCUMENTS]["document"]
+        row["chosen"] = rows[number % (2 * DOCUMENTS)]["chosen"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return file
+
+
+def run_of(model: Path, pairs: Path, folder: Path, **changes: object) -> Path:
+    """A run of two epochs, its columns its own."""
+    fixed = {"dataset__validation_fraction": 0, "dataset__test_fraction": 0, "trainer__max_epochs": 2}
+    overrides = small(model, pairs, folder.with_suffix(".cache"), **(fixed | changes))
+    train(compose_config("train", [*overrides, f"output_dir={folder}"]), folder, {})
+    return folder
+
+
+def assert_same_run(mine: Path, plain: Path) -> None:
+    """The same losses on the way, and the same adapter at its end, to float tolerance."""
+    for ours, theirs in zip(metrics_of(mine), metrics_of(plain), strict=True):
+        assert ours["step"] == theirs["step"]
+        assert ours["train/loss"] == pytest.approx(theirs["train/loss"], abs=1e-4)
+    weights, expected = (load_file(run / "adapter" / "adapter_model.safetensors") for run in (mine, plain))
+    for name, weight in expected.items():
+        assert torch.allclose(weights[name], weight, atol=2e-3), name
+
+
+@pytest.mark.parametrize("objective", ["dpo", "sft", "simpo"])
+def test_shared_prompts_learn_what_padded_ones_do(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, objective: str
+) -> None:
+    found = [
+        run_of(tiny_model_path, pairs, tmp_path / batching, batching=batching, objective=objective, optimizer__lr=1e-3)
+        for batching in ("shared_prefix", "padded")
+    ]
+    assert_same_run(*found)
+    assert summary_of(found[0])["tokens_seen"] == summary_of(found[1])["tokens_seen"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"activation_checkpointing": "true"}, {"batch_size": 2, "trainer__accumulate_grad_batches": 2}],
+    ids=["recomputed", "accumulated"],
+)
+def test_memory_is_saved_at_no_change(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    plain = run_of(tiny_model_path, pairs, tmp_path / "plain", optimizer__lr=1e-3)
+    assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "saving", optimizer__lr=1e-3, **changes), plain)
+
+
+@pytest.mark.storm
+def test_compiled_layers(tiny_model_path: Path, pairs: Path, tmp_path: Path) -> None:
+    """A minute or two of the compiler's, hence not among the quick ones."""
+    plain = run_of(tiny_model_path, pairs, tmp_path / "plain", optimizer__lr=1e-3)
+    assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "compiled", optimizer__lr=1e-3, compile="true"), plain)
+
+
+def test_by_prompt_keeps_a_documents_pairs_together(tiny_model_path: Path, pairs: Path, tmp_path: Path) -> None:
+    """All twelve in one batch: the same loss in any order; four a batch: four of one document in each."""
+    one = [
+        run_of(tiny_model_path, pairs, tmp_path / f"{order}-12", order=order, batch_size=12, optimizer__lr=1e-3)
+        for order in ("by_prompt", "shuffled")
+    ]
+    assert_same_run(*one)
+    run = run_of(tiny_model_path, pairs, tmp_path / "by_prompt-4", order="by_prompt", batch_size=4)
+    assert len(metrics_of(run)) == 6
+
+
+@pytest.mark.parametrize("order", ["shuffled", "by_length"])
+def test_a_limit_on_tokens(tiny_model_path: Path, pairs: Path, tmp_path: Path, order: str) -> None:
+    run = run_of(tiny_model_path, pairs, tmp_path / "run", batch_tokens=1, batch_size=12, order=order)
+    assert len(metrics_of(run)) == 24, "no two rows fit one token: a row is a batch"
+    assert summary_of(run)["rows_seen"] == 24
+    assert metrics_of(run)[-1]["epoch"] == 2
+
+
+def test_what_is_not_proven_is_padded_and_says_so(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(tiny_model_path, pairs, tmp_path / "eager", model__attention="eager", optimizer__lr=1e-3)
+    assert "batching: padded, for model.attention=eager" in capsys.readouterr().out
+    assert_same_run(run, run_of(tiny_model_path, pairs, tmp_path / "sdpa", optimizer__lr=1e-3))
+    assert "batching" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("batching=packed", "batching must be one of shared_prefix, padded, got packed"),
+        ("order=sorted", "order must be one of shuffled, by_prompt, by_length, got sorted"),
+        ("batch_tokens=0", "batch_tokens must be >= 1, got 0"),
+        ("batch_tokens=many", "batch_tokens must be a whole number, got many"),
+        ("activation_checkpointing=1.5", "activation_checkpointing must be true or false, got 1.5"),
+    ],
+)
+def test_values_out_of_range(tiny_model_path: Path, pairs: Path, tmp_path: Path, option: str, sentence: str) -> None:
+    overrides = small(tiny_model_path, pairs, tmp_path / "cache")
+    with pytest.raises(UserError, match=sentence):
+        train(compose_config("train", [*overrides, option, f"output_dir={tmp_path}"]), tmp_path, {})
