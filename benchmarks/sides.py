@@ -27,6 +27,7 @@ from summpo.log_probs import completion_log_probs
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base, load_tokenizer, quiet
+from summpo.models.recomputing import recompute_activations, start_recomputing
 from summpo.module import pair_values
 from summpo.objectives.dpo import DPO
 from summpo.optimizers import AdamW
@@ -164,17 +165,12 @@ def make_side(name: str, setting: Setting) -> Side:
         trainer = trl_trainer(setting, at_defaults=name == DEFAULTS)
         draw_adapter(trainer.model)
         return Trl(setting, trainer, optimizer_of(trainer.model), name == COMPACT)
-    policy = add_lora(load_base(setting.model, Model(path=str(setting.model))), LORA).to(setting.device)
+    base = load_base(setting.model, Model(path=str(setting.model)))
+    recompute_activations(base, name == SUMMPO_CHECKPOINTED)
+    policy = add_lora(base, LORA).to(setting.device)
+    start_recomputing(policy)
     draw_adapter(policy)
-    if name == SUMMPO_CHECKPOINTED:
-        checkpoint_activations(policy)
     return Summpo(setting, policy, optimizer_of(policy))
-
-
-def checkpoint_activations(policy: Any) -> None:
-    """transformers' own: each layer's activations are computed again in the backward pass."""
-    policy.activation_checkpointing_enable()
-    policy.train()  # the layers ask for it; the model drops nothing out
 
 
 def trl_trainer(setting: Setting, at_defaults: bool) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from table import Row
+from table import Row, times
 
 SCRIPT = Path(__file__).with_name("generation.py")
 
@@ -20,10 +21,14 @@ def rows(data: Path, documents: int) -> list[Row]:
     if not SCRIPT.is_file():
         print(f"generation: skipped, there is no {SCRIPT.name} beside this script")
         return []
-    command = [sys.executable, str(SCRIPT), "--documents", str(documents), "--data", str(data)]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    plain, ours = (float(value) for value in re.findall(r": ([\d.]+) CPU seconds", ended.stdout))
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "figures.json")
+        options = {"--documents": documents, "--data": data, "--output": output}
+        command = [sys.executable, SCRIPT, *(each for option in options.items() for each in option)]
+        ended = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        found = json.loads(output.read_text())
+    plain, ours = found["plain_seconds"], found["summpo_seconds"]
     what = f"generation for evaluation, {documents} documents"
     against = "transformers' generate, batch 8, unsorted"
-    return [Row(what, against, f"{plain:.1f} CPU s", f"{ours:.1f} CPU s", f"{plain / ours:.2f}x", "2x")]
+    return [Row(what, against, f"{plain:.1f} CPU s", f"{ours:.1f} CPU s", times(plain / ours), "2x")]

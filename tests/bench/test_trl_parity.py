@@ -7,7 +7,6 @@ clipped at norm 1, float32, the same initial adapter, and the rows in this code'
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,12 +156,11 @@ def test_dpo_takes_the_steps_of_trl(setting: Setting, tmp_path: Path) -> None:
         assert (ours[name] - weight).norm() < setting.tolerance * went
 
 
-@pytest.mark.parametrize(("shares_texts", "times"), [(True, 3.3), (False, 2)])
-def test_tokens_of_real_comparisons_cost_a_fraction_of_trls(
-    real_model_path: Path, shared_data: Path, tmp_path: Path, shares_texts: bool, times: float
+@pytest.mark.parametrize("shares_texts", [True, False])
+def test_tokens_of_real_comparisons_are_trls(
+    real_model_path: Path, shared_data: Path, tmp_path: Path, shares_texts: bool
 ) -> None:
-    """The same ids of every row, in CPU seconds of all threads: of comparisons as they are, nine a post, and of as many
-    that have no text in common, where this code encodes each prompt once and TRL three times."""
+    """The same ids of every row: of comparisons as they are, nine a post, and of as many that have no text in common."""
     from datasets import Dataset
 
     lines = (shared_data / "tldr_comparisons" / "train.jsonl").read_text("utf-8").splitlines()
@@ -175,18 +173,13 @@ def test_tokens_of_real_comparisons_cost_a_fraction_of_trls(
     settings = trl.DPOConfig(output_dir=str(tmp_path), max_length=None, bf16=False, report_to="none", use_cpu=True)
     trainer = SimpleNamespace(_tokenizer=tokenizer)
 
-    start = time.process_time()
     theirs = trl.DPOTrainer._prepare_dataset(trainer, Dataset.from_list(columns), tokenizer, settings, "train")
-    middle = time.process_time()
     ours = tokenize(rows, tokenizer, prompt, Limits(max_length=4096)).rows
-    end = time.process_time()
 
-    print(f"TRL {middle - start:.2f} s, ours {end - middle:.2f} s of {len(rows)} pairs")
     assert len(theirs) == len(ours)
     for i, example in enumerate(theirs):
         own = [column[i].tolist() for column in (ours.prompts, *ours.completions)]
         assert own == [example["prompt_ids"], example["chosen_ids"], example["rejected_ids"]]
-    assert middle - start > times * (end - middle)
 
 
 def adapter_of(model: Any) -> dict[str, torch.Tensor]:
