@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from summpo.batches import epoch_order
+from summpo.batches import Plan
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
+from summpo.fitting import prompt_numbers
 from summpo.prompts import Prompt
 from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import PairRow
@@ -63,19 +64,10 @@ def with_short_prompts(
     return [pairs[tokenized.kept[i]] for i in fits], take(tokenized.rows, fits)
 
 
-def shuffled_batches(rows: int, size: int, count: int) -> list[np.ndarray]:
-    """The first whole batches of an epoch."""
-    order = epoch_order(rows, SEED, 0)
-    return [order[first : first + size] for first in range(0, min(count * size, rows - size + 1), size)]
-
-
-def grouped_batches(prompts: Ragged, size: int, count: int) -> list[np.ndarray]:
-    """Whole batches of an epoch in which rows of one prompt stand side by side, in the order the prompts come."""
-    groups: dict[bytes, list[int]] = {}
-    for row in epoch_order(len(prompts), SEED, 0):
-        groups.setdefault(prompts[row].tobytes(), []).append(int(row))
-    order = np.array([row for group in groups.values() for row in group])
-    return [order[first : first + size] for first in range(0, min(count * size, len(order) - size + 1), size)]
+def planned_batches(rows: TokenRows, size: int, count: int, order: str) -> list[np.ndarray]:
+    """The first batches of an epoch, as a run has them under order=shuffled or order=by_prompt."""
+    plan = Plan(len(rows), size, world_size=1, accumulate=1, seed=SEED, order=order, prompts=prompt_numbers(rows))
+    return [plan.global_batch(index) for index in range(min(count, len(rows) // size))]
 
 
 def take(rows: TokenRows, which: np.ndarray) -> TokenRows:

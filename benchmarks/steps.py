@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clock import Clock, medians, take_turns
-from pairs import Shape, comparisons, grouped_batches, random_pairs, shuffled_batches, take, with_short_prompts
+from pairs import Shape, comparisons, planned_batches, random_pairs, take, with_short_prompts
 from sides import BEST, COMPACT, DEFAULTS, SUMMPO, Setting, Side, assert_equal, make_sides, with_reference
 from summpo.models.loading import load_tokenizer
 from summpo.records import FrozenColumns, TokenRows
@@ -43,10 +43,7 @@ def real(folder: Path, setting: Setting, longest_prompt: int, batch_size: int, c
     others = [COMPACT] if grouped else [BEST, COMPACT]
     sides = make_sides([SUMMPO, *others], setting)
     _, rows = with_short_prompts(comparisons(folder), load_tokenizer(setting.model), longest_prompt)
-    if grouped:
-        drawn = grouped_batches(rows.prompts, batch_size, count)
-    else:
-        drawn = shuffled_batches(len(rows), batch_size, count)
+    drawn = planned_batches(rows, batch_size, count, "by_prompt" if grouped else "shuffled")
     rows = take(rows, np.concatenate(drawn))
     columns = with_reference(sides[SUMMPO], rows)
     batches = np.split(np.arange(len(rows)), len(drawn))

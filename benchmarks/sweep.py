@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clock import Clock
-from pairs import comparisons, shuffled_batches, take, with_short_prompts
+from pairs import comparisons, planned_batches, take, with_short_prompts
 from sides import DEFAULTS, SUMMPO, Setting, make_sides, with_reference
 from steps import over_batches
 from summpo.models.loading import load_tokenizer
@@ -26,7 +26,7 @@ def rows(folder: Path, setting: Setting, longest_prompt: int, pairs: int, batch_
     sides, tokenizer = make_sides([SUMMPO, DEFAULTS], setting), load_tokenizer(setting.model)
     clock, cpu = Clock(setting.device), Clock("cpu")
     short, tokens = with_short_prompts(comparisons(folder), tokenizer, longest_prompt)
-    order = shuffled_batches(len(short), batch_size, pairs // batch_size)
+    order = planned_batches(tokens, batch_size, pairs // batch_size, "shuffled")
     chosen = np.concatenate(order)
     tokens, texts = take(tokens, chosen), [short[i] for i in chosen]
     found = {}
