@@ -40,7 +40,7 @@ def fixed_shape(
 
 def real(folder: Path, setting: Setting, longest_prompt: int, batch_size: int, count: int, grouped: bool) -> list[Row]:
     """A row for each other side, over `count` batches of human comparisons."""
-    others = [COMPACT] if grouped else [BEST, COMPACT]
+    others = head_variants(setting.device)[-1 if grouped else 0 :]
     sides = make_sides([SUMMPO, *others], setting)
     _, rows = with_short_prompts(comparisons(folder), load_tokenizer(setting.model), longest_prompt)
     drawn = planned_batches(rows, batch_size, count, "by_prompt" if grouped else "shuffled")
