@@ -27,8 +27,6 @@ from summpo.models.sources import resolve
 from table import Row, as_markdown, conditions, write_sections
 
 SHORT, LONG = Shape(350, 35, 2), Shape(1500, 200, 1)
-LONGEST_PROMPT = 1024
-"""Tokens of a real comparison's prompt; few are longer."""
 
 
 def sections(options: argparse.Namespace, setting: Setting) -> dict[str, Callable[[], list[Row]]]:
@@ -36,7 +34,7 @@ def sections(options: argparse.Namespace, setting: Setting) -> dict[str, Callabl
     heads = steps.head_variants(setting.device)
 
     def real(grouped: bool) -> list[Row]:
-        return steps.real(options.data, setting, LONGEST_PROMPT, options.batch_size, options.batches, grouped)
+        return steps.real(options.data, setting, options.longest_prompt, options.batch_size, options.batches, grouped)
 
     def fixed(shape: Shape) -> list[Row]:
         goals = steps.GOALS_350 if shape == SHORT else steps.GOALS_1500
@@ -54,7 +52,7 @@ def sections(options: argparse.Namespace, setting: Setting) -> dict[str, Callabl
         "grouped": lambda: real(grouped=True),
         "memory": lambda: memory.rows(SHORT, setting),
         "tokenisation": lambda: tokenisation.rows(options.data, setting),
-        "sweep": lambda: sweep.rows(options.data, setting, LONGEST_PROMPT, options.pairs, options.batch_size),
+        "sweep": lambda: sweep.rows(options.data, setting, options.longest_prompt, options.pairs, options.batch_size),
         "start-up": lambda: start_up.rows(options.repeats),
         "bound": lambda: bound.rows(SHORT, setting, options.repeats),
         "growth": lambda: growth.rows(options.batch_size),
@@ -83,6 +81,12 @@ def parse(names: list[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="turns of each side; their median counts")
     parser.add_argument("--batch-size", type=int, default=8, help="pairs of a batch of real comparisons")
     parser.add_argument("--batches", type=int, default=3, help="batches of real comparisons")
+    parser.add_argument(
+        "--longest-prompt",
+        type=int,
+        default=640,
+        help="tokens of a real comparison's prompt, at most; with 1,024 TRL's batch of 8 pairs needs more than 20 GB",
+    )
     parser.add_argument("--pairs", type=int, default=32, help="pairs that the sweep's 1,000 are told from")
     parser.add_argument("--documents", type=int, default=32, help="documents to summarise")
     return parser.parse_args()

@@ -52,7 +52,7 @@ def real(folder: Path, setting: Setting, longest_prompt: int, batch_size: int, c
     clock = Clock(setting.device)
     seconds = over_batches(sides, columns, batches, clock)
     order = "grouped by prompt" if grouped else "shuffled"
-    means = f"mean of {len(drawn)} batches ({sizes(columns, batches)})"
+    means = f"prompts of at most {longest_prompt}, mean of {len(drawn)} batches ({sizes(columns, batches)})"
     what = f"step, real comparisons {order}, batch {batch_size}, {means}"
     return compared(what, seconds, clock, GOALS_GROUPED if grouped else GOALS_REAL)
 
