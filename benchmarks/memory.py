@@ -7,6 +7,7 @@ torch's allocator had handed out at most.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import re
@@ -77,6 +78,20 @@ def peak_of_step(name: str, shape: Shape, setting: Setting) -> int:
     before = status("VmRSS")
     side.step(batch)
     return status("VmHWM") - before
+
+
+def give_back() -> None:
+    """Hands the memory that is free in this process back to the system, for the next side to have."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def available() -> int:
+    """Bytes that the system could still give, by /proc/meminfo."""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    assert found is not None, "no MemAvailable: needs Linux"
+    return int(found[1]) * 1024
 
 
 def status(field: str) -> int:

@@ -85,7 +85,7 @@ def parse(names: list[str]) -> argparse.Namespace:
         "--longest-prompt",
         type=int,
         default=640,
-        help="tokens of a real comparison's prompt, at most; with 1,024 TRL's batch of 8 pairs needs more than 20 GB",
+        help="tokens of a real comparison's prompt, at most; longer ones want more memory for TRL's padded batches",
     )
     parser.add_argument("--pairs", type=int, default=32, help="pairs that the sweep's 1,000 are told from")
     parser.add_argument("--documents", type=int, default=32, help="documents to summarise")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from clock import Clock, medians, take_turns
+from memory import available, give_back
 from pairs import Shape, comparisons, planned_batches, random_pairs, take, with_short_prompts
 from sides import BEST, COMPACT, DEFAULTS, SUMMPO, Setting, Side, assert_equal, make_sides, with_reference
 from summpo.models.loading import load_tokenizer
@@ -20,6 +21,10 @@ GOALS_1500 = {BEST: "2.3x", COMPACT: "1.65x"}
 GOALS_BF16 = {DEFAULTS: "4.5x"}
 GOALS_REAL = {BEST: "3.5x", COMPACT: "2.4x"}
 GOALS_GROUPED = {COMPACT: "4x"}
+BYTES_A_TOKEN = {BEST: 2.3 * 2**20, COMPACT: 1.1 * 2**20}
+"""Of a padded batch of SmolLM2-135M in float32, as measured; there is little to spare."""
+BYTES_OF_MODELS = 3 * 2**30
+"""Of the models and optimizers of all sides, and of what one of them leaves behind."""
 
 
 def fixed_shape(
@@ -41,10 +46,12 @@ def fixed_shape(
 def real(folder: Path, setting: Setting, longest_prompt: int, batch_size: int, count: int, grouped: bool) -> list[Row]:
     """A row for each other side, over `count` batches of human comparisons."""
     others = head_variants(setting.device)[-1 if grouped else 0 :]
-    sides = make_sides([SUMMPO, *others], setting)
     _, rows = with_short_prompts(comparisons(folder), load_tokenizer(setting.model), longest_prompt)
     drawn = planned_batches(rows, batch_size, count, "by_prompt" if grouped else "shuffled")
+    longest = max(padded_tokens(rows, batch) for batch in drawn)
     rows = take(rows, np.concatenate(drawn))
+    others = [name for name in others if has_room(name, longest, setting.device)]
+    sides = make_sides([SUMMPO, *others], setting)
     columns = with_reference(sides[SUMMPO], rows)
     batches = np.split(np.arange(len(rows)), len(drawn))
     if setting.autocast is None:
@@ -57,6 +64,15 @@ def real(folder: Path, setting: Setting, longest_prompt: int, batch_size: int, c
     return compared(what, seconds, clock, GOALS_GROUPED if grouped else GOALS_REAL)
 
 
+def has_room(name: str, tokens: int, device: str) -> bool:
+    """Whether TRL's step on so many padded tokens fits this machine's memory; says so where it does not."""
+    needed, there = tokens * BYTES_A_TOKEN[name] + BYTES_OF_MODELS, available()
+    if device == "cuda" or needed < there:
+        return True
+    print(f"{name} is left out: {tokens:,} tokens need {needed / 2**30:.0f} GiB, and {there / 2**30:.0f} are free")
+    return False
+
+
 def over_batches(
     sides: Mapping[str, Side], columns: FrozenColumns, batches: Sequence[np.ndarray], clock: Clock
 ) -> dict[str, float]:
@@ -66,6 +82,7 @@ def over_batches(
     totals = dict.fromkeys(sides, 0.0)
     for rows in batches:
         for name, side in sides.items():
+            give_back()
             batch = side.batch(columns, rows)
             totals[name] += clock.seconds(lambda side=side, batch=batch: side.step(batch))
     return {name: total / len(batches) for name, total in totals.items()}
