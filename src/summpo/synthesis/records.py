@@ -1,0 +1,101 @@
+"""What flows from documents to preference pairs: documents, requests to a teacher, its answers, pairs. No I/O.
+
+A task (a document to summarise, two summaries to judge) says by a pure function what is to be asked next, given what
+has been answered so far: whoever holds the answers, after a kill too, goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Protocol, TypeVar
+
+Outcome = TypeVar("Outcome", covariant=True)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text to summarise."""
+
+    id: str
+    source: str
+    """Where it is from, as quotas and reports name it: arxiv, wikipedia ..."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a teacher."""
+
+    task: str
+    """The id of the task that asks."""
+    step: str
+    """Which of the task's questions this is: write, judge_12 ..."""
+    messages: tuple[tuple[str, str], ...]
+    """(role, content), in order; roles are system, user and assistant."""
+    max_tokens: int
+    """Of the answer, at most."""
+    temperature: float
+    json_object: bool = False
+    """Ask the endpoint to answer with a JSON object."""
+
+    def key(self, model: str) -> str:
+        """What the journal knows it by, hex: equal questions to one model are one question."""
+        return sha256(json.dumps([model, asdict(self)], ensure_ascii=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a teacher said, as it said it."""
+
+    text: str
+    finish_reason: str
+    """stop, length, content_filter ..."""
+    model: str
+    """As the endpoint names it."""
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A task that came to nothing."""
+
+    reason: str
+    """One of a fixed list, for counting: truncated, score_out_of_range ..."""
+    detail: str
+    """What exactly, for a reader."""
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """Two summaries of a document, and a verdict."""
+
+    document: Document
+    chosen: str
+    rejected: str
+    score_chosen: float
+    score_rejected: float
+    first_is_chosen: bool
+    """Whether the teacher wrote (and saw) the chosen one first."""
+    explanations: tuple[str, str] = ("", "")
+    """Of the scores of chosen and rejected."""
+
+
+class Task(Protocol[Outcome]):
+    """What is asked for: a question, perhaps further ones, an outcome."""
+
+    @property
+    def id(self) -> str:
+        """No two tasks have one."""
+        ...
+
+    def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | Outcome | Rejected:
+        """The next requests, or the outcome. Pure: the same answers, the same result.
+
+        Args:
+            answers: to this task's requests so far, by their step.
+        """
+        ...
