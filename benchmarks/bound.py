@@ -1,6 +1,11 @@
-"""How near a step comes to its matrix products: those that it cannot do without, timed alone in this process.
+"""How near a step comes to what its arithmetic allows, in two ways.
 
-Counted for a batch of shared prefixes under LoRA: each distinct token through each frozen linear layer, forward and for
+Against FLOPs: shared prefixes save a share of the FLOPs of the same pairs in padded rows; a step that spends nothing
+else more would be as many times sooner as it has fewer FLOPs. The share of that is what the prefix-sharing paper
+(2410.20305) gives, too. Against the machine: the step's matrix products, timed alone in this process, with operands
+that lie in its caches. What is between is the streaming of weights and everything that is no matrix product.
+
+Counted for a batch under LoRA: each distinct token through each frozen linear layer, forward and for
 the gradient of its inputs; LoRA's A and B forward, and the gradients of both and through both; the products of scores
 and of values in attention, two forward and four backward, of causal pairs of positions alone; the head on completion
 positions, forward and for its gradient. Nothing else is counted: no norm, no activation function, no softmax, no
@@ -10,17 +15,16 @@ optimizer, no recomputation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
-from clock import Clock
+from clock import Clock, medians
 from pairs import Shape, random_pairs
-from sides import SUMMPO, Setting, Summpo, make_side, with_reference
+from sides import COMPACT, SUMMPO, Setting, Summpo, make_sides, with_reference
 from summpo.records import PairBatch, PromptGroup, SharedPrefix
 from table import Row
 
@@ -55,16 +59,23 @@ def products(policy: Any, batch: PairBatch) -> dict[Product, float]:
                 if name.endswith("base_layer"):
                     rank = layer.get_submodule(name.removesuffix(".base_layer")).r["default"]
                     counts += adapter_products(tokens, into, out, rank, not reads_embeddings)
-    assert isinstance(batch.layout, SharedPrefix)
     config = policy.config
     size = config.hidden_size // config.num_attention_heads
     found: dict[Product, float] = dict(counts)
-    for product, share in attention_products(batch.layout.groups, config.num_attention_heads, size):
+    for product, share in attention_products(groups_of(batch), config.num_attention_heads, size):
         found[product] = found.get(product, 0) + share * len(layers)
     head = policy.get_output_embeddings().weight
     for product in linear_products(len(batch.targets), head.shape[1], head.shape[0], True):
         found[product] = found.get(product, 0) + 1
     return found
+
+
+def groups_of(batch: PairBatch) -> Sequence[PromptGroup]:
+    """What is attended to together: of a padded row all of it, for so it is computed."""
+    if isinstance(batch.layout, SharedPrefix):
+        return batch.layout.groups
+    sequences, width = batch.input_ids.shape
+    return [PromptGroup(0, (width,))] * sequences
 
 
 def linear_products(tokens: int, into: int, out: int, passes_back: bool) -> Counter[Product]:
@@ -117,22 +128,54 @@ def seconds_of(product: Product, dtype: torch.dtype, clock: Clock) -> float:
     return clock.seconds(lambda: multiply(a, b))
 
 
+def flops_of(needed: Mapping[Product, float]) -> float:
+    """FLOPs of a step."""
+    return sum(count * product.flops for product, count in needed.items())
+
+
 def rows(shape: Shape, setting: Setting, repeats: int) -> list[Row]:
-    """The share of the bound, measured with step and products in turn."""
-    side = make_side(SUMMPO, setting)
+    """Both shares: the steps and the products are measured in turn."""
+    sides = make_sides([SUMMPO, COMPACT], setting)
+    side = sides[SUMMPO]
     assert isinstance(side, Summpo)
     columns = with_reference(side, random_pairs(shape, vocabulary=49_000))
-    batch = side.batch(columns, np.arange(shape.pairs))
-    needed, clock, dtype = products(side.policy, batch), Clock(setting.device), setting.autocast or torch.float32
-    side.step(batch)
-    steps, sums = [], []
+    batch, padded = side.batch(columns, np.arange(shape.pairs)), side.padded(columns, np.arange(shape.pairs))
+    theirs = sides[COMPACT].batch(columns, np.arange(shape.pairs))
+    needed, more, dtype = products(side.policy, batch), products(side.policy, padded), setting.autocast or torch.float32
+    clock = Clock(setting.device)
+
+    def alone() -> float:
+        return sum(count * seconds_of(product, dtype, clock) for product, count in needed.items())
+
+    steps: dict[str, list[float]] = {"shared": [], "padded": [], "compact": [], "alone": []}
     for _ in range(repeats + 1):
-        steps.append(clock.seconds(lambda: side.step(batch)))
-        sums.append(sum(count * seconds_of(product, dtype, clock) for product, count in needed.items()))
-    step, alone = median(steps[1:]), median(sums[1:])
-    flops = sum(count * product.flops for product, count in needed.items())
-    print(f"bound: {flops / 1e9:.0f} GFLOP a step, {flops / alone / 1e9:.0f} GFLOP/s alone")
-    what = f"share of the FLOP bound, step {shape}, {str(dtype).removeprefix('torch.')}"
-    against = f"its matrix products alone, {flops / 1e9:.0f} GFLOP"
+        steps["shared"].append(clock.seconds(lambda: side.step(batch)))
+        steps["padded"].append(clock.seconds(lambda: side.step(padded)))
+        steps["compact"].append(clock.seconds(lambda: sides[COMPACT].step(theirs)))
+        steps["alone"].append(alone())
+    seconds = medians({name: values[1:] for name, values in steps.items()})
+    fewer = flops_of(more) / flops_of(needed)
+    giga = f"{flops_of(needed) / 1e9:.0f} GFLOP"
+    what = f"{shape}, {str(dtype).removeprefix('torch.')}"
     goal = "90%" if setting.device == "cpu" else "85%"
-    return [Row(what, against, f"{alone:.3f} {clock.unit}", f"{step:.3f} {clock.unit}", f"{alone / step:.0%}", goal)]
+    step = f"{seconds['shared']:.3f} {clock.unit}"
+    saved = [
+        Row(
+            f"share of what the saved FLOPs allow, step {what}",
+            f"{against}, {flops_of(more) / 1e9:.0f} GFLOP against {giga}: {fewer:.2f}x",
+            f"{seconds[name]:.3f} {clock.unit}",
+            step,
+            f"{seconds[name] / seconds['shared'] / fewer:.0%}",
+            goal,
+        )
+        for name, against in (("padded", "summpo, padded rows"), ("compact", COMPACT))
+    ]
+    products_alone = Row(
+        f"matrix products alone, step {what}",
+        f"{giga} at {flops_of(needed) / seconds['alone'] / 1e9:.0f} GFLOP/s, operands in the cache",
+        f"{seconds['alone']:.3f} {clock.unit}",
+        step,
+        f"{seconds['alone'] / seconds['shared']:.0%}",
+        "",
+    )
+    return [*saved, products_alone]

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from unittest.mock import patch
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from summpo.batches import pair_batch
 from summpo.freeze import score_completions
-from summpo.layouts import share_prefixes
+from summpo.layouts import pad, share_prefixes
 from summpo.log_probs import completion_log_probs
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
@@ -87,6 +88,11 @@ class Summpo:
     def batch(self, columns: FrozenColumns, rows: np.ndarray) -> PairBatch:
         share = np.full(len(rows), 1 / len(rows))
         return pair_batch(columns, rows, share, share_prefixes).to(self.setting.device)  # type: ignore[return-value]
+
+    def padded(self, columns: FrozenColumns, rows: np.ndarray) -> PairBatch:
+        """The same as padded rows."""
+        share = np.full(len(rows), 1 / len(rows))
+        return pair_batch(columns, rows, share, partial(pad, pad_id=0)).to(self.setting.device)  # type: ignore[return-value]
 
     def step(self, batch: PairBatch) -> None:
         self.loss(batch).backward()
