@@ -47,7 +47,7 @@ def assert_same_run(mine: Path, plain: Path) -> None:
         assert torch.allclose(weights[name], weight, atol=2e-3), name
 
 
-@pytest.mark.parametrize("objective", ["dpo", "sft", "simpo"])
+@pytest.mark.parametrize("objective", ["dpo", "sft", "simpo", "reward_model"])
 def test_shared_prompts_learn_what_padded_ones_do(
     tiny_model_path: Path, pairs: Path, tmp_path: Path, objective: str
 ) -> None:

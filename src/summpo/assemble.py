@@ -82,9 +82,7 @@ def shares_prefixes(parts: TrainParts, cache: Path) -> bool:
     if parts.batching != "shared_prefix":
         return False
     why = None
-    if parts.trains_scorer:
-        why = "a reward model's head looks for padding"
-    elif parts.model.attention != "sdpa":
+    if parts.model.attention != "sdpa":
         why = f"model.attention={parts.model.attention} is not proven to read shared prompts"
     for model in (parts.model, parts.reference) if parts.needs_reference else (parts.model,):
         config = model_config(resolve(model, cache), "model.path")

@@ -9,3 +9,6 @@ SHARED_PREFIX = "shared_prefix"
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "gpt_neox", "opt", "gpt2")
 """`model_type` of transformers. Attention reaches the keys before a token and nothing else, positions are told from
 outside, and the LM head's outputs are the logits."""
+
+HEAD = "score"
+"""What transformers names the linear head of a decoder that classifies sequences."""

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from summpo.errors import UserError, require
+from summpo.families import HEAD
 from summpo.models import ALL_LINEAR, Lora
 from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SCORES, check_adapter
-from summpo.models.loading import HEAD, is_scorer, loading, quiet
+from summpo.models.loading import is_scorer, loading, quiet
 from summpo.models.saving import card_words, whole_folder
 
 if TYPE_CHECKING:

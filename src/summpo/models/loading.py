@@ -11,14 +11,11 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from summpo.errors import UserError, require
-from summpo.families import FAMILIES, SHARED_PREFIX
+from summpo.families import FAMILIES, HEAD, SHARED_PREFIX
 from summpo.models import Model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-HEAD = "score"
-"""What transformers names the linear head of a decoder that classifies sequences."""
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
