@@ -51,6 +51,13 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["optimizer.lr=0"], ["lr must be > 0, got 0.0 (config key optimizer.lr)"]),
     (["optimizer.warmup_ratio=2"], ["warmup_ratio must be >= 0 and <= 1, got 2.0"]),
     (["optimizer.betas=[0.9]"], ["betas must be two numbers in [0, 1), got [0.9]"]),
+    ([*M, "w=1e300"], ["weight must be >= -1e+06 and <= 1e+06, got 1e+300 (config key margin_reward.length.weight)"]),
+    (["objective=sft", "margin_reward=coverage"], ["margin_reward=coverage weighs the two completions of a pair"]),
+    (
+        ["margin_reward=length", "margin_reward=coverage"],
+        ["margin_reward is chosen 2 times", "margin_reward=[length,coverage]"],
+    ),
+    (["objective=dpo", "objective=ipo"], ["objective is chosen 2 times, dpo and ipo"]),
     (["lora.r=0"], ["r must be >= 1, got 0 (config key lora.r)"]),
     (["tokens.max_length=3"], ["max_length must be >= 8, got 3 (config key tokens.max_length)"]),
     (["validation.times=-1"], ["(config key validation.times)"]),
@@ -105,7 +112,10 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["optimizer.lrr=1"], ["unknown option optimizer.lrr"]),
     (["model.pth=x"], ["unknown option model.pth"]),
     (["+model.pth=x"], ["unknown option model.pth; model has path, adapter"]),
-    ([*P, "objective=dpo", "objective.w0=2"], ["unknown option objective.w0"]),
+    (
+        [*P, "objective=dpo", "objective.w0=2"],
+        ["unknown option objective.w0: what is chosen for objective has no option of this name"],
+    ),
     (["++objective.beta=0.1"], ["unknown option objective.beta; objective has no options"]),
     # what is missing
     (["dataset=jsonl"], ["path must be text, got None (config key dataset.path)"]),

@@ -18,7 +18,7 @@ import summpo.config
 from command_lines import HEAVY, REPORT, check
 from summpo.build import train_parts
 from summpo.commands.help import field_docs, help_of
-from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain
+from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain, require_distinct
 from summpo.decoding import Decoding
 from summpo.errors import UserError
 from summpo.models import Lora
@@ -305,3 +305,15 @@ class TestAnswersAtOnce:
         said = [line for line in done.stderr.splitlines() if not line.startswith("import time")]
         assert said == ([] if code == 0 else ["summpo train: lr must be a number, got fast (config key optimizer.lr)"])
         assert not list(tmp_path.iterdir())
+
+
+def test_two_files_that_name_one_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydra would merge them, and one reward would vanish."""
+    for name in ("length", "words"):
+        file = tmp_path / "margin_reward" / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("length: {weight: 1}\n", "utf-8")
+    monkeypatch.setattr("summpo.compose.conf_dir", lambda: tmp_path)
+    with pytest.raises(UserError, match="length and words are both named length in their files"):
+        require_distinct("margin_reward=[length,words]")
+    require_distinct("margin_reward=[length]")

@@ -166,7 +166,7 @@ class TestMargins:
 
     def test_references_and_scores_reach_the_reward_and_its_key(self, freezer: Freezer) -> None:
         """Chosen and rejected in turn; another score is another column."""
-        rows = [PairRow("a", "d", "x", "y", 3.0, 1.0, "x"), PairRow("b", "d", "x y", "z", 2.5, 2.0, "z")]
+        rows = [PairRow("a", "d", "x", "y", 3.0, 1.0, ("x",)), PairRow("b", "d", "x y", "z", 2.5, 2.0, ("z",))]
         rewards: dict[str, MarginReward] = {"score": Score(), "rouge": Rouge()}
         margins = freezer.margins(rows, rewards)
         assert margins["score"].tolist() == [[3.0, 1.0], [2.5, 2.0]]

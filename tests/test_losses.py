@@ -96,6 +96,13 @@ class TestLaws:
         moved = weighted_margin((chosen + constant) - (rejected + constant), weights)
         assert torch.equal(weighted_margin(chosen - rejected, weights), moved)
 
+    def test_autocast_rounds_no_margin(self) -> None:
+        """301 tokens at 0.05 and 0.04 at 0.3: 15.062; in bfloat16 it would be 15."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = weighted_margin(torch.tensor([[301.0, 0.04]]), torch.tensor([0.05, 0.3]))
+        assert found.dtype == torch.float32
+        assert found.item() == pytest.approx(15.062, abs=1e-5)
+
     @given(st.floats(-1e4, 0), st.floats(-1e4, 0), positive, positive)
     def test_policy_as_reference_without_margin_gives_ln_2(
         self, chosen: float, rejected: float, beta: float, w0: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +20,9 @@ from summpo.losses import margin_logit, sigmoid_link
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
-from summpo.module import BadLoss, PreferenceModule, SFTModule
+from summpo.module import BadLoss, PreferenceModule, SFTModule, row_seeds
 from summpo.objectives.modpo import MODPO
+from summpo.objectives.sampo import SamPO
 from summpo.objectives.sft import SFT
 from summpo.optimizers import AdamW
 from summpo.records import FrozenColumns, PairBatch, Ragged, Texts, TokenRows
@@ -75,6 +77,30 @@ def test_a_pairs_numbers_are_those_of_its_log_probs_and_margins(policy: nn.Modul
     assert values.keys() == expected.keys()
     for name, value in expected.items():
         assert values[name].tolist() == pytest.approx(value.tolist(), rel=1e-5), name
+
+
+def test_a_steps_draw_is_of_run_step_and_row() -> None:
+    """One draw for policy and reference hangs on it: the same again, another in each run, step and row."""
+    seeds = row_seeds(["a", "b"], 5, 7)
+    assert seeds.tolist() == row_seeds(["a", "b"], 5, 7).tolist()
+    assert row_seeds(["x", "b"], 5, 7)[1] == seeds[1], "no neighbour changes it"
+    others = [row_seeds(["a"], *draw)[0] for draw in ((5, 8), (6, 7), (5,))]
+    assert len({*others, *seeds.tolist()}) == 5
+
+
+def test_the_module_draws_anew_at_each_step(policy: nn.Module) -> None:
+    """SamPO on completions of 2 and 3 tokens, 2 and 4: which of them count changes with the step and with the run."""
+    batch = pairs()
+
+    def losses(seed: int, *draw: int) -> tuple[float, ...]:
+        plan = replace(PLAN, seed=seed)
+        module = PreferenceModule(policy, SamPO(beta=0.5), [0.1, 0.01], AdamW(), plan, total_steps=1).eval()
+        with torch.no_grad():
+            return tuple(module.per_pair(batch, *draw)["loss"].tolist())
+
+    assert losses(5, 1) == losses(5, 1)
+    assert len({losses(5, step) for step in range(8)}) > 1
+    assert len({losses(seed, 0) for seed in range(8)}) > 1
 
 
 def test_a_checkpoint_keeps_the_trainable_weights_alone(policy: nn.Module) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+import summpo.models.shared_prefix  # noqa: F401  (registers the attention)
 from families import SETTINGS, VOCABULARY
 from summpo.families import FAMILIES, SHARED_PREFIX
 from summpo.layouts import pad, share_prefixes
@@ -79,3 +80,13 @@ def test_shared_rows_score_as_sequences_alone(family: str, adapted: bool, pad_id
     assert len(mine) > 2
     for name, gradient in expected.items():
         assert (mine[name] - gradient).norm() <= 1e-5 * gradient.norm() + 1e-6, name
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_autocast_rounds_no_score(shared: bool) -> None:
+    """The layers round; the head, and so the score, does not."""
+    model = scorer("llama", SHARED_PREFIX, OTHER, adapted=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = sequence_scores(model, batch(shared, OTHER))
+    assert scores.dtype == torch.float32
+    assert not torch.equal(scores, scores.bfloat16().float())

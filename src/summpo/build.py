@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.compose import sentence_of
+from summpo.compose import conf_dir, sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
 from summpo.decoding import Decoding
 from summpo.errors import FieldError, UserError, require, require_choice, require_number
@@ -28,6 +28,8 @@ from summpo.prompts import Prompt
 from summpo.tokens import Limits
 
 T = TypeVar("T")
+LARGEST_WEIGHT = 1e6
+"""Beyond any use: nats a unit. float32 holds products with it."""
 STRATEGIES = ("auto", "ddp", "ddp_spawn", "fsdp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")
 
 
@@ -172,6 +174,8 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
             raise error.under(key) from None
         require("weight" in settings, f"{key}.weight is required: what a unit of the reward is worth")
         require_number(f"{key}.weight", settings["weight"])
+        if abs(settings["weight"]) > LARGEST_WEIGHT:
+            require_number(f"{key}.weight", settings["weight"], low=-LARGEST_WEIGHT, high=LARGEST_WEIGHT)
         require_choice(f"{key}.normalize", settings.get("normalize", "none"), NORMALIZE)
         require_number(f"{key}.scale", settings.get("scale", 1.0))
         if settings.get("clip") is not None:
@@ -274,9 +278,21 @@ def train_parts(config: DictConfig) -> TrainParts:
         UserError: one sentence with the key and the value.
     """
     parts = trained_parts(config)
-    if config.w > 0 and parts.on_pairs:
+    if not parts.on_pairs:
+        idle = [str(name) for name in config.margin_reward if name not in default_margins()]
+        require(
+            not idle,
+            f"margin_reward={','.join(idle)} weighs the two completions of a pair, and this objective learns from one",
+        )
+    elif config.w > 0:
         check_weighs(config.w, config.margin_reward, parts.margins)
     return parts
+
+
+def default_margins() -> list[str]:
+    """The margin rewards that a run has where none is named; an objective without pairs lets them be."""
+    defaults = OmegaConf.load(conf_dir() / "train.yaml").defaults
+    return [name for entry in defaults if isinstance(entry, DictConfig) for name in entry.get("margin_reward", ())]
 
 
 def follows_w(margin_reward: DictConfig, name: str) -> bool:

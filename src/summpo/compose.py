@@ -52,6 +52,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
         UserError: one sentence naming the option and the value.
     """
     register_schemas()
+    require_once(overrides)
     for override in overrides:
         require(not override.startswith("-"), f"options are given as key=value, got {override}")
         require_distinct(override)
@@ -85,8 +86,23 @@ def may_add(override: str) -> str:
     return override if is_declared else f"++{override}"
 
 
+def require_once(overrides: Sequence[str]) -> None:
+    """Refuses a group that is chosen twice, of which Hydra would take the last.
+
+    Raises:
+        UserError: naming the group.
+    """
+    groups = [override.partition("=")[0].strip() for override in overrides]
+    twice = [group for group in groups if groups.count(group) > 1 and group and (conf_dir() / group).is_dir()]
+    group = twice[0] if twice else ""
+    values = [override.partition("=")[2] for override in overrides if override.partition("=")[0].strip() == group]
+    several = ",".join(value.strip("[]") for value in values)
+    advice = f"; several together are {group}=[{several}]" if group == "margin_reward" else ""
+    require(not twice, f"{group} is chosen {len(values)} times, {' and '.join(values)}{advice}")
+
+
 def require_distinct(override: str) -> None:
-    """Refuses a list of a group's options that names one twice, of which Hydra would take one.
+    """Refuses a list of a group's options that names one twice, or two that make one key: Hydra would take one.
 
     Raises:
         UserError: naming the group and the option.
@@ -98,6 +114,12 @@ def require_distinct(override: str) -> None:
         require(
             not twice, f"{group} names {twice[0] if twice else ''} twice: choose it once, with one weight, got {value}"
         )
+        made_by: dict[str, str] = {}
+        for name in names:
+            file = conf_dir() / group / f"{name}.yaml"
+            for key in OmegaConf.load(file) if file.is_file() else ():
+                other = made_by.setdefault(str(key), name)
+                require(other == name, f"{group}={value}: {other} and {name} are both named {key} in their files")
 
 
 def require_named(override: str) -> None:
@@ -136,7 +158,10 @@ def keys_of(node: Any, under: str = "") -> list[str]:
 
 def unknown(key: str, command: str | None) -> str:
     """The sentence for a key that there is not, with the nearest that there is."""
-    near = get_close_matches(key, known_options(command), n=1) if command else []
+    known = known_options(command) if command else []
+    if key in known:  # of another option of its group
+        return f"unknown option {key}: what is chosen for {key.split('.')[0]} has no option of this name"
+    near = get_close_matches(key, known, n=1)
     if near:
         return f"unknown option {key}; did you mean {near[0]}?"
     return f"unknown option {key}" + (f"; summpo {command} --help lists the options" if command else "")

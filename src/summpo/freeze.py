@@ -99,7 +99,7 @@ class Freezer:
                     row.prompt,
                     row.chosen,
                     row.rejected,
-                    row.reference,
+                    row.references,
                     row.score_chosen,
                     row.score_rejected,
                 ]
@@ -121,7 +121,7 @@ class Freezer:
             texts=[text for row in pairs for text in (row.chosen, row.rejected)],
             count_tokens=self.count_tokens,
             ids=[row.id for row in pairs for _ in range(2)],
-            references=[() if row.reference is None else (row.reference,) for row in pairs for _ in range(2)],
+            references=[row.references for row in pairs for _ in range(2)],
             scores=[score for row in pairs for score in (row.score_chosen, row.score_rejected)],
             prompts=[row.prompt for row in pairs for _ in range(2)],
             log_ratios=context.log_ratios,

@@ -27,8 +27,11 @@ def implicit_reward(
 
 
 def weighted_margin(margins: Float[Tensor, "pair reward"], weights: Float[Tensor, " reward"]) -> Float[Tensor, " pair"]:
-    """w . m: the margin rewards' differences (chosen minus rejected), weighed and added. MODPO, 2310.03708 eq. 11."""
-    return margins @ weights
+    """w . m: the margin rewards' differences (chosen minus rejected), weighed and added. MODPO, 2310.03708 eq. 11.
+
+    In float32 under autocast too, which makes matrix products bfloat16: that would round lengths above 256.
+    """
+    return (margins * weights).sum(dim=1)
 
 
 def margin_logit(

@@ -28,7 +28,8 @@ class PairRow:
     rejected: str
     score_chosen: float | None = None
     score_rejected: float | None = None
-    reference: str | None = None
+    references: tuple[str, ...] = ()
+    """Every reference summary of the document that the data set names."""
     prompt: str | None = None
     """A ready prompt that is used as it is instead of the template around `document`."""
     source: str | None = None

@@ -1,50 +1,64 @@
 """A reward model's scores of the sequences of a batch. Knows nothing of pairs or losses."""
 
 from itertools import accumulate
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from summpo.families import HEAD
-from summpo.records import Batch, Padded, SharedPrefix
+from summpo.records import Batch, Padded
 
 
 def sequence_scores(model: nn.Module, batch: Batch) -> Float[Tensor, " sequence"]:
     """The one number, float32, that a sequence classifier with one output gives each prompt with its completion.
 
-    Read at the last token that is not padding, as plain transformers will: where a tokenizer pads with EOS, that is the
-    completion's last token before EOS. The model's own forward looks for it in padded rows; in a row that shares
-    prompts it would find one of them all, so the head's output is taken where each completion ends.
+    Read at the last token that is not padding, as plain transformers does: where a tokenizer pads with EOS, that is the
+    completion's last token before EOS. The head runs there alone, in float32: under bf16 autocast scores near 1.5 would
+    be rounded to steps of 1/128, and make ties.
     """
     layout = batch.layout
     if isinstance(layout, Padded):
-        mask = layout.attention_mask.to(batch.input_ids.dtype)
-        return model(input_ids=batch.input_ids, attention_mask=mask).logits.squeeze(1).float()
-    outputs: list[Tensor] = []
+        inputs: dict[str, Any] = {"attention_mask": layout.attention_mask.to(batch.input_ids.dtype)}
+    else:
+        inputs = {"position_ids": layout.position_ids, "prompt_groups": layout.groups}
+    at = read_at(batch, model.config.pad_token_id)  # type: ignore[union-attr]
+    found: list[Tensor] = []
+
+    def score(head: nn.Module, args: tuple[Tensor], output: Tensor) -> None:
+        (hidden,) = args
+        with torch.autocast(hidden.device.type, enabled=False):
+            found.append(head.forward(hidden.flatten(0, 1)[at].float()))
+
     (head,) = (module for name, module in model.named_modules() if name == HEAD or name.endswith(f"model.{HEAD}"))
-    handle = head.register_forward_hook(lambda module, hidden, scores: outputs.append(scores))
+    handle = head.register_forward_hook(score)
     try:
-        model(input_ids=batch.input_ids, position_ids=layout.position_ids, prompt_groups=layout.groups)
+        model(input_ids=batch.input_ids, **inputs)
     finally:
         handle.remove()
-    (scores,) = outputs
-    return scores.flatten()[read_at(batch, layout, model.config.pad_token_id)].float()  # type: ignore[union-attr]
+    return found[0].squeeze(1)
 
 
-def read_at(batch: Batch, layout: SharedPrefix, pad_id: int) -> Int[Tensor, " sequence"]:
-    """Where in the row each sequence's last token is that is not padding.
+def read_at(batch: Batch, pad_id: int) -> Int[Tensor, " sequence"]:
+    """Where in the flattened [row * position] each sequence's last token is that is not padding.
 
     A completion ends in EOS and has no other: it is the last token, or the one before.
     """
+    of_sequences = batch.token_at[batch.lengths.cumsum(0) - 1]
+    before = batch.predicted_at[of_sequences]
+    last = before + 1 if isinstance(batch.layout, Padded) else _ends(batch)[of_sequences]
+    is_padding = batch.input_ids.flatten()[last] == pad_id
+    return torch.where(is_padding, before, last)
+
+
+def _ends(batch: Batch) -> Int[Tensor, " distinct"]:
+    """Of a row that shares prompts: where the completion ends to which each distinct token belongs."""
+    assert not isinstance(batch.layout, Padded)
     ends, tokens, end = [], [], 0
-    for group in layout.groups:
-        starts = accumulate(group.completions, initial=end + group.prompt)
-        ends += list(starts)[1:]
+    for group in batch.layout.groups:
+        ends += list(accumulate(group.completions, initial=end + group.prompt))[1:]
         tokens += group.completions
         end = ends[-1]
-    last_tokens = torch.tensor(tokens, device=batch.targets.device).cumsum(0) - 1
-    of_sequences = batch.token_at[batch.lengths.cumsum(0) - 1]
-    last = torch.tensor(ends, device=batch.targets.device)[torch.searchsorted(last_tokens, of_sequences)] - 1
-    is_padding = batch.input_ids.flatten()[last] == pad_id
-    return torch.where(is_padding, batch.predicted_at[of_sequences], last)
+    device = batch.targets.device
+    return torch.tensor(ends, device=device).repeat_interleave(torch.tensor(tokens, device=device)) - 1

@@ -97,6 +97,38 @@ def test_the_length_penalty_at_the_seeds_settings(comparisons: Path, tiny_model_
     assert first["0"] == pytest.approx(0.6931, abs=1e-3) and first["0.1"] != pytest.approx(0.6931, abs=1e-3)
 
 
+def test_the_small_twins_of_the_length_penalty(comparisons: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    """SFT, merge, MODPO by the commands in their heads; what the heads say of precision and dropout is so."""
+    common = [f"dataset.path={comparisons}", f"cache_dir={tmp_path / 'cache'}", "trainer.max_steps=2"]
+    common += ["trainer.enable_progress_bar=false", "validation.samples=0", "tokens.too_long=truncate_document"]
+    sft = ["experiment=sft_tldr_smollm2", f"model.path={tiny_model_path}", f"output_dir={tmp_path / 'sft'}"]
+    assert main(["train", *sft, *common]) == 0
+    assert main(["merge", f"run={tmp_path / 'sft'}", f"cache_dir={tmp_path / 'cache'}"]) == 0
+    modpo = ["experiment=modpo_tldr_smollm2", f"model.path={tmp_path / 'sft' / 'merged'}", "w=0.1"]
+    assert main(["train", *modpo, *common, f"output_dir={tmp_path / 'modpo'}"]) == 0
+    for name, dropout in (("sft", 0.05), ("modpo", 0.0)):
+        config = summary_of(tmp_path / name)["config"]
+        assert config["trainer"]["precision"] == "bf16-mixed"
+        assert config["lora"]["dropout"] == dropout
+        head = (conf_dir() / "experiment" / f"{name}_tldr_smollm2.yaml").read_text("utf-8").split("defaults:")[0]
+        assert "bf16" in head and ("dropout 0.05" in head or "no dropout" in head)
+    assert metrics_of(tmp_path / "modpo")[0]["train/weighted_margin"] != 0
+
+
+def test_the_length_penalty_is_rdpo_in_bfloat16_too(comparisons: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    """MODPO(length, w) = R-DPO(alpha = w), through the trainer, where matrix products are rounded."""
+    common = [f"model.path={tiny_model_path}", f"cache_dir={tmp_path / 'cache'}", "trainer.precision=bf16-mixed"]
+    common += [f"dataset.path={comparisons}", "dataset=summarize_from_feedback", "trainer.max_steps=3", "lora.r=4"]
+    common += ["trainer.enable_progress_bar=false", "validation.samples=0", "tokens.too_long=truncate_document"]
+    common += ["tokens.max_length=512"]
+    chosen = {"modpo": ["w=0.05", "margin_reward=length"], "rdpo": ["objective.alpha=0.05", "w=0"]}
+    for name, options in chosen.items():
+        assert main(["train", f"objective={name}", *options, *common, f"output_dir={tmp_path / name}"]) == 0
+    losses = {name: [row["train/loss"] for row in metrics_of(tmp_path / name)] for name in chosen}
+    assert losses["modpo"] == losses["rdpo"]
+    assert losses["modpo"][0] != pytest.approx(0.6931, abs=1e-3)
+
+
 def test_a_reward_model_at_the_seeds_settings(
     comparisons: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,7 +62,7 @@ def test_pairs_and_their_summaries(tmp_path: Path) -> None:
         PairRow("one", "d", "c", "r", 2.0, 0.5),
         PairRow("row-2", "d", "r", "c"),
         PairRow("row-3", "d", "r", ""),
-        PairRow("row-4", "p", "x", "x", reference="a", prompt="p", source="news"),
+        PairRow("row-4", "p", "x", "x", references=("a", "b"), prompt="p", source="news"),
     ]
     assert everything(path).summaries("train") == [
         SummaryRow("one", "d", "c", ("r", "c")),

