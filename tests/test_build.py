@@ -55,9 +55,8 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["objective=sft", "margin_reward=coverage"], ["margin_reward=coverage weighs the two completions of a pair"]),
     (
         ["margin_reward=length", "margin_reward=coverage"],
-        ["margin_reward is chosen 2 times", "margin_reward=[length,coverage]"],
+        ["margin_reward is given 2 times; several together are [length,coverage]"],
     ),
-    (["objective=dpo", "objective=ipo"], ["objective is chosen 2 times, dpo and ipo"]),
     (["lora.r=0"], ["r must be >= 1, got 0 (config key lora.r)"]),
     (["tokens.max_length=3"], ["max_length must be >= 8, got 3 (config key tokens.max_length)"]),
     (["validation.times=-1"], ["(config key validation.times)"]),

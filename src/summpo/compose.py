@@ -87,18 +87,14 @@ def may_add(override: str) -> str:
 
 
 def require_once(overrides: Sequence[str]) -> None:
-    """Refuses a group that is chosen twice, of which Hydra would take the last.
+    """Refuses margin_reward given twice: several are a list, and Hydra would take the last alone.
 
     Raises:
-        UserError: naming the group.
+        UserError: naming what was given.
     """
-    groups = [override.partition("=")[0].strip() for override in overrides]
-    twice = [group for group in groups if groups.count(group) > 1 and group and (conf_dir() / group).is_dir()]
-    group = twice[0] if twice else ""
-    values = [override.partition("=")[2] for override in overrides if override.partition("=")[0].strip() == group]
+    values = [override.partition("=")[2] for override in overrides if override.startswith("margin_reward=")]
     several = ",".join(value.strip("[]") for value in values)
-    advice = f"; several together are {group}=[{several}]" if group == "margin_reward" else ""
-    require(not twice, f"{group} is chosen {len(values)} times, {' and '.join(values)}{advice}")
+    require(len(values) < 2, f"margin_reward is given {len(values)} times; several together are [{several}]")
 
 
 def require_distinct(override: str) -> None:
