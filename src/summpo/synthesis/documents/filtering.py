@@ -134,7 +134,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class IndexTest:
-    """Makes the index of the test documents' n-grams."""
+    """Makes the index of the test documents' n-grams: of all within the limits, also those that a quota leaves out."""
 
     rule: Contamination
     work: Work

@@ -93,7 +93,7 @@ def lines_of(file: IO[bytes], part: Part) -> Iterator[tuple[int, bytes]]:
         line = file.readline()
         if not line:
             return
-        yield offset, line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
+        yield offset, (line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line).rstrip(b"\n")
         offset += len(line)
 
 

@@ -72,9 +72,9 @@ def prepare(
         require_same(record, chosen, sources, folder)
         print(f"documents: done already with these settings, see {folder / 'documents.json'}")
         return funnels_of(record)
-    executor = executor or Local()
+    executor, parts = executor or Local(), parts_of(sources)
     with alone(folder):
-        work, plan = begun(folder, chosen, parts_of(sources), executor)
+        work, plan = begun(folder, chosen, parts, executor)
         if not executor.run(stages(sources, rules, str(student), str(teacher), work), work.path):
             return None
         return funnels_of(finished(folder, plan, work))

@@ -45,7 +45,9 @@ def uniform_words(text: str) -> list[str]:
     """The words of a text in lower case, without punctuation and accents. Numbers stay: tables differ by them."""
     from datatrove.utils.text import TextNormConfig, simplify_text
 
-    return Words().word_tokenize(simplify_text(text, TextNormConfig(norm_numbers=False)))
+    # accents are looked for character by character
+    config = TextNormConfig(norm_numbers=False, norm_unicode_diacritics=not text.isascii())
+    return Words().word_tokenize(simplify_text(text, config))
 
 
 def n_gram_hashes(words: Sequence[str], n: int) -> np.ndarray:
