@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -195,6 +196,11 @@ class TestWhatCannotBeRead:
         (tmp_path / "other.csv").write_text("x")
         with pytest.raises(UserError, match=r"has no file that ends in \."):
             made(str(tmp_path)).parts()
+
+    def test_a_name_that_is_not_utf_8(self, tmp_path: Path) -> None:
+        (tmp_path / os.fsdecode(b"caf\xe9.jsonl")).write_text("{}")
+        with pytest.raises(UserError, match=r"has a file whose name is not UTF-8, 'caf\\udce9\.jsonl'"):
+            Jsonl(str(tmp_path)).parts()
 
     def test_a_packed_file_that_is_cut_short(self, tmp_path: Path) -> None:
         path = tmp_path / "a.jsonl.gz"

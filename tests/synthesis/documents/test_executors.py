@@ -122,6 +122,23 @@ def test_no_slurm_here(tmp_path: Path, word_tokenizer: Path, monkeypatch: pytest
         prepare(corpus(tmp_path), RULES, word_tokenizer, tmp_path / "out", Slurm(partition="cpu"))
 
 
+def test_a_job_that_sbatch_refuses(tmp_path: Path, word_tokenizer: Path, cluster: Path) -> None:
+    """Those before it are submitted, and not again."""
+    put(tmp_path / "bin" / "sbatch", f"#!/bin/sh\n[ -e {cluster}/one ] && exit 3\ntouch {cluster}/one; echo job 7\n")
+    with pytest.raises(UserError, match="sbatch refuses a job \\(exit code 3, its words are above\\)"):
+        prepare(corpus(tmp_path), RULES, word_tokenizer, tmp_path / "out", Slurm(partition="gone"))
+    assert (tmp_path / "out/documents/work/submitted.json").read_text() == '["7"]'
+
+
+def die(data: Any, rank: int, world_size: int) -> None:
+    os._exit(9)
+
+
+def test_a_worker_that_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a worker was killed, perhaps for memory: the same command goes on"):
+        Local(workers=2).run([Stage("dying", [die], 2)], tmp_path)
+
+
 def test_ray_is_given_the_stages_with_their_resources(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = Ray(workers=7, cpus_per_task=2, mem_per_cpu_gb=3.5).executor(Stage("merge", [print], 30), tmp_path)
     assert (made.tasks, made.workers, made.cpus_per_task, made.mem_per_cpu_gb) == (30, 7, 2, 3.5)
@@ -151,7 +168,7 @@ def test_every_option_builds_and_says_what_the_code_says(name: str) -> None:
     [
         (Local, {"workers": 0}, "workers must be >= 1, got 0 (config key executor.workers)"),
         (Slurm, {"partition": ""}, "partition must be text, got '' (config key executor.partition)"),
-        (Ray, {"tasks": 0}, "tasks must be >= 1, got 0 (config key executor.tasks)"),
+        (Ray, {"tasks": 0}, "tasks must be >= 1 and <= 30000, got 0 (config key executor.tasks)"),
     ],
 )
 def test_what_an_executor_refuses(made: type, wrong: dict[str, Any], sentence: str) -> None:

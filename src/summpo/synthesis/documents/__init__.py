@@ -11,6 +11,7 @@
     duplicates                    datatrove's exact and MinHash blocks, so that the first document is the one that stays
     merging                       shards -> the documents, in order, by quota
     funnel                        how many were read, rejected and why, kept
+    plan                          what documents are made of, and what has changed
     prepare                       the stages in their order, resumed, done or refused: `prepare` and `read`
 
 datatrove (0.10) shards, runs and resumes; what a document is and why it is rejected is decided here. This file holds

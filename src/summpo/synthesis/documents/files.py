@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from summpo.errors import UserError, require
+from summpo.jsonl_files import HALF_PAIR
 from summpo.synthesis.documents import PART_BYTES, Part
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Place:
         endings = " or ".join(self.suffixes)
         require(bool(infos), f"the folder {self.path} has no file that ends in {endings} (config key documents.path)")
         parts = []
+        odd = next(filter(HALF_PAIR.search, infos), None)
+        require(odd is None, f"{self.path} has a file whose name is not UTF-8, {odd!a} (config key documents.path)")
         for name, info in infos.items():
             size = int(info["size"] or 0)
             stamp = f"{size} {info.get('mtime', '')}".strip()

@@ -12,20 +12,20 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
-from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from summpo.errors import UserError, require
-from summpo.run_folder import first_difference, require_writable, settings, write_whole
-from summpo.synthesis.documents import PART_BYTES, SPLITS, DocumentSource, Part, Split
+from summpo.run_folder import require_writable, write_whole
+from summpo.synthesis.documents import PART_BYTES, DocumentSource, Part, Split
 from summpo.synthesis.documents.executors import Executor, Stage, silent
 from summpo.synthesis.documents.executors.local import Local
 from summpo.synthesis.documents.funnel import Funnel
+from summpo.synthesis.documents.plan import difference, fingerprint, parts_of, recorded, require_same, settings_of
 from summpo.synthesis.documents.rules import DocumentRules
 from summpo.synthesis.documents.shards import Work
 from summpo.synthesis.documents.tokens import tokenizer_file
@@ -62,12 +62,7 @@ def prepare(
     folder = out / "documents"
     require_writable(folder)
     student, teacher = tokenizer_file(tokenizer), tokenizer_file(teacher_tokenizer or tokenizer)
-    chosen = {
-        "sources": {split: described(sources[split]) for split in SPLITS if split in sources},
-        "rules": asdict(rules),
-        "tokenizer": digest(student),
-        "teacher_tokenizer": digest(teacher),
-    }
+    chosen = settings_of(sources, rules, student, teacher)
     if (record := recorded(folder / "documents.json")) is not None:
         require_same(record, chosen, sources, folder)
         print(f"documents: done already with these settings, see {folder / 'documents.json'}")
@@ -184,73 +179,6 @@ def tasks_of(parts: list[Part], executor: Executor) -> int:
     by_size = -(-sum(part.size for part in parts) // PART_BYTES)
     wanted = min(by_size, MOST_TASKS) if executor.tasks is None else executor.tasks
     return max(1, min(wanted, len(parts)))
-
-
-def recorded(file: Path) -> dict[str, Any] | None:
-    """What a JSON file says, None where there is none.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}): choose another output_dir") from None
-
-
-def difference(was: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """What has changed between two plans, as words."""
-    other = first_difference(settings(was["settings"]), settings(now["settings"]))
-    if other is not None:
-        key, before, after = other
-        return f"{key} was {before} and is {after}"
-    changed = [split for split, found in was["made_from"].items() if found != now["made_from"][split]]
-    return f"the files of the {' and '.join(changed)} documents have changed" if changed else None
-
-
-def require_same(
-    record: dict[str, Any], chosen: dict[str, Any], sources: Mapping[Split, DocumentSource], folder: Path
-) -> None:
-    """Raises UserError where documents were made with other settings, or from files that have changed.
-
-    Files that are no longer there, or a Hub that cannot be reached, are no reason to make them again.
-    """
-    advice = f"{folder} holds documents: choose another output_dir, or the same settings"
-    changed = difference(record, {"settings": chosen, "made_from": record["made_from"]})
-    require(changed is None, f"{changed}, and {advice}")
-    with suppress(UserError):
-        now = {split: fingerprint(found) for split, found in parts_of(sources).items()}
-        changed = difference(record, {"settings": chosen, "made_from": now})
-    require(changed is None, f"{changed}, and {advice}")
-
-
-def parts_of(sources: Mapping[Split, DocumentSource]) -> dict[Split, list[Part]]:
-    """What there is to read of each split, in the order of `SPLITS`.
-
-    Raises:
-        UserError: there is nothing.
-    """
-    with silent():
-        return {split: sources[split].parts() for split in SPLITS if split in sources}
-
-
-def described(source: DocumentSource) -> dict[str, Any]:
-    """What a source is, as plain data."""
-    kind = type(source)
-    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **asdict(source)}  # type: ignore[call-overload]
-
-
-def fingerprint(parts: list[Part]) -> str:
-    """What a source's files are, by names, sizes and times of change, as hex."""
-    return sha256(json.dumps([asdict(part) for part in parts]).encode()).hexdigest()
-
-
-def digest(file: Path) -> str:
-    """A file's bytes, as hex."""
-    with file.open("rb") as opened:
-        return file_digest(opened, "sha256").hexdigest()
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Executor(Protocol):
 def require_tasks(tasks: int | None) -> None:
     """Guards a number of tasks."""
     if tasks is not None:
-        require_number("executor.tasks", tasks, low=1)
+        require_number("executor.tasks", tasks, low=1, high=30_000)  # of two splits together: 16 bits in datatrove
 
 
 def logs(work: Path, stage: Stage) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from summpo.errors import require_number
+from summpo.errors import UserError, require_number
 from summpo.synthesis.documents.executors import Stage, logs, require_tasks, silent
 
 if TYPE_CHECKING:
@@ -72,11 +73,20 @@ def run_task(executor: LocalPipelineExecutor, rank: int) -> None:
 
 
 def run_in(pool: ProcessPoolExecutor, executor: LocalPipelineExecutor, ranks: Sequence[int]) -> None:
-    """Tasks in worker processes; what the first to fail raises, once those that had begun are done."""
+    """Tasks in worker processes; what the first to fail raises, once those that had begun are done.
+
+    Raises:
+        UserError: a worker was killed.
+    """
     futures = [pool.submit(run_task, executor, rank) for rank in ranks]
     try:
         for future in as_completed(futures):
             future.result()
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker was killed, perhaps for memory: the same command goes on, with fewer workers where they are too "
+            "many (config key executor.workers)"
+        ) from None
     finally:
         for future in futures:
             future.cancel()

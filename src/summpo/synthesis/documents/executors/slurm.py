@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
 from summpo.errors import UserError, require, require_number
@@ -71,8 +72,12 @@ class Slurm:
             raise UserError(
                 f"executor=slurm needs {error.filename}, which is not here: give the command on a login node"
             ) from None
-        jobs = [executor.job_id for executor in executors if executor.job_id not in (None, -1)]
-        submitted.write_text(json.dumps(jobs), "utf-8")
+        except CalledProcessError as error:
+            raise UserError(f"sbatch refuses a job (exit code {error.returncode}, its words are above)") from None
+        finally:
+            jobs = [executor.job_id for executor in executors if executor.job_id not in (None, -1)]
+            if jobs:
+                submitted.write_text(json.dumps(jobs), "utf-8")
         print(f"documents: {len(jobs)} jobs submitted; give the command again when they are done")
         return False
 
