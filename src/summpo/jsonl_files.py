@@ -140,12 +140,21 @@ def read_jsonl(path: Path) -> list[SourceRow]:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     # Not str.splitlines, which also breaks lines at characters that JSON allows inside a string.
     lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    rows = [_row(line, f"{path}, line {number}", number) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = [
+        row_of_line(line, f"{path}, line {number}", number)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
     require(bool(rows), f"{path} is empty")
     return rows
 
 
-def _row(line: bytes, place: str, number: int) -> SourceRow:
+def row_of_line(line: bytes, place: str, number: int) -> SourceRow:
+    """The row that a line spells.
+
+    Raises:
+        UserError: it is not UTF-8, not JSON or no object; the sentence begins with the place.
+    """
     try:
         columns = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -53,7 +53,9 @@ def _made(factory: Any) -> Any:
 
 
 def _all_names(schema: type) -> set[str]:
-    return {field.name for field in fields(schema)}
+    """Of the fields, but for those that hold named values of their own: `documents` of pairs is no group."""
+    defaults = {field.name: _made(field.default_factory) for field in fields(schema)}
+    return {name for name, default in defaults.items() if not (isinstance(default, dict) and default)}
 
 
 def field_docs() -> dict[tuple[str, str], str]:
