@@ -125,6 +125,11 @@ def bert_scores(
     )
 
 
+def measured_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the numbers of two records of `measured_by` compare."""
+    return all(one.get(key) == other.get(key) for key in ("fingerprint", "layer", "baseline", "idf", "limit"))
+
+
 def measured_by(scorer: BertScorer, found: BertScores) -> dict[str, Any]:
     """How the numbers came about, for who reads or compares them: what evaluation.json says under bertscore."""
     return {
@@ -136,6 +141,7 @@ def measured_by(scorer: BertScorer, found: BertScores) -> dict[str, Any]:
         "idf": scorer.idf,
         "limit": found.limit,
         "as_published": scorer.published,
+        "caveat": scorer.caveat,
         "protocols": {f"{begin}_f1": protocol for protocol, begin in PROTOCOLS.items()},
         "empty_summaries": found.empty_summaries,
         "long_summaries": found.long_summaries,
