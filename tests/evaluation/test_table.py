@@ -34,5 +34,5 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 def test_every_column_says_what_it_means() -> None:
-    assert len(COLUMNS) == 12
+    assert len(COLUMNS) == 13
     assert all(column.meaning for column in COLUMNS)
