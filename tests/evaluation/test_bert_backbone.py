@@ -11,7 +11,7 @@ import pytest
 
 from summpo.errors import UserError
 from summpo.evaluation.bert_backbone import MINILM, PUBLISHED_BASELINE, BertScore, read_baseline
-from summpo.evaluation.bert_score import BertScorer
+from summpo.evaluation.bert_score import BertScorer, bert_scores
 from summpo.models import encoders
 from tiny_encoders import tiny_encoder
 
@@ -47,7 +47,9 @@ class TestKnown:
         for path in ("embedded", "auto"):
             found = scorer(path)
             assert (found.name, found.layer, found.baseline, found.published) == (MINILM, 6, None, False)
-            assert found.caveat == f"BERTScore by {MINILM}, layer 6, not rescaled: NOT comparable with published numbers"
+            assert (
+                found.caveat == f"BERTScore by {MINILM}, layer 6, not rescaled: NOT comparable with published numbers"
+            )
 
     def test_auto_without_the_package_says_so_and_embedded_refuses(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -55,7 +57,10 @@ class TestKnown:
         monkeypatch.setattr(encoders, "_EMBEDDED_PACKAGE", "no_such_package")
         assert BertScore().scorer(None) is None
         said = capsys.readouterr().out
-        assert said.startswith("BERTScore is not measured: the embedded encoder is not installed") and said.count("\n") == 1
+        assert (
+            said.startswith("BERTScore is not measured: the embedded encoder is not installed")
+            and said.count("\n") == 1
+        )
         assert "not installed" in refusal("embedded")
 
     def test_none_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +82,28 @@ class TestKnown:
         official = pytest.importorskip("bert_score", reason="the official package bert-score is not installed")
         file = Path(official.__file__).parent / "rescale_baseline" / "en" / "microsoft" / "deberta-xlarge-mnli.tsv"
         assert read_baseline(file, 40) == PUBLISHED_BASELINE
+
+    def test_as_the_official_package_measures_it(self, tmp_path: Path) -> None:
+        """Depth, layer, kind of positions and rescaling are those of the published numbers; the weights are random."""
+        official = pytest.importorskip("bert_score", reason="the official package bert-score is not installed")
+        file = Path(official.__file__).parent / "rescale_baseline" / "en" / "microsoft" / "deberta-xlarge-mnli.tsv"
+        folder = tiny_encoder(tmp_path / "deberta-xlarge-mnli", "Deberta", layers=48, model_max_length=44)
+        summaries, references = (
+            ["the cat sat on the mat", "a dog ran " * 9],
+            ["the cat slept", "it barked and ran away"],
+        )
+        (*_, theirs) = official.score(
+            summaries,
+            references,
+            str(folder),
+            40,
+            rescale_with_baseline=True,
+            lang="en",
+            baseline_path=str(file),
+            batch_size=1,
+        )
+        found = bert_scores(scorer(folder), summaries, [[one] for one in references], "cpu")
+        assert found.columns["eval/bertscore_f1"] == pytest.approx(theirs.tolist(), abs=1e-4)
 
 
 class TestOthers:
@@ -119,7 +146,9 @@ class TestOthers:
 
     def test_paths(self, tmp_path: Path, tiny_model_path: Path) -> None:
         key = "(config key bertscore.path)"
-        assert refusal("./nowhere").startswith("there is no file or folder nowhere") and refusal("./nowhere").endswith(key)
+        assert refusal("./nowhere").startswith("there is no file or folder nowhere") and refusal("./nowhere").endswith(
+            key
+        )
         assert "holds no config.json" in refusal(tmp_path) and refusal(tmp_path).endswith(key)
 
     def test_values(self) -> None:

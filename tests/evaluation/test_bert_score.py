@@ -106,7 +106,10 @@ class TestOfficialPackage:
     @pytest.mark.parametrize("idf", [False, True])
     def test_is_equal_on_a_real_encoder(self, official: Any, minilm: Path, idf: bool) -> None:
         summaries = ["Floods in York made 200 families leave their homes.", "Stocks fell on Monday."]
-        references = [["Heavy rain flooded York; nobody was hurt.", "The Ouse rose."], ["Shares lost 3% as banks failed."]]
+        references = [
+            ["Heavy rain flooded York; nobody was hurt.", "The Ouse rose."],
+            ["Shares lost 3% as banks failed."],
+        ]
         theirs = official.score(summaries, references, model_type=str(minilm), num_layers=5, idf=idf, nthreads=0)
         found = bert_scores(scorer(minilm, layer=5, idf=idf), summaries, references, "cpu")
         assert flat(triples(found)) == pytest.approx(torch.stack(theirs, dim=1).flatten().tolist(), abs=1e-5)
@@ -188,7 +191,7 @@ class TestLaws:
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_text_matches_itself(self, folders: dict[str, Path], kind: str) -> None:
         found = bert_scores(scorer(folders[kind], baseline=BASELINE), SUMMARIES, [[s] for s in SUMMARIES], "cpu")
-        assert flat([values for values in found.columns.values()]) == pytest.approx([1] * 6 * len(SUMMARIES), abs=1e-5)
+        assert flat(list(found.columns.values())) == pytest.approx([1] * 6 * len(SUMMARIES), abs=1e-5)
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_neighbours_and_batches_change_nothing(self, folders: dict[str, Path], kind: str) -> None:
@@ -263,8 +266,18 @@ class TestOddTexts:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_anything_is_scored(self, folders: dict[str, Path], kind: str) -> None:
-        odd = ["\U0001f600" * 300, "e\u0301" * 200, "\u202eabc", "a\x00b", "x" * 5000, "[CLS] [SEP] <s> </s> <pad>", "猫" * 99]
-        found = bert_scores(scorer(folders[kind]), odd + SUMMARIES[:1] * 7, [[SUMMARIES[3]]] * 7 + [[o] for o in odd], "cpu")
+        odd = [
+            "\U0001f600" * 300,
+            "e\u0301" * 200,
+            "\u202eabc",
+            "a\x00b",
+            "x" * 5000,
+            "[CLS] [SEP] <s> </s> <pad>",
+            "猫" * 99,
+        ]
+        found = bert_scores(
+            scorer(folders[kind]), odd + SUMMARIES[:1] * 7, [[SUMMARIES[3]]] * 7 + [[o] for o in odd], "cpu"
+        )
         assert all(-1.001 <= value <= 1.001 for values in found.columns.values() for value in values)
 
     def test_a_special_token_in_a_text_is_text(self, folders: dict[str, Path]) -> None:

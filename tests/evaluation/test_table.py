@@ -1,7 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from summpo.evaluation.bert_score import BERTSCORE_F1
 from summpo.evaluation.results import read_run
 from summpo.evaluation.table import COLUMNS, FOOTNOTE, duration, table
 
@@ -24,6 +26,14 @@ def test_accuracy_of_the_training_run_is_marked(tmp_path: Path, write_run) -> No
     fallback = read_run(write_run(tmp_path / "b", summary=trained, evaluation={"preference_accuracy": None}))
     assert " 0.625 " in table([held_out]) and FOOTNOTE not in table([held_out])
     assert " 0.700* " in table([fallback]) and table([fallback]).endswith(FOOTNOTE)
+
+
+def test_bertscore_stands_where_it_was_measured(tmp_path: Path, write_run) -> None:
+    runs = [read_run(write_run(tmp_path / name)) for name in ("a", "b")]
+    runs[1] = replace(runs[1], metrics={**runs[1].metrics, BERTSCORE_F1: 0.4321})
+    head, _, *lines = table(runs).splitlines()
+    place = head.split().index("BERTScore")
+    assert [line.split()[place] for line in lines] == ["-", "0.432"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ TEXT = "the cat sat on the mat and a dog barked"
 def test_windows_cover_a_text_once(length: int, room: int) -> None:
     windows = token_windows(length, room)
     news = [new for _, new in windows]
-    counted = [place for (start, new), end in zip(windows, [*news[1:], length], strict=True) for place in range(new, end)]
+    counted = [
+        place for (start, new), end in zip(windows, [*news[1:], length], strict=True) for place in range(new, end)
+    ]
     assert counted == list(range(length))
     assert windows[0] == (0, 0)
     for start, new in windows:
