@@ -1,7 +1,9 @@
 """BERTScore: how well the tokens of a summary and a reference match, by their contextual embeddings.
 
-Zhang et al., arXiv 1904.09675; equal to the official package bert-score on texts that it can score. Texts in, numbers
-out: knows encoders, and not where a text comes from, what a run is, or who chose the encoder (`bert_backbone`).
+Zhang et al., arXiv 1904.09675. Equal to the official package bert-score on texts that it can score (under transformers
+5, which no longer puts the space in front of a text that the package asks for with RoBERTa; nor is it put here). Texts
+in, numbers out: knows encoders, and not where a text comes from, what a run is, or who chose the encoder
+(`bert_backbone`).
 
 Both texts are read by two protocols, which agree where neither is over the encoder's limit of (mostly) 512 tokens:
 
@@ -57,7 +59,7 @@ class BertScorer:
     """Whether a token counts by how few of the references have it."""
     batch_size: int
     published: bool
-    """Whether published numbers are made this way."""
+    """Whether published numbers are made this way, by the protocol cut."""
 
     @property
     def caveat(self) -> str:

@@ -91,14 +91,11 @@ def read_evaluation(folder: Path) -> Evaluation:
     return Evaluation(folder, record.values, by_id)
 
 
-def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) -> PairedComparison:
-    """Every metric that both evaluations measured alike, over the documents that both have.
-
-    Args:
-        names: what to call the two.
+def shared_documents(first: Evaluation, second: Evaluation) -> list[str]:
+    """The ids of the documents that both have, in the order of the first.
 
     Raises:
-        UserError: they share no document, or one of those they share has another text or other references.
+        UserError: there is none, or one of them has another text or other references in the two.
     """
     shared = [key for key in first.samples if key in second.samples]
     require(bool(shared), f"{first.folder} and {second.folder} have no document in common")
@@ -109,6 +106,19 @@ def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) 
             ("other references", sorted(one.references) != sorted(other.references)),
         ):
             require(not differs, f"{first.folder} and {second.folder} are not comparable: {key} has {what} in the two")
+    return shared
+
+
+def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) -> PairedComparison:
+    """Every metric that both evaluations measured alike, over the documents that both have.
+
+    Args:
+        names: what to call the two.
+
+    Raises:
+        UserError: as `shared_documents`.
+    """
+    shared = shared_documents(first, second)
     scores = [[_scores(side.samples[key]) for key in shared] for side in (first, second)]
     metrics, notes = _measured_alike(first, second, names, scores)
     columns = [np.array([[row[metric] for metric in metrics] for row in side]) for side in scores]
