@@ -5,7 +5,7 @@ import shlex
 from omegaconf import OmegaConf
 
 from summpo.build import margins_of, train_parts, writing_parts
-from summpo.commands import COMMANDS, quoted
+from summpo.commands import COMMANDS, FREE_FORM, quoted
 from summpo.commands.train import points_of
 from summpo.compose import compose_config
 
@@ -31,7 +31,7 @@ def check(line: str) -> None:
         words = ["summpo", "train", *words[2:]]
     assert words[0] == "summpo" and words[1] in COMMANDS, line
     command, arguments = words[1], words[2:]
-    if "--help" in arguments or command in ("report", "run"):
+    if "--help" in arguments or command in FREE_FORM:
         return
     overrides = [quoted(argument) for argument in arguments if not argument.startswith("-")]
     for point in points_of(overrides) if "-m" in arguments else [overrides]:

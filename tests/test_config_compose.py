@@ -21,6 +21,7 @@ from summpo.commands.help import field_docs, help_of
 from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain, require_distinct
 from summpo.decoding import Decoding
 from summpo.errors import UserError
+from summpo.evaluation.bert_backbone import BertScore
 from summpo.models import Lora
 from summpo.optimizers import AdamW
 from summpo.prompts import Prompt
@@ -179,6 +180,7 @@ class TestYamlAndCode:
             (summpo.config.TokensConfig, Limits),
             (summpo.config.OptimizerConfig, AdamW),
             (summpo.config.GenerationConfig, Decoding),
+            (summpo.config.BertScoreConfig, BertScore),
         ],
     )
     def test_a_typed_node_has_the_fields_and_defaults_of_what_it_makes(self, config: type, made: type) -> None:

@@ -8,8 +8,10 @@ WORDS = "the cat sat on mat a dog barked loudly and ran away it was happy then s
 LABELS = ("contradiction", "neutral", "ENTAILMENT")
 
 
-def tiny_nli(folder: Path, labels: tuple[str, ...] = LABELS, kind: str = "Bert", positions: int = 64) -> Path:
-    """Saves it into `folder` and returns that: hidden 32, 2 layers; every word of WORDS a token, letters for others.
+def tiny_nli(
+    folder: Path, labels: tuple[str, ...] = LABELS, kind: str = "Bert", positions: int = 64, layers: int = 2
+) -> Path:
+    """Saves it into `folder` and returns that: hidden 32; every word of WORDS a token, letters for others.
 
     Args:
         kind: Bert or Roberta.
@@ -37,7 +39,7 @@ def tiny_nli(folder: Path, labels: tuple[str, ...] = LABELS, kind: str = "Bert",
         vocab_size=len(vocabulary),
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         max_position_embeddings=positions,
         type_vocab_size=2,

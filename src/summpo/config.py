@@ -115,6 +115,23 @@ class GenerationConfig:
 
 
 @dataclass
+class BertScoreConfig:
+    path: str | None = "auto"
+    """The encoder: microsoft/deberta-xlarge-mnli as in published numbers; another Hub id or folder; embedded (MiniLM,
+    not comparable with published numbers); auto for embedded where its package is installed; null for no BERTScore."""
+    layer: int | None = None
+    """Hidden layer whose tokens are compared, from 1; null for 40 of microsoft/deberta-xlarge-mnli, 6 of embedded."""
+    rescale: bool | None = None
+    """Whether unrelated texts have 0; null for yes where a baseline is known (microsoft/deberta-xlarge-mnli's)."""
+    baseline: str | None = None
+    """A file of baselines for it, in the form of the package bert-score: LAYER,P,R,F."""
+    idf: bool = False
+    """Count a token by how few of the references have it."""
+    batch_size: int = 16
+    """Windows of up to 512 tokens embedded side by side."""
+
+
+@dataclass
 class SharedConfig:
     """What every command with a model and data reads."""
 
@@ -212,6 +229,7 @@ class EvaluateConfig(GenerateConfig):
     """Weight of the margin reward in the preference accuracy; by default the run's."""
     eval_batch_size: int = 16
     """Completions scored side by side for the preference accuracy."""
+    bertscore: BertScoreConfig = field(default_factory=BertScoreConfig)
 
 
 @dataclass

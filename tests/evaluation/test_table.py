@@ -1,7 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from summpo.evaluation.bert_score import BERTSCORE_F1
 from summpo.evaluation.results import read_run
 from summpo.evaluation.table import COLUMNS, FOOTNOTE, duration, table
 
@@ -26,6 +28,14 @@ def test_accuracy_of_the_training_run_is_marked(tmp_path: Path, write_run) -> No
     assert " 0.700* " in table([fallback]) and table([fallback]).endswith(FOOTNOTE)
 
 
+def test_bertscore_stands_where_it_was_measured(tmp_path: Path, write_run) -> None:
+    runs = [read_run(write_run(tmp_path / name)) for name in ("a", "b")]
+    runs[1] = replace(runs[1], metrics={**runs[1].metrics, BERTSCORE_F1: 0.4321})
+    head, _, *lines = table(runs).splitlines()
+    place = head.split().index("BERTScore")
+    assert [line.split()[place] for line in lines] == ["-", "0.432"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0s"), (59.6, "1m 00s"), (372, "6m 12s"), (3600, "1h 00m"), (7509, "2h 05m")]
 )
@@ -34,5 +44,5 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 def test_every_column_says_what_it_means() -> None:
-    assert len(COLUMNS) == 12
+    assert len(COLUMNS) == 13
     assert all(column.meaning for column in COLUMNS)

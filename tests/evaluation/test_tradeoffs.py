@@ -113,5 +113,20 @@ def test_notes_warn_of_what_misleads(tmp_path: Path, write_run, sweep: list) -> 
     assert "Generation settings differ from those of w=0.1 in: w=0.3." in notes([*sweep, other])
 
 
+def test_notes_name_what_bertscore_was_measured_by(tmp_path: Path, write_run) -> None:
+    """Once where all runs have it of one encoder, and that they do not compare where one has it of another."""
+    how = {"fingerprint": "ab", "layer": 6, "caveat": "BERTScore by X: NOT comparable with published numbers"}
+    runs = [read_run(write_run(tmp_path / f"w={n}", w=n, evaluation={"bertscore": how})) for n in (0.0, 0.1)]
+    runs.append(read_run(write_run(tmp_path / "sft", objective="sft")))
+    assert notes(runs)[-1] == f"{how['caveat']}."
+    runs.append(
+        read_run(write_run(tmp_path / "w=1", w=1.0, evaluation={"bertscore": how | {"layer": 5, "caveat": ""}}))
+    )
+    assert notes(runs)[-2:] == [
+        f"{how['caveat']}.",
+        "BERTScore was measured in different ways: do not compare it between these runs.",
+    ]
+
+
 def test_results_stay_json(sweep: list) -> None:
     json.dumps([choice.sentence for choice in compare(sweep)[0].choices], allow_nan=False)

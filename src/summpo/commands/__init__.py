@@ -21,6 +21,7 @@ COMMANDS = {
     "pairs": "sample summaries from a model, make preference pairs of them: summpo pairs run=DIR output_dir=DIR",
     "generate": "summarise documents: summpo generate run=DIR dataset=aclsum",
     "evaluate": "summarise held-out documents and measure: summpo evaluate run=DIR dataset=aclsum",
+    "compare": "evaluated models against the first, document by document: summpo compare DIR DIR ...",
     "report": "table, front and page of several runs: summpo report DIR ... output_dir=DIR",
     "run": "a chain of stages that skips what is done: summpo run demo",
 }
@@ -32,7 +33,7 @@ DISK_REFUSES = (
     errno.EISDIR,
 )  # fmt: skip
 
-FREE_FORM = ("report", "run")
+FREE_FORM = ("compare", "report", "run")
 """Commands whose arguments are not Hydra's overrides."""
 
 

@@ -1,4 +1,4 @@
-"""`summpo evaluate run=DIR dataset=aclsum`: summaries of held-out documents, their lengths, ROUGE, preferences."""
+"""`summpo evaluate run=DIR dataset=aclsum`: summaries of held-out documents, their lengths and scores, preferences."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import check_adapters, check_margins, from_target, margins_of, trained_parts, writing_parts
+from summpo.build import (
+    check_adapters,
+    check_margins,
+    from_fields,
+    from_target,
+    margins_of,
+    trained_parts,
+    writing_parts,
+)
 from summpo.commands.generate import output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
 from summpo.devices import writing_device
 from summpo.errors import require
+from summpo.evaluation.bert_backbone import BertScore
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
 from summpo.models.sources import check_paths, check_task
@@ -30,6 +39,7 @@ def run(arguments: list[str]) -> int:
     parts = writing_parts(config)
     config.accelerator = writing_device(config.accelerator)
     margins = margins_of(config.margin_reward)
+    bert_score = from_fields(BertScore, config.bertscore, "bertscore")
     out = output_folder(config)
     file = out / "evaluation.json"
     if config.run is not None and trains_scorer(trained_config(RunFolder(Path(config.run)))):
@@ -38,7 +48,10 @@ def run(arguments: list[str]) -> int:
     check_task(parts.model, scores=False)
     check_margins(margins)
     documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
-    made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, Path(config.cache_dir))}
+    cache = Path(config.cache_dir)
+    bert_scorer = bert_score.scorer(cache)
+    made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, cache)}
+    made_from["bertscore"] = None if bert_scorer is None else bert_scorer.fingerprint
     if (out / "samples.jsonl").exists() and already(file, plain(config), made_from):
         print(f"evaluate: done already with these settings, see {file}")
         return 0
@@ -53,15 +66,16 @@ def run(arguments: list[str]) -> int:
 
         accuracies |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     rewards = {name: margin.reward for name, margin in margins.items()}
-    result, lines = evaluate(writer_of(config, parts), documents, rewards, parts.model, Path(config.cache_dir))
+    result, lines = evaluate(writer_of(config, parts), documents, rewards, bert_scorer, parts.model, cache)
     result |= accuracies
     result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "samples.jsonl", lines)
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     metrics = result["metrics"]
+    bert = f", BERTScore F1 {metrics['eval/bertscore_f1']:.3f}" if bert_scorer is not None else ""
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
-          f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
+          f"ROUGE-1 {metrics['eval/rouge1']:.3f}{bert}; all in {file}")  # fmt: skip
     return 0
 
 

@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
 
     from summpo.evaluation.report import find_runs, read_run, table, write_report
     from summpo.evaluation.results import QUALITIES
-    from summpo.evaluation.tradeoffs import compare
+    from summpo.evaluation.tradeoffs import compare, notes
 
     quality = options.get("quality", "eval/rouge1")
     require(quality in QUALITIES, f"quality must be one of {', '.join(QUALITIES)}, got {quality}")
@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
     written = write_report(results, Path(options["output_dir"]), quality=quality)
     print(table(results))
     print()
-    print("\n".join(compare(results, quality=quality)[0].lines))
+    print("\n".join([*compare(results, quality=quality)[0].lines, *notes(results)]))
     print("report: " + ", ".join(str(file) for file in written))
     return 0
 

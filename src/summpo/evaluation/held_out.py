@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 
 from summpo.encoding import count_tokens, text_tokens
 from summpo.errors import require
-from summpo.evaluation.scores import SummaryScores, aggregate, intervals, score_summary
+from summpo.evaluation.bert_score import BertScorer, bert_scores, measured_by
+from summpo.evaluation.scores import SummaryScores, columns_of, intervals_of, means_of, score_summary
 from summpo.freeze import score_completions
 from summpo.frozen_models import FrozenModels
 from summpo.layouts import pad
@@ -60,13 +61,13 @@ def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
     ]
 
 
-def margin_means(
+def margin_columns(
     rewards: dict[str, MarginReward],
     samples: Sequence[dict[str, Any]],
     writer: Writer,
     log_ratios: Callable[[str], list[float]],
-) -> dict[str, float]:
-    """`eval/margin/<name>`: each margin reward's mean over the summaries.
+) -> dict[str, list[float]]:
+    """`eval/margin/<name>`: each margin reward's value of each summary.
 
     Args:
         log_ratios: what `Completions.log_ratios` says of the samples.
@@ -80,15 +81,25 @@ def margin_means(
         log_ratios=log_ratios,
         device=writer.model.device.type,
     )
-    means = {}
+    columns = {}
     for name, reward in rewards.items():
         try:
-            values = reward.rewards(completions)
+            columns[f"eval/margin/{name}"] = reward.rewards(completions)
         except MissingColumn as missing:  # a judge's score of the data's completions says nothing of these
             print(f"evaluate: margin reward {name} is not measured on the generated summaries: {missing}")
-            continue
-        means[f"eval/margin/{name}"] = sum(values) / len(values)
-    return means
+    return columns
+
+
+def bert_columns(
+    scorer: BertScorer | None, samples: Sequence[dict[str, Any]], device: str
+) -> tuple[Mapping[str, Sequence[float]], dict[str, Any] | None]:
+    """BERTScore's metrics of each summary, and how they were measured; nothing and None where none is asked for."""
+    if scorer is None:
+        return {}, None
+    if scorer.caveat:
+        print(scorer.caveat)
+    found = bert_scores(scorer, [s["summary"] for s in samples], [s["references"] for s in samples], device)
+    return found.columns, measured_by(scorer, found)
 
 
 def sample_log_ratios(
@@ -121,10 +132,11 @@ def evaluate(
     writer: Writer,
     documents: Sequence[SummaryRow],
     rewards: dict[str, MarginReward],
+    bert_scorer: BertScorer | None,
     model: Model,
     cache: Path,
 ) -> tuple[dict[str, Any], str]:
-    """What evaluation.json says of the summaries, and what samples.jsonl holds of them.
+    """What evaluation.json says of the summaries, and what samples.jsonl holds of them, each metric's value with it.
 
     Args:
         model: what the writer was loaded from, `cache` where its files are kept.
@@ -135,14 +147,18 @@ def evaluate(
     started = time.monotonic()
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
     samples, was_cut = summarise(writer, documents)
-    scores = scores_of(samples)
     log_ratios = sample_log_ratios(writer, documents, samples, model, cache)
+    bert, measured = bert_columns(bert_scorer, samples, writer.model.device.type)
+    columns = {**columns_of(scores_of(samples)), **bert, **margin_columns(rewards, samples, writer, log_ratios)}
     result = {
         "documents": len(samples),
         "documents_cut": was_cut,
-        "metrics": aggregate(scores) | margin_means(rewards, samples, writer, log_ratios),
-        "intervals": {name: list(bounds) for name, bounds in intervals(scores).items()},
+        "metrics": means_of(columns),
+        "intervals": {name: list(bounds) for name, bounds in intervals_of(columns).items()},
+        "bertscore": measured,
         "generation": asdict(writer.decoding),
         "wall_time_s": round(time.monotonic() - started, 1),
     }
+    for place, sample in enumerate(samples):
+        sample["scores"] = {name: values[place] for name, values in columns.items()}
     return result, samples_lines(samples)

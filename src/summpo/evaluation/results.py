@@ -6,9 +6,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from summpo.errors import UserError, require
 from summpo.evaluation.scores import METRICS
@@ -30,6 +30,8 @@ class Sample:
     length_tokens: int
     length_words: int
     ended: bool
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Every metric's value of this summary, where the evaluation left them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class RunResult:
     validation_accuracy_with_margin: float | None
     generation: Mapping[str, Any]
     samples: tuple[Sample, ...]
+    bertscore: Mapping[str, Any] = field(default_factory=dict)
+    """How BERTScore was measured (`measured_by`); empty where it was not."""
 
     @property
     def length(self) -> float:
@@ -87,10 +91,10 @@ def read_run(folder: Path) -> RunResult:
     Raises:
         UserError: naming the file that is missing or malformed, and the key or line.
     """
-    summary = _read_object(folder / "summary.json", "a finished training run leaves it")
+    summary = read_object(folder / "summary.json", "a finished training run leaves it")
     status = summary.text("status")
     require(status == "done", f"{summary.place}: status must be done, got {status}: let the run finish first")
-    evaluation = _read_object(folder / "evaluation.json", "`summpo evaluate` writes it")
+    evaluation = read_object(folder / "evaluation.json", "`summpo evaluate` writes it")
     objective, seed = summary.text("objective"), summary.optional_number("seed")
     train_metrics = summary.record("metrics")
     metrics, intervals = evaluation.record("metrics"), evaluation.record("intervals")
@@ -112,7 +116,8 @@ def read_run(folder: Path) -> RunResult:
         validation_accuracy=train_metrics.optional_number("val/reward_accuracy"),
         validation_accuracy_with_margin=train_metrics.optional_number("val/reward_accuracy_with_margin"),
         generation=evaluation.record("generation").values,
-        samples=_read_samples(folder / "samples.jsonl"),
+        samples=read_samples(folder / "samples.jsonl"),
+        bertscore=evaluation.record("bertscore").values if "bertscore" in evaluation.known() else {},
     )
 
 
@@ -121,7 +126,14 @@ def in_order(results: Iterable[RunResult]) -> list[RunResult]:
     return sorted(results, key=lambda r: (r.w is not None, r.w or 0.0, r.seed or 0, str(r.folder)))
 
 
-def names(results: Sequence[RunResult]) -> list[str]:
+class InFolder(Protocol):
+    """What a run or an evaluation left, in a folder that names it."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
+def names(results: Sequence[InFolder]) -> list[str]:
     """The folders' names, with as many parents as it takes to tell them apart: "a/w=0" and "b/w=0"."""
     parts = [result.folder.resolve().parts for result in results]
     tails = ["/".join(part[-1:]) for part in parts]
@@ -174,17 +186,22 @@ def _runs_below(folder: Path) -> list[Path]:
     return runs
 
 
-def _read_object(file: Path, origin: str) -> _Fields:
+def read_object(file: Path, origin: str) -> Fields:
+    """The JSON object in a file.
+
+    Raises:
+        UserError: naming the file: it is missing, of which `origin` says where it comes from, or malformed.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{file} is missing: {origin}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read: {error}") from None
-    return _Fields(str(file), _parse(str(file), text))
+    return Fields(str(file), _parse(str(file), text))
 
 
-def _read_samples(file: Path) -> tuple[Sample, ...]:
+def read_samples(file: Path) -> tuple[Sample, ...]:
     """The lines of samples.jsonl; none where the run left no such file."""
     if not file.exists():
         return ()
@@ -196,7 +213,7 @@ def _read_samples(file: Path) -> tuple[Sample, ...]:
 
 
 def _read_sample(place: str, line: str) -> Sample:
-    fields = _Fields(place, _parse(place, line))
+    fields = Fields(place, _parse(place, line))
     references = fields.values.get("references")
     is_texts = isinstance(references, list) and all(isinstance(reference, str) for reference in references)
     require(is_texts, f"{place}: references must be a list of texts, got {references!r}")
@@ -208,6 +225,7 @@ def _read_sample(place: str, line: str) -> Sample:
         length_tokens=int(fields.number("length_tokens")),
         length_words=int(fields.number("length_words")),
         ended=bool(fields.values.get("ended")),
+        scores=fields.numbers("scores") if "scores" in fields.values else {},
     )
 
 
@@ -221,7 +239,7 @@ def _parse(place: str, text: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Fields:
+class Fields:
     """The values of one JSON object, asked for by key and type; every complaint names the place and the key."""
 
     place: str
@@ -242,17 +260,21 @@ class _Fields:
         require(is_number, f"{self.place}: {key} must be a finite number, got {value!r}")
         return float(self.values[key])
 
+    def numbers(self, key: str) -> dict[str, float]:
+        record = self.record(key)
+        return {name: record.number(name) for name in record.values}
+
     def optional_number(self, key: str) -> float | None:
         return None if self.values.get(key) is None else self.number(key)
 
     def interval(self, key: str) -> tuple[float, float]:
         value = self.values.get(key)
         require(isinstance(value, list) and len(value) == 2, f"{self.place}: {key} must be [low, high], got {value!r}")
-        low, high = (_Fields(self.place, {key: bound}).number(key) for bound in self.values[key])
+        low, high = (Fields(self.place, {key: bound}).number(key) for bound in self.values[key])
         require(low <= high, f"{self.place}: {key} must be [low, high], got {value!r}")
         return low, high
 
-    def record(self, key: str) -> _Fields:
+    def record(self, key: str) -> Fields:
         value = self.values.get(key)
         require(isinstance(value, dict), f"{self.place}: {key} must be an object, got {value!r}")
-        return _Fields(f"{self.place}, {key}", self.values[key])
+        return Fields(f"{self.place}, {key}", self.values[key])

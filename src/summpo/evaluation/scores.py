@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 from jaxtyping import Float
 
 from summpo.errors import require
+from summpo.evaluation.resampling import mean_intervals
 from summpo.rouge import rouge_scorer
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -58,13 +59,35 @@ def score_summary(
     )
 
 
+def columns_of(scores: Sequence[SummaryScores]) -> dict[str, list[float]]:
+    """Every metric's value of each summary, in order.
+
+    Raises:
+        UserError: where there is no summary.
+    """
+    return dict(zip(METRICS, _matrix(scores).T.tolist(), strict=True))
+
+
+def means_of(columns: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The mean of every metric over the summaries."""
+    return {name: float(np.mean(values)) for name, values in columns.items()}
+
+
+def intervals_of(
+    columns: Mapping[str, Sequence[float]], seed: int = 0, resamples: int = 1000
+) -> dict[str, tuple[float, float]]:
+    """The 95% percentile bootstrap interval of every metric's mean, over documents drawn again."""
+    values = np.array(list(columns.values()), dtype=np.float64).T
+    return dict(zip(columns, mean_intervals(values, seed, resamples), strict=True))
+
+
 def aggregate(scores: Sequence[SummaryScores]) -> dict[str, float]:
     """The mean of every metric over the summaries.
 
     Raises:
         UserError: where there is no summary.
     """
-    return dict(zip(METRICS, _matrix(scores).mean(axis=0).tolist(), strict=True))
+    return means_of(columns_of(scores))
 
 
 def intervals(scores: Sequence[SummaryScores], seed: int = 0, resamples: int = 1000) -> dict[str, tuple[float, float]]:
@@ -73,7 +96,7 @@ def intervals(scores: Sequence[SummaryScores], seed: int = 0, resamples: int = 1
     Raises:
         UserError: where there is no summary.
     """
-    return _bootstrap(_matrix(scores), seed, resamples)
+    return intervals_of(columns_of(scores), seed, resamples)
 
 
 def difference_intervals(
@@ -89,20 +112,9 @@ def difference_intervals(
     """
     if len(scores) != len(base):
         raise ValueError(f"a paired difference needs the same documents, got {len(scores)} and {len(base)}")
-    return _bootstrap(_matrix(scores) - _matrix(base), seed, resamples)
+    return dict(zip(METRICS, mean_intervals(_matrix(scores) - _matrix(base), seed, resamples), strict=True))
 
 
 def _matrix(scores: Sequence[SummaryScores]) -> Float[np.ndarray, "summary metric"]:
     require(len(scores) > 0, "there are no summaries to score: 0 documents were summarised")
     return np.array([astuple(score) for score in scores], dtype=np.float64)
-
-
-def _bootstrap(
-    values: Float[np.ndarray, "summary metric"], seed: int, resamples: int
-) -> dict[str, tuple[float, float]]:
-    generator = np.random.default_rng(seed)
-    count = len(values)
-    # One resample at a time: all at once would take resamples * summaries * metrics numbers of memory.
-    means = np.stack([values[generator.integers(0, count, count)].mean(axis=0) for _ in range(resamples)])
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return dict(zip(METRICS, zip(low.tolist(), high.tolist(), strict=True), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from summpo.evaluation.bert_score import BERTSCORE_F1
 from summpo.evaluation.results import RunResult, in_order, names
 
 UNKNOWN = "-"
@@ -70,6 +71,12 @@ COLUMNS = (
     _metric("ROUGE-1", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rouge1", ".3f"),
     _metric("ROUGE-2", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rouge2", ".3f"),
     _metric("ROUGE-L", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rougeL", ".3f"),
+    _column(
+        "BERTScore",
+        "mean F1 against the best reference, texts cut at 512 tokens; evaluation.json says by which encoder",
+        lambda r: r.metrics.get(BERTSCORE_F1),
+        ".3f",
+    ),
     _accuracy(
         "accuracy",
         "share of preference pairs that the policy's own implicit reward orders as the annotators did",

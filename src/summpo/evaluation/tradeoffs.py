@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from summpo.errors import require_choice
+from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.front import FrontPoint, dominates, hypervolume, pareto
 from summpo.evaluation.results import LENGTH, QUALITIES, RunResult, check_comparable, in_order, labels
 from summpo.evaluation.scores import SummaryScores, aggregate, difference_intervals, score_summary
@@ -123,6 +124,15 @@ def notes(results: Sequence[RunResult]) -> list[str]:
         said.append(f"Generation settings differ from those of {labels(results)[0]} in: {', '.join(odd)}.")
     if len({run.seed for run in results if run.w is not None}) <= 1:
         said.append("One training seed: the intervals cover the choice of documents, not the luck of a training run.")
+    return said + bertscore_notes(results)
+
+
+def bertscore_notes(results: Sequence[RunResult]) -> list[str]:
+    """What BERTScore was measured by where that is not as published, and that runs measured it differently."""
+    measured = [run for run in results if run.bertscore]
+    said = [f"{caveat}." for caveat in dict.fromkeys(run.bertscore.get("caveat") for run in measured) if caveat]
+    if any(not measured_alike(run.bertscore, measured[0].bertscore) for run in measured):
+        said.append("BERTScore was measured in different ways: do not compare it between these runs.")
     return said
 
 

@@ -11,6 +11,7 @@
     merge         base + adapter -> a folder that plain transformers loads
     scorers       reward models that are used, not trained
     encoders      how far one text supports another: NLI, or sentence embeddings
+    token_embeddings  one vector for each token of a text of any length
     saving        folders that appear whole or not at all
     fingerprints  what weights, adapters and tokenizers are, as hex
 

@@ -137,7 +137,7 @@ def load_classifier(folder: Path, device: str) -> tuple[Any, Any]:
     """
     from transformers import AutoModelForSequenceClassification
 
-    model, tokenizer = _load(AutoModelForSequenceClassification, folder, device)
+    model, tokenizer = load_encoder(AutoModelForSequenceClassification, folder, device)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if model.config.pad_token_id is None:
@@ -154,7 +154,33 @@ def load_embeddings(folder: Path, device: str) -> Embeddings:
     """
     from transformers import AutoModel
 
-    return Embeddings(*_load(AutoModel, folder, device))
+    return Embeddings(*load_encoder(AutoModel, folder, device))
+
+
+def load_encoder(kind: Any, folder: Path, device: str, spare: tuple[str, ...] = ()) -> tuple[Any, Any]:
+    """A model of one of transformers' kinds, whole, and its tokenizer: float32, eval mode, on a device.
+
+    Args:
+        spare: how the names of weights begin that nobody will use: they may be missing.
+
+    Raises:
+        UserError: its files cannot be loaded, or other weights are missing.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    with loading(f"the weights in {folder}"), quiet():
+        loaded: Any = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
+    model, report = loaded  # a pair, for output_loading_info
+    missing = [name for name in report["missing_keys"] if not name.startswith(spare)]
+    require_every_weight({"missing_keys": missing}, str(folder))
+    with loading(f"the tokenizer in {folder}"), quiet():
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    size = len(tokenizer)
+    rows = getattr(model.get_input_embeddings(), "num_embeddings", size)
+    require(size > len(tokenizer.all_special_ids), f"the tokenizer in {folder} has no vocabulary")
+    require(size <= rows, f"the tokenizer in {folder} has {size} tokens and the model beside it embeds {rows}")
+    return model.to(device).eval(), tokenizer
 
 
 def embedded_encoder(key: str) -> Path:
@@ -252,21 +278,3 @@ def _encode(encoder: Entailment | Embeddings, first: list[str], second: list[str
         first, second, padding=True, truncation=True, max_length=longest, return_tensors="pt", split_special_tokens=True
     )
     return encoded.to(encoder.model.device)
-
-
-def _load(kind: Any, folder: Path, device: str) -> tuple[Any, Any]:
-    """A model of one of transformers' kinds, whole, and its tokenizer."""
-    import torch
-    from transformers import AutoTokenizer
-
-    with loading(f"the weights in {folder}"), quiet():
-        loaded: Any = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
-    model, report = loaded  # a pair, for output_loading_info
-    require_every_weight(report, str(folder))
-    with loading(f"the tokenizer in {folder}"), quiet():
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    size = len(tokenizer)
-    rows = getattr(model.get_input_embeddings(), "num_embeddings", size)
-    require(size > len(tokenizer.all_special_ids), f"the tokenizer in {folder} has no vocabulary")
-    require(size <= rows, f"the tokenizer in {folder} has {size} tokens and the model beside it embeds {rows}")
-    return model.to(device).eval(), tokenizer
