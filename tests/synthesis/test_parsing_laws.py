@@ -134,17 +134,17 @@ def spoilt(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(spoilt())
 def test_any_spoilt_answer(text: str) -> None:
     assert_justified(text)
 
 
-WORDS = (
-    "the port of Alder closed silt 16 4/5 (1931) river Summary 1 2 total score best better explanation is was: - he said "
-    '"no" it\'s first second — ** 3. evaluation | coherence consistency'
-).split(" ")
-sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(
+WORDS = """
+the port of Alder closed silt 16 4/5 (1931) river Summary 1 2 total score best better explanation is was: - he said "no"
+it's first second — ** 3. evaluation | coherence consistency
+"""
+sentences = st.lists(st.sampled_from(WORDS.split()), min_size=1, max_size=12).map(
     lambda words: "It says " + " ".join(words) + "."
 )
 texts = st.lists(sentences, min_size=1, max_size=4).map(" ".join)
@@ -208,7 +208,7 @@ def written_answers(draw: st.DrawFn) -> tuple[str, tuple[str, str], tuple[int, i
     return draw(st.sampled_from([text, text.replace("\n", "\r\n"), f"```\n{text}\n```"])), summaries, scores, best
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(written_answers())
 def test_what_was_written_is_read(case: tuple[str, tuple[str, str], tuple[int, int], int]) -> None:
     text, summaries, scores, best = case

@@ -1,4 +1,4 @@
-"""The card of a data set of pairs: README.md with a head that the Hub reads, and what a reader must know of the pairs."""
+"""The card of a data set of pairs, README.md: a head that the Hub reads, and what a reader must know of the pairs."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ configs:
 
 ## The pairs
 
-| split | pairs | documents | longer chosen | first chosen | longer written first | words chosen | words rejected | score chosen | score rejected |
-|---|---|---|---|---|---|---|---|---|---|
+| split | pairs | documents | longer chosen | first chosen | longer is first | words (chosen, rejected) | scores |
+|---|---|---|---|---|---|---|---|
 {splits}
 
 Words are medians, parted by white space; scores are means, of 4 to 18. {confound}
@@ -153,8 +153,8 @@ def _stage_row(stage: Stage) -> str:
 
 def _split_row(split: str, part: Balance) -> str:
     shares = " | ".join(f"{share:.1%}" for share in (part.longer_chosen, part.first_chosen, part.longer_first))
-    words = f"{part.words_chosen:,.0f} | {part.words_rejected:,.0f}"
-    scores = f"{part.score_chosen:.2f} | {part.score_rejected:.2f}"
+    words = f"{part.words_chosen:,.0f}, {part.words_rejected:,.0f}"
+    scores = f"{part.score_chosen:.2f}, {part.score_rejected:.2f}"
     return f"| {split} | {part.pairs:,} | {part.documents:,} | {shares} | {words} | {scores} |"
 
 

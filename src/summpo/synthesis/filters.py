@@ -28,7 +28,7 @@ class Filters:
     """The thresholds; null switches one off."""
 
     max_similarity: float | None = 0.75
-    """The two summaries may be this similar: 1 less their Levenshtein distance in characters over the longer's length."""
+    """How similar the two summaries may be: 1 - Levenshtein distance / the longer's length, in characters."""
     tied_score_difference: float | None = 1.0
     """Where the chosen summary scores higher by this or less, the two are tied and the pair is dropped."""
     min_characters: int | None = 40

@@ -42,7 +42,6 @@ def push_to_hub(folder: Path, repository: str, files: Iterable[str], private: bo
     """
     token = hub_token(repository)
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi(token=token)
     try:
@@ -54,7 +53,7 @@ def push_to_hub(folder: Path, repository: str, files: Iterable[str], private: bo
             allow_patterns=sorted(files),
             commit_message="Preference pairs made by summpo",
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # the library's and the network's errors share no narrower class
         why = " ".join(str(error).split()).replace(token, "***") or type(error).__name__
         raise UserError(f"{folder} cannot be uploaded to {repository}: {why}; it lies there whole") from None
     return f"https://huggingface.co/datasets/{made.repo_id}"

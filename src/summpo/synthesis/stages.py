@@ -1,4 +1,4 @@
-"""The stages between documents and pairs: how many came to each, and why some went no further. Counts and nothing else."""
+"""The stages between documents and pairs: how many came to each, and why some went no further. Counts alone."""
 
 from __future__ import annotations
 

@@ -11,7 +11,10 @@ from summpo.synthesis.parsing.numbers import Mark, best_of, first_line, mark_of,
 from summpo.synthesis.parsing.parts import CRITERIA, TOTAL, Part, Unreadable
 
 BOTH = (1, 2)
-_PLACEHOLDER = re.compile(r"[\[<{(](?:the |your )?(?:first|second|1st|2nd|summary|insert|write|text)\b[^\[\]<>{}()\n]{0,200}[\]>})]", re.IGNORECASE)  # fmt: skip
+_PLACEHOLDER = re.compile(
+    r"[\[<{(](?:the |your )?(?:first|second|1st|2nd|summary|insert|write|text)\b[^\[\]<>{}()\n]{0,200}[\]>})]",
+    re.IGNORECASE,
+)
 _EXPLAINS = re.compile(r"\bexplanation\b[\s*_]*[:\-][*_]*", re.IGNORECASE)
 _OF_SUMMARY = re.compile(r"\bsummary[\s#*_]*([12])\b[\s*_]*(?:\([^()\n]{0,40}\))?\s*[:=\-]*\s*", re.IGNORECASE)
 

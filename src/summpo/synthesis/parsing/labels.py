@@ -1,4 +1,4 @@
-"""The labels of an answer's parts, as models write them: "Summary 1:", "**Total score** (4-18) -", "## The best summary".
+"""The label that a line of an answer begins with: "Summary 1:", "**Total score** (4-18) -", "## The best summary".
 
 Knows one line at a time; which of two readings the lines around it leave is said in `lines`.
 """
@@ -6,71 +6,27 @@ Knows one line at a time; which of two readings the lines around it leave is sai
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from summpo.synthesis.parsing.numbers import best_of, mark_of, marks_within, total_of
-from summpo.synthesis.parsing.parts import CRITERIA, Kind
+from summpo.synthesis.parsing.parts import Kind
+from summpo.synthesis.parsing.vocabulary import NUMBERS, PATTERNS
 
-_PREFIX = r"(?P<prefix>[\W_]*+(?:(?:[0-9]{1,2}|[a-gA-G])[.):](?=[\s*_#>-])[\W_]*+)?)"
-"""Bullets, headings, emphasis, emoji, an item's number: whatever is no letter."""
-_REFERENCE = (
-    r"(?:the[\s_]+)?(?:summary[\s_]*(?:\#|no\.|number|nr\.)?[\s_*(\[]*+(?P<number>[0-9]{1,2}|one|two|three|a|b|c)(?![^\W_])[)\]]?"
-    r"|(?P<place>first|second|third|1st|2nd|3rd)[\s_]+summary(?![^\W_]))(?:'s)?"
-)
-_SCORE = r"(?:the[\s_]+)?(?:(?:overall|total|final|combined|average)[\s_]*)*(?:scores?)"
-_WEAK_SCORE = r"(?:the[\s_]+)?(?:(?:overall|total|final|combined)[\s_]*)*(?:points|ratings?|marks|total|sum|overall)"
-_EXPLANATION = (
-    r"(?:the[\s_]+)?(?:(?:brief|short|score|overall|total)[\s_]+)*(?P<reason>explanations?|rationale|"
-    r"justification|reasoning|reasons?|comments?|feedback|critique)(?:[\s_]+(?:of|for)[\s_]+(?:(?:the|this|its|total|overall)[\s_]+)*(?:scores?|ratings?))?"
-)
-_ASIDE = (
-    r"(?:(?:overall|total)[\s_]+)?(?:evaluations?|assessments?|scoring|scores|judge?ments?|criteria|ratings?|analysis)"
-)
-_TEXT = r"(?:text|content|version)"
-_BEST = (
-    r"(?:the[\s_]+)?(?:(?:overall|final|my)[\s_]+)*(?:(?:best|better|preferred|winning|chosen)[\s_]*"
-    r"(?:overall[\s_]+)?(?:summary|one|version|choice|option)(?:[\s_]+of[\s_]+the[\s_]+two)?|winner|verdict)"
-)
-_WEAK_BEST = r"(?:the[\s_]+)?(?:(?:overall|final|my)[\s_]+)*(?:best|better|preferred|preference|choice|pick)(?:[\s_]+of[\s_]+the[\s_]+two)?"
-_CRITERION = rf"(?P<criterion>{'|'.join(CRITERIA)})(?:[\s_]+score)?"
-
-_FILL = r"(?:[^\w:=.(\[>-]|_)*+"
-_END = (
-    rf"(?P<before>{_FILL}(?:[(\[][^()\[\]\n]{{0,80}}[)\]]{_FILL})?)(?P<mark>[:=>]+|-+(?=[\s*_]|\Z)|\.(?=[\s*_]*\Z)|\Z)"
-)
-_END_OR_IS = rf"(?:[\s_*]+is\b(?=[\s:*_])|{_END})"
-_END_OR_NUMBER = rf"(?:[\s_*]+is\b(?=[\s:*_])|[\s_*]+(?=[0-9]{{1,2}}(?:[\s/.*]|\Z))|{_END})"
-_ABOUT = rf"(?:[\s_]*(?:(?:of|for|on)[\s_]+|[-(,][\s_]*)?(?:{_REFERENCE}|(?P<bare>[12])(?![^\W_]|[/.+-]|\s*(?:to|out|of)\s*[0-9])))?"
-_AFTER = r"(?:[\s_]*[-:][\s_*]*|[\s_]+)"
-
-
-def _label(words: str, end: str = _END) -> re.Pattern[str]:
-    return re.compile(_PREFIX + words + end, re.IGNORECASE)
-
-
-_WEAK = {"weak_score": "score", "weak_best": "best"}
-_LABELS: list[tuple[str, re.Pattern[str]]] = [
-    *(
-        (kind, _label(f"{_REFERENCE}{_AFTER}(?:{words})", end))
-        for kind, words, end in (
-            ("score", _SCORE, _END_OR_NUMBER),
-            ("weak_score", _WEAK_SCORE, _END),
-            ("explanation", _EXPLANATION, _END),
-            ("aside", _ASIDE, _END),
-            ("summary", _TEXT, _END),
-        )
-    ),
-    ("summary", _label(_REFERENCE)),
-    ("best", _label(_BEST, _END_OR_IS)),
-    ("score", _label(_SCORE + _ABOUT, _END_OR_NUMBER)),
-    ("explanation", _label(_EXPLANATION + _ABOUT)),
-    ("aside", _label(_ASIDE + _ABOUT)),
-    ("criterion", re.compile(_PREFIX + _CRITERION + rf"(?P<before>{_FILL}(?:[(\[][^()\[\]\n]{{0,80}}[)\]]{_FILL})?)(?P<mark>[:=]+|-+(?=[\s*_])|(?=[0-9]))", re.IGNORECASE)),
-    ("weak_score", _label(_WEAK_SCORE + _ABOUT)),
-    ("weak_best", _label(_WEAK_BEST, _END_OR_IS)),
-]  # fmt: skip
 _EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`+)[\s\"'(\[]*\Z")
-_NUMBERS = {"one": 1, "a": 1, "first": 1, "1st": 1, "two": 2, "b": 2, "second": 2, "2nd": 2, "three": 3, "c": 3, "third": 3, "3rd": 3}  # fmt: skip
+_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "summary": "summary",
+        "score": "score",
+        "weak_score": "score",
+        "criterion": "criterion",
+        "explanation": "explanation",
+        "best": "best",
+        "weak_best": "best",
+        "aside": "aside",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -89,65 +45,56 @@ class Label:
 
 
 def label_of(line: str) -> Label | None:
-    """The label that a line begins with, if any. A word that is often no label must be followed by what it announces.
+    """The label that a line begins with, if any.
 
     Args:
         line: in its `usual` characters.
     """
-    for kind, pattern in _LABELS:
+    for name, pattern in PATTERNS:
         found = pattern.match(line)
-        if found is None or _is_key(found):
+        if found is None:
             continue
-        groups = found.groupdict()
-        number, name = _number(groups), (groups.get("criterion") or "").lower()
-        reason = (groups.get("reason") or "").lower()
-        may_head = number is None and (kind == "aside" or not reason.startswith("expl") and kind == "explanation")
-        label = Label(_kind(kind), number, _content_at(line, found), name, may_head)
-        rest = line[label.end :]
+        groups = {key: value or "" for key, value in found.groupdict().items()}
         if groups["prefix"].endswith("</"):
             return Label("close", None, len(line))
-        if not _holds(kind, rest):
-            continue
-        return _within(label, line) if kind == "summary" else label
+        label = _label(_KINDS[name], found, groups)
+        if not _is_key(groups) and _holds(name, line[label.end :]):
+            return _within(label, line) if name == "summary" else label
     return None
 
 
-def _kind(kind: str) -> Kind:
-    named = _WEAK.get(kind, kind)
-    return named  # type: ignore[return-value]
+def _label(kind: Kind, found: re.Match[str], groups: Mapping[str, str]) -> Label:
+    said = groups.get("number") or groups.get("place") or groups.get("bare") or ""
+    number = int(said) if said.isdecimal() else NUMBERS.get(said.lower())
+    reason = groups.get("reason", "").lower()
+    heads = kind == "aside" or (kind == "explanation" and not reason.startswith("explanation"))
+    end = _content_at(found.string, found.end(), groups)
+    return Label(kind, number, end, groups.get("criterion", "").lower(), heads and number is None)
 
 
-def _is_key(found: re.Match[str]) -> bool:
+def _is_key(groups: Mapping[str, str]) -> bool:
     """Whether it is a key of JSON, "summary_1": what is not read as JSON as a whole is not read line by line."""
-    return found["prefix"].endswith('"') and (found.groupdict().get("before") or "").startswith('"')
+    return groups["prefix"].endswith('"') and groups.get("before", "").startswith('"')
 
 
-def _holds(kind: str, rest: str) -> bool:
+def _holds(name: str, rest: str) -> bool:
     """Whether a line's content is what its label announces, for those that must."""
-    if kind == "aside":
+    if name == "aside":
         return not rest.strip(" *_`#:")
-    if kind == "criterion":
+    if name == "criterion":
         return mark_of(rest) is not None
-    if kind == "weak_score":
+    if name == "weak_score":
         return total_of(rest) is not None or len(marks_within(rest)) > 0
-    return kind != "weak_best" or best_of(rest) is not None
+    return name != "weak_best" or best_of(rest) is not None
 
 
-def _number(groups: dict[str, str | None]) -> int | None:
-    said = groups.get("number") or groups.get("place") or groups.get("bare")
-    if said is None:
-        return None
-    return int(said) if said.isdecimal() else _NUMBERS[said.lower()]
-
-
-def _content_at(line: str, found: re.Match[str]) -> int:
+def _content_at(line: str, end: int, groups: Mapping[str, str]) -> int:
     """Where the content begins: behind the emphasis that was opened before the label and is closed after its colon."""
-    opened = _EMPHASIS.search(found["prefix"])
-    if opened is None or opened[1] in (found.groupdict().get("before") or ""):
-        return found.end()
-    spaces = len(line[found.end() :]) - len(line[found.end() :].lstrip())
-    closes = line.startswith(opened[1], found.end() + spaces)
-    return found.end() + spaces + len(opened[1]) if closes else found.end()
+    opened = _EMPHASIS.search(groups["prefix"])
+    if opened is None or opened[1] in groups.get("before", ""):
+        return end
+    start = end + len(line[end:]) - len(line[end:].lstrip())
+    return start + len(opened[1]) if line.startswith(opened[1], start) else end
 
 
 def _within(label: Label, line: str) -> Label:

@@ -39,9 +39,12 @@ _WORD_COUNT = re.compile(
     re.IGNORECASE,
 )
 _GOODBYE = re.compile(
-    r"(?:i hope|let me know|please let me know|feel free|if you (?:need|would like|want|have)|would you like)\b[^\n]*",
+    r"[(*_]*(?:i hope (?:this|these|it|that)|let me know|please let me know|feel free|would you like|"
+    r"if you (?:need|would like|want|have any)|(?:please )?note(?: that|:)?[*_]* (?:both|these|the) (?:two )?summaries|"
+    r"(?:both|these)(?: two)? summaries)\b[^\n]*",
     re.IGNORECASE,
 )
+"""What a model adds behind the last part, in a paragraph of one line."""
 _QUOTED = re.compile(r"\A(?:\s*>)*+ ?")
 _QUOTES = {'"': '"', "\u201c": "\u201d", "\u00ab": "\u00bb", "**": "**", "*": "*", "__": "__", "_": "_"}
 
@@ -118,8 +121,10 @@ def _without_word_count(text: str) -> str:
 
 
 def _without_goodbye(text: str) -> str:
-    head, found, tail = text.rpartition("\n\n")
-    return head if found and _GOODBYE.fullmatch(tail.strip()) else text
+    head, _, tail = text.rpartition("\n")
+    above = head.rpartition("\n")[2]
+    stands_apart = bool(head) and (not above.strip() or _RULE.fullmatch(above) is not None)
+    return head if stands_apart and _GOODBYE.fullmatch(tail.strip()) else text
 
 
 def _unquoted(text: str) -> str:
