@@ -27,11 +27,7 @@ tags:
 - summpo
 size_categories:
 - {size}
-configs:
-- config_name: default
-  data_files:
-{files}
----
+{configs}---
 
 # {name}
 
@@ -134,7 +130,7 @@ def card(made: Synthesis, files: Mapping[Split, Path], path: str) -> str:
     return CARD.format(
         name=_flat(made.name),
         size=next((name for limit, name in SIZES if total < limit), "n>10M"),
-        files="\n".join(f"  - split: {split}\n    path: {file.name}" for split, file in files.items()),
+        configs=_configs(files),
         pairs=f"{total:,} pair" + "s" * (total != 1),
         teacher=_flat(made.teacher),
         picture=PICTURE,
@@ -144,6 +140,12 @@ def card(made: Synthesis, files: Mapping[Split, Path], path: str) -> str:
         made="\n".join(f"| {name} | {value} |" for name, value in _made(made)),
         path=path,
     )
+
+
+def _configs(files: Mapping[Split, Path]) -> str:
+    """Which file is which split; nothing where there is none."""
+    named = "".join(f"  - split: {split}\n    path: {file.name}\n" for split, file in files.items())
+    return f"configs:\n- config_name: default\n  data_files:\n{named}" if named else ""
 
 
 def _stage_row(stage: Stage) -> str:
@@ -161,6 +163,8 @@ def _split_row(split: str, part: Balance) -> str:
 def _confound(parts: Sequence[Balance]) -> str:
     """What the balance means for who trains on the pairs."""
     total = sum(part.pairs for part in parts)
+    if total == 0:
+        return "There is no pair."
     at_first = sum(part.longer_first * part.pairs for part in parts) / total
     if 0.1 < at_first < 0.9:
         return "The longer summary was written first or second by draw, so its place tells nothing of its length."

@@ -1,4 +1,8 @@
-"""Which judged pairs are worth training on. Pure: a pair and thresholds in, a reason or none out."""
+"""Which judged pairs are worth training on. Pure: a pair and thresholds in, a reason or none out.
+
+The thresholds for copying, measured: of 153 summaries of long documents by people one is over a density of 10 or half
+in one run; of 300 extracts made of eight sentences of a document 95% are.
+"""
 
 from __future__ import annotations
 
