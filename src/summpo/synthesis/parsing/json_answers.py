@@ -1,0 +1,95 @@
+"""From an answer in JSON to its labelled parts: keys are labels, and what is nested or listed is about that summary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from summpo.synthesis.parsing.labels import label_of
+from summpo.synthesis.parsing.parts import CRITERIA, Kind, Part
+
+_CANDIDATE = re.compile(r"^[ \t]*(?:`{3,}\w*[ \t]*)?(\{)|^[^\n{]{0,200}?[:\s](\{)", re.MULTILINE)
+_CANDIDATES = 20
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
+_LISTS: dict[str, Kind] = {
+    "summary": "summary", "summaries": "summary", "score": "score", "scores": "score", "total scores": "score",
+    "total score": "score", "totals": "score", "explanation": "explanation", "explanations": "explanation",
+    "evaluations": "aside", "evaluation": "aside", "ratings": "aside",
+}  # fmt: skip
+_TEXTS = ("text", "summary", "content", "summary text")
+_TOTALS = ("total", "score", "total score", "overall score", "sum")
+_PLACES = {"1": 1, "first": 1, "2": 2, "second": 2}
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object of JSON: every key, also one that stands twice."""
+
+
+def parts_of_json(text: str) -> list[Part]:
+    """The parts of the first JSON object in a text that has any; none where there is none, or it cannot be read."""
+    decoder = json.JSONDecoder(object_pairs_hook=_Pairs, strict=False)
+    for _, found in zip(range(_CANDIDATES), _CANDIDATE.finditer(text), strict=False):
+        try:
+            value, _ = decoder.raw_decode(text, found.start(found.lastindex or 0))
+            parts = list(_parts(value, "aside", None))
+        except (ValueError, RecursionError):  # broken, numbers of thousands of digits, nested without end
+            continue
+        if any(part.kind in ("summary", "score", "best") for part in parts):
+            return parts
+    return []
+
+
+def _parts(value: Any, under: Kind, number: int | None) -> Iterator[Part]:
+    """The parts of an object or a list that stands under a label of this kind, about this summary."""
+    if isinstance(value, _Pairs):
+        for key, child in value:
+            yield from _of_key(_words(key), child, under, number)
+    elif isinstance(value, list):
+        for place, child in enumerate(value, start=1):
+            yield from _of_value(child, under, number or _own_number(child) or place, "")
+
+
+def _own_number(value: Any) -> int | None:
+    """The number that an object in a list has of itself."""
+    own = dict(value) if isinstance(value, _Pairs) else {}
+    return next((own[key] for key in ("id", "number", "index") if isinstance(own.get(key), int)), None)
+
+
+def _of_key(key: str, value: Any, under: Kind, number: int | None) -> Iterator[Part]:
+    kind, about, name = _meaning(key, value, under, number)
+    if kind is not None:
+        yield from _of_value(value, kind, about, name)
+
+
+def _meaning(key: str, value: Any, under: Kind, number: int | None) -> tuple[Kind | None, int | None, str]:
+    """What a key announces: a kind, the summary it is about, and a criterion's name."""
+    if key in CRITERIA:
+        return "criterion", number, key
+    if key in _PLACES:
+        return under, _PLACES[key], ""
+    if key in _TEXTS and number is not None and isinstance(value, str):
+        return "summary", number, ""
+    if key in _TOTALS and not isinstance(value, list | _Pairs):
+        return "score", number, ""
+    if key in _LISTS:
+        return _LISTS[key], number, ""
+    label = label_of(f"{key}:") or label_of(f"{key}: {value}")
+    if label is None:
+        return ("best", None, "") if key in ("best", "better", "preferred", "choice") else (None, None, "")
+    if label.kind == "summary" and under in ("score", "explanation"):
+        return under, label.number, ""
+    return label.kind, label.number or number, label.name
+
+
+def _of_value(value: Any, kind: Kind, number: int | None, name: str) -> Iterator[Part]:
+    if isinstance(value, _Pairs | list):
+        yield from _parts(value, kind, number)
+    elif value is not None and not isinstance(value, bool):
+        yield Part(kind, number, str(value), name)
+
+
+def _words(key: str) -> str:
+    """ "totalScore_1" as "total score 1"."""
+    return " ".join(_CAMEL.sub(" ", key).replace("_", " ").replace("-", " ").lower().split())
