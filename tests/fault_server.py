@@ -40,10 +40,10 @@ class Act:
     is_billed: bool = True
 
 
-def status(code: int, headers: Mapping[str, str] | None = None, **error: Any) -> Act:
+def status(number: int, headers: Mapping[str, str] | None = None, /, **error: Any) -> Act:
     """A response that is no 200; `error` is what its body says. Not billed."""
     said = {"message": "as the script says", "type": "scripted"} | error
-    return Act("status", status=code, headers=headers or {}, error=said, is_billed=False)
+    return Act("status", status=number, headers=headers or {}, error=said, is_billed=False)
 
 
 CUT = Act("cut")

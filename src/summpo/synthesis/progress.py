@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 
 from tqdm import tqdm
@@ -45,7 +46,7 @@ class Progress:
 
     def say(self, sentence: str) -> None:
         """A line above the bar."""
-        self._bar.write(sentence, file=self._bar.fp)
+        tqdm.write(sentence, file=sys.stderr)
 
 
 def thousands(count: int) -> str:
