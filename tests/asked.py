@@ -81,6 +81,7 @@ def asked(tasks: Sequence[Any], who: Teacher, folder: Path, **options: Any) -> t
 def run(url: str, folder: Path, count: int) -> None:
     """What a killable process does; its outcomes are in outcomes.json at its end."""
     tasks = [WriteAndJudge(f"document {number}") for number in range(count)]
+    (folder / "outcomes.json").unlink(missing_ok=True)
     _, outcomes = asked(tasks, teacher(url, max_in_flight=8), folder)
     (folder / "outcomes.json").write_text(json.dumps(outcomes))
 

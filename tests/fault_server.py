@@ -192,7 +192,8 @@ class FaultServer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return await self._act(call, self._refusal(call) or self.script(call) or Act(), writer)
+            stays = await self._act(call, self._refusal(call) or self.script(call) or Act(), writer)
+            return stays and headers.get("connection", "").lower() != "close"
         finally:
             self.in_flight -= 1
 

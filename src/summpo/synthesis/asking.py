@@ -3,13 +3,21 @@
 It knows no prompt and no parser: a task says what it asks, and what comes of the answers. Each request is in the
 journal before it is sent and its answer after; one whose complete answer came is never sent again.
 
-Why not datatrove's InferenceRunner (0.10): see docs.
+Why not datatrove's InferenceRunner (0.10.1), which has a request cache and checkpoints too: as it is, a 429, a 500, a
+400, a cut or broken body or a closed connection at a local endpoint ends its whole task, what else is under way there
+is cancelled and paid for nothing, and no timeout holds. A server class of ours (with `sending` and `faults`) makes it
+pass all of these. What stays: its cache learns of a request after its answer, through a queue that commits one by one,
+slower than the answers come. In 20 kills of a run of 1,200 requests, 120 answers that had come whole were asked for and
+paid again, and nothing says so; here none was, and what was under way is counted as maybe paid. Its cache is deleted as
+a run ends, so no raw answer is kept and no cost can be summed; it has no budget and no pace. datatrove's readers,
+filters and executors are used as they are, before and around this engine.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +33,11 @@ from summpo.synthesis.sending import endpoint
 from summpo.synthesis.teacher import Teacher
 
 Outcome = TypeVar("Outcome")
+T = TypeVar("T")
 OnOutcome = Callable[[Task[Outcome], Outcome | Rejected], None]
+
+MOST_READ, READING_SECONDS = 64, 0.02
+"""Of tasks at a time: to change to the thread that reads and back takes longer than to read one."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +154,8 @@ class Run(Generic[Outcome]):
         self.attempts, self.outcomes, self.unfinished, self.rejected = attempts, 0, 0, Counter[str]()
         self.reader = ThreadPoolExecutor(1, "tasks")  # a slow reader must not keep answers waiting into their timeout
         self._tasks, self._on_outcome, self._progress = tasks, on_outcome, progress
+        self._read, self._reading = deque[Task[Outcome]](), asyncio.Lock()
+        self._unreadable: Exception | None = None
         self._begun, self._seen = begun, set[str]()
 
     async def work(self) -> None:
@@ -155,7 +169,7 @@ class Run(Generic[Outcome]):
     async def _next_task(self) -> Task[Outcome] | None:
         """The next one of an id that was not there before. After max_cost, while the journal may have its answers."""
         while self.attempts.failure is None and (self.attempts.stopped is None or self._begun):
-            task = await asyncio.get_running_loop().run_in_executor(self.reader, next, self._tasks, None)
+            task = await self._read_one()
             if task is None:
                 return None
             self._begun.discard(task.id)
@@ -164,6 +178,17 @@ class Run(Generic[Outcome]):
                 return task
             self._end(task, Rejected("duplicate_id", f"{task.id} was there before"))
         return None
+
+    async def _read_one(self) -> Task[Outcome] | None:
+        """The next one of all."""
+        async with self._reading:
+            if not self._read and self._unreadable is None:
+                loop = asyncio.get_running_loop()
+                tasks, self._unreadable = await loop.run_in_executor(self.reader, read_some, self._tasks)
+                self._read.extend(tasks)
+            if not self._read and self._unreadable is not None:
+                raise self._unreadable
+            return self._read.popleft() if self._read else None
 
     async def _finish(self, task: Task[Outcome]) -> None:
         """Asks what a task wants to know until it has an outcome, or the run stops."""
@@ -195,3 +220,17 @@ class Run(Generic[Outcome]):
             self.outcomes += 1
         self._on_outcome(task, outcome)
         self._progress.update(1)
+
+
+def read_some(tasks: Iterator[T]) -> tuple[list[T], Exception | None]:
+    """The next few, one at least where there is one; and what went wrong then."""
+    found: list[T] = []
+    until = time.monotonic() + READING_SECONDS
+    try:
+        while len(found) < MOST_READ and (not found or time.monotonic() < until):
+            found.append(next(tasks))
+    except StopIteration:
+        pass
+    except Exception as error:
+        return found, error
+    return found, None

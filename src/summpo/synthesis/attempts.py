@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from summpo.errors import UserError
 from summpo.synthesis.budget import Budget, Tokens, at_most, prompt_tokens
-from summpo.synthesis.faults import Fault
+from summpo.synthesis.faults import Fault, is_other_model
 from summpo.synthesis.journal import Journal
 from summpo.synthesis.limits import RateLimits, Start
 from summpo.synthesis.progress import Progress
@@ -44,6 +44,7 @@ class Attempts:
         self._halt, self._settled = asyncio.Event(), asyncio.Event()
         self._given_up_in_a_row = 0
         self._was_reached = False
+        self._others = set[str]()
 
     def stop(self, failure: BaseException | None = None) -> None:
         """Sends nothing more: the budget is used up, or something failed; the first failure is the one that counts."""
@@ -67,7 +68,7 @@ class Attempts:
             if fault is not None:
                 self.retries[fault.reason] += 1
                 self.progress.retries += 1
-                await self._pause(self._delay(fault, retries - 1))
+                await self._pause(delay(fault, retries - 1, self.teacher, self._random))
             result = await self._attempt(request, key)
             if not isinstance(result, Fault):
                 return result
@@ -96,6 +97,7 @@ class Attempts:
                 self.budget.settle(most, paid, False)
                 self._limits.correct(start, paid.total)
                 self._given_up_in_a_row, self._was_reached = 0, True
+                self._look_at(result.model)
             else:
                 self.journal.failed(attempt, result)
                 self.budget.settle(most, None, result.maybe_paid)
@@ -105,6 +107,12 @@ class Attempts:
                     self._limits.pause(now, now + min(result.retry_after, self.teacher.max_retry_after))
         self._settled.set()
         return result
+
+    def _look_at(self, model: str) -> None:
+        """Says once of each other model that it answers. Its answers are kept: they are paid."""
+        if is_other_model(self.teacher.model, model) and model not in self._others:
+            self._others.add(model)
+            self.progress.say(f"{self.teacher.model} was asked and {model!r} says that it answers; kept, and counted")
 
     async def _may_go(self, start: Start, most: Tokens) -> bool:
         """Waits for a start and for the budget. There is no other wait between its True and the sending."""
@@ -124,13 +132,6 @@ class Attempts:
         """Waits, or until the run stops."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._halt.wait(), seconds)
-
-    def _delay(self, fault: Fault, retries: int) -> float:
-        """Seconds before the next retry: what the endpoint asks for, else twice as long each time; with jitter."""
-        backoff, most = self.teacher.backoff, self.teacher.max_retry_after
-        if fault.retry_after is not None:
-            return min(fault.retry_after, most) + self._random.uniform(0.0, backoff)
-        return min(backoff * 2.0 ** min(retries, 60), most) * self._random.uniform(0.5, 1.0)
 
     def _is_wrong_url(self, fault: Fault, tries: int) -> bool:
         """Whether there is nobody to wait for."""
@@ -153,6 +154,17 @@ class Attempts:
                 )
             )
         return Rejected("unanswered", f"{fault.reason}: {fault.detail}")
+
+
+def delay(fault: Fault, retries: int, teacher: Teacher, chance: random.Random) -> float:
+    """Seconds before a retry: what the endpoint asks for and a little more, else twice as long each time; with jitter.
+
+    Args:
+        retries: those before it.
+    """
+    if fault.retry_after is not None:
+        return min(fault.retry_after, teacher.max_retry_after) + chance.uniform(0.0, teacher.backoff)
+    return min(teacher.backoff * 2.0 ** min(retries, 60), teacher.max_retry_after) * chance.uniform(0.5, 1.0)
 
 
 def sentence_of(fault: Fault, teacher: Teacher) -> str:
