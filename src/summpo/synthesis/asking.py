@@ -16,10 +16,8 @@ filters and executors are used as they are, before and around this engine.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -28,16 +26,13 @@ from summpo.synthesis.budget import Budget, Spent
 from summpo.synthesis.faults import is_other_model
 from summpo.synthesis.journal import Journal
 from summpo.synthesis.progress import Progress
+from summpo.synthesis.reading import Reader
 from summpo.synthesis.records import Answer, Rejected, Task, requests_in
 from summpo.synthesis.sending import endpoint
 from summpo.synthesis.teacher import Teacher
 
 Outcome = TypeVar("Outcome")
-T = TypeVar("T")
 OnOutcome = Callable[[Task[Outcome], Outcome | Rejected], None]
-
-MOST_READ, READING_SECONDS = 64, 0.02
-"""Of tasks at a time: to change to the thread that reads and back takes longer than to read one."""
 
 
 @dataclass(frozen=True)
@@ -125,16 +120,15 @@ async def run_all(
     """Works until nothing is left to do or the run must stop; what is under way comes back in any case."""
     async with endpoint(teacher) as send:
         attempts = Attempts(teacher, journal, budget, send, progress, seed)
-        run = Run(iter(tasks), attempts, on_outcome, progress, journal.tasks())
-        workers = [asyncio.create_task(run.work()) for _ in range(teacher.max_in_flight)]
-        try:
-            await asyncio.wait(workers)
-        except asyncio.CancelledError:
-            attempts.stop(KeyboardInterrupt())
-            progress.say(f"finishing {budget.in_flight} requests; again to leave at once")
-            await asyncio.wait(workers)
-        finally:
-            run.reader.shutdown(wait=False, cancel_futures=True)
+        with Reader(iter(tasks)) as reader:
+            run = Run(reader, attempts, on_outcome, progress, journal.tasks())
+            workers = [asyncio.create_task(run.work()) for _ in range(teacher.max_in_flight)]
+            try:
+                await asyncio.wait(workers)
+            except asyncio.CancelledError:
+                attempts.stop(KeyboardInterrupt())
+                progress.say(f"finishing {budget.in_flight} requests; again to leave at once")
+                await asyncio.wait(workers)
     if attempts.failure is not None:
         raise attempts.failure
     return run
@@ -145,17 +139,14 @@ class Run(Generic[Outcome]):
 
     def __init__(
         self,
-        tasks: Iterator[Task[Outcome]],
+        tasks: Reader[Task[Outcome]],
         attempts: Attempts,
         on_outcome: OnOutcome[Outcome],
         progress: Progress,
         begun: set[str],
     ) -> None:
         self.attempts, self.outcomes, self.unfinished, self.rejected = attempts, 0, 0, Counter[str]()
-        self.reader = ThreadPoolExecutor(1, "tasks")  # a slow reader must not keep answers waiting into their timeout
         self._tasks, self._on_outcome, self._progress = tasks, on_outcome, progress
-        self._read, self._reading = deque[Task[Outcome]](), asyncio.Lock()
-        self._unreadable: Exception | None = None
         self._begun, self._seen = begun, set[str]()
 
     async def work(self) -> None:
@@ -169,7 +160,7 @@ class Run(Generic[Outcome]):
     async def _next_task(self) -> Task[Outcome] | None:
         """The next one of an id that was not there before. After max_cost, while the journal may have its answers."""
         while self.attempts.failure is None and (self.attempts.stopped is None or self._begun):
-            task = await self._read_one()
+            task = await self._tasks.next()
             if task is None:
                 return None
             self._begun.discard(task.id)
@@ -178,17 +169,6 @@ class Run(Generic[Outcome]):
                 return task
             self._end(task, Rejected("duplicate_id", f"{task.id} was there before"))
         return None
-
-    async def _read_one(self) -> Task[Outcome] | None:
-        """The next one of all."""
-        async with self._reading:
-            if not self._read and self._unreadable is None:
-                loop = asyncio.get_running_loop()
-                tasks, self._unreadable = await loop.run_in_executor(self.reader, read_some, self._tasks)
-                self._read.extend(tasks)
-            if not self._read and self._unreadable is not None:
-                raise self._unreadable
-            return self._read.popleft() if self._read else None
 
     async def _finish(self, task: Task[Outcome]) -> None:
         """Asks what a task wants to know until it has an outcome, or the run stops."""
@@ -220,17 +200,3 @@ class Run(Generic[Outcome]):
             self.outcomes += 1
         self._on_outcome(task, outcome)
         self._progress.update(1)
-
-
-def read_some(tasks: Iterator[T]) -> tuple[list[T], Exception | None]:
-    """The next few, one at least where there is one; and what went wrong then."""
-    found: list[T] = []
-    until = time.monotonic() + READING_SECONDS
-    try:
-        while len(found) < MOST_READ and (not found or time.monotonic() < until):
-            found.append(next(tasks))
-    except StopIteration:
-        pass
-    except Exception as error:
-        return found, error
-    return found, None

@@ -23,6 +23,8 @@ from summpo.synthesis.teacher import Teacher
 
 GIVEN_UP_IN_A_ROW = 20
 """Requests whose retries are used up, one after another, at which the endpoint is taken to be down."""
+FIRST_GIVEN_UP = 3
+"""The same while nothing was ever answered: a model that is not there is a 500 at some endpoints."""
 FIRST_CONNECTIONS = 3
 """Tries to connect while nothing has ever come back: a wrong url is no reason to wait."""
 
@@ -44,6 +46,7 @@ class Attempts:
         self._halt, self._settled = asyncio.Event(), asyncio.Event()
         self._given_up_in_a_row = 0
         self._was_reached = False
+        self._has_answered = budget.spent.answers > 0
         self._others = set[str]()
 
     def stop(self, failure: BaseException | None = None) -> None:
@@ -96,7 +99,7 @@ class Attempts:
                 paid = Tokens(result.prompt_tokens, result.completion_tokens)
                 self.budget.settle(most, paid, False)
                 self._limits.correct(start, paid.total)
-                self._given_up_in_a_row, self._was_reached = 0, True
+                self._given_up_in_a_row, self._was_reached, self._has_answered = 0, True, True
                 self._look_at(result.model)
             else:
                 self.journal.failed(attempt, result)
@@ -146,10 +149,10 @@ class Attempts:
                 f"{self.teacher.max_paid_retries}",
             )
         self._given_up_in_a_row += 1
-        if self._given_up_in_a_row >= GIVEN_UP_IN_A_ROW:
+        if self._given_up_in_a_row >= (GIVEN_UP_IN_A_ROW if self._has_answered else FIRST_GIVEN_UP):
             self.stop(
                 UserError(
-                    f"{self.teacher.url} answered none of the last {GIVEN_UP_IN_A_ROW} requests (the last: "
+                    f"{self.teacher.url} answered none of the last {self._given_up_in_a_row} requests (the last: "
                     f"{fault.reason}, {fault.detail}); the same command goes on from what is done"
                 )
             )
