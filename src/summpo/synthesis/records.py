@@ -99,3 +99,9 @@ class Task(Protocol[Outcome]):
             answers: to this task's requests so far, by their step.
         """
         ...
+
+
+def requests_in(step: object) -> Sequence[Request]:
+    """The requests of what a task says it does next; none where that is its outcome."""
+    is_asking = isinstance(step, list | tuple) and len(step) > 0 and all(isinstance(each, Request) for each in step)
+    return step if is_asking else ()  # pyright: ignore[reportReturnType]

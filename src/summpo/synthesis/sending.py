@@ -1,0 +1,112 @@
+"""One request over HTTP, once: the openai package without its own retries. It knows no journal, budget or pace.
+
+Three of that package's habits are switched off: its retries (three paid requests for one timeout), following a redirect
+with the key in hand, and reading an answer leniently (half a body, or HTML, becomes a text).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from summpo.errors import UserError
+from summpo.synthesis.faults import Fault, fault_of, read_answer, storable
+from summpo.synthesis.records import Answer, Request
+from summpo.synthesis.teacher import Teacher
+
+if TYPE_CHECKING:
+    from openai import APIConnectionError, AsyncOpenAI
+
+Send = Callable[[Request], Awaitable[Answer | Fault]]
+
+NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
+"""What httpx calls a request that did not leave."""
+CONNECT_SECONDS = 10.0
+SHORTEST_KEY = 8
+"""A shorter one is no secret, and may stand in any text."""
+
+
+@asynccontextmanager
+async def endpoint(teacher: Teacher) -> AsyncIterator[Send]:
+    """The teacher, as a function that sends a request and never raises for what comes back.
+
+    Raises:
+        UserError: the key is missing, or the environment names a proxy that cannot be used.
+    """
+    key = teacher.key()
+    async with open_client(teacher, key) as client:
+
+        async def send(request: Request) -> Answer | Fault:
+            return await sent(client, teacher, key, request)
+
+        yield send
+
+
+def open_client(teacher: Teacher, key: str | None) -> AsyncOpenAI:
+    """The openai package's client. What runs on this machine is reached past every proxy of the environment."""
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout, omit
+
+    connect = min(CONNECT_SECONDS, teacher.timeout / 2)
+    timeout = Timeout(teacher.timeout, connect=connect)
+    try:
+        http = DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False, trust_env=not teacher.is_local)
+    except (ImportError, ValueError) as error:  # socks without its package, a proxy that is no URL
+        raise UserError(
+            f"the proxy that the environment names cannot be used ({type(error).__name__}): unset it, or put the "
+            "teacher's host into NO_PROXY"
+        ) from None
+    # An account at OpenAI is not for others to see.
+    account = {} if "openai.com" in teacher.url else {"OpenAI-Organization": omit, "OpenAI-Project": omit}
+    return AsyncOpenAI(
+        api_key=key or "none",
+        base_url=teacher.url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=http,
+        default_headers=account,  # pyright: ignore[reportArgumentType]
+    )
+
+
+async def sent(client: AsyncOpenAI, teacher: Teacher, key: str | None, request: Request) -> Answer | Fault:
+    """Sends a request once. The key is taken out of whatever the endpoint says."""
+    import openai
+
+    try:
+        async with asyncio.timeout(teacher.timeout):  # of the whole: a drip of bytes outlives every timeout of httpx
+            response = await client.chat.completions.with_raw_response.create(
+                model=teacher.model,
+                messages=[{"role": role, "content": storable(text)} for role, text in request.messages],  # pyright: ignore[reportArgumentType]
+                temperature=request.temperature,
+                extra_body=body_of(teacher, request),
+            )
+            return read_answer(without(key, response.content), request)
+    except TimeoutError:
+        return Fault("timeout", f"no answer within {teacher.timeout:g} seconds", maybe_paid=True)
+    except openai.APIStatusError as error:
+        return fault_of(error.status_code, error.response.headers, without(key, error.response.content), time.time())
+    except openai.APIConnectionError as error:
+        return lost(error)
+
+
+def body_of(teacher: Teacher, request: Request) -> dict[str, Any]:
+    """What a request says beside model, messages and temperature."""
+    body: dict[str, Any] = {teacher.max_tokens_name: request.max_tokens}
+    return body | ({"response_format": {"type": "json_object"}} if request.json_object else {})
+
+
+def lost(error: APIConnectionError) -> Fault:
+    """A request that brought no response: it never left, or its answer was lost on the way."""
+    cause = error.__cause__
+    name = type(cause).__name__
+    if name in NEVER_SENT:
+        return Fault("no_connection", f"no connection ({cause or name})")
+    reason = "timeout" if name.endswith("Timeout") else "connection_lost"
+    return Fault(reason, f"the connection was lost ({cause or name})", maybe_paid=True)
+
+
+def without(key: str | None, body: bytes) -> bytes:
+    """A body with the key taken out of it, wherever an endpoint repeats it."""
+    return body if key is None or len(key) < SHORTEST_KEY else body.replace(key.encode(), b"<key>")
