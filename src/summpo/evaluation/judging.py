@@ -1,0 +1,100 @@
+"""Which of two summaries a judge prefers: the questions to it and the reading of its answers. It sends nothing.
+
+A judge favours what stands first, or second, more than it knows. So the order is drawn for each document, or both
+orders are asked; a judge that changes its mind with the order has not told the two apart, and that is a tie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from summpo.synthesis.prompt_files import PromptFile
+from summpo.synthesis.records import Answer, Rejected, Request
+
+PLACEHOLDERS = ("document", "first", "second")
+VERDICT = re.compile(
+    r"^[\s>*_#`-]*better(?:\s+summary)?[\s*_`]*[:=\-\u2013\u2014\uff1a][\s*_`\"']*"
+    r"(?:summary[\s_]*)?(?P<which>1|2|one|two|tie|neither|both|equal)\b[\s*_`\"'.!]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The line that decides, as models vary it: bold, a heading, "Summary 2" for 2."""
+FIRST_WINS = {"1": 1.0, "one": 1.0, "2": 0.0, "two": 0.0}
+TIE = 0.5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge said of two summaries, A and B, of one document."""
+
+    a_wins: float
+    """1, 0, or 0.5 for a tie."""
+    first_wins: tuple[float, ...]
+    """Of each order that was asked: 1 where the summary that stood first won, 0 where the second did, 0.5 for a tie."""
+    orders: tuple[str, ...]
+    """ab: A stood first; ba."""
+    answers: tuple[str, ...]
+    """Of each order, as it came."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A task for a judge: A against B."""
+
+    id: str
+    document: str
+    a: str
+    b: str
+    prompt: PromptFile
+    both_orders: bool
+    seed: int
+    """Of the drawn order."""
+    max_tokens: int
+
+    def orders(self) -> tuple[str, ...]:
+        """ab, ba, or both; the drawn one depends on the seed and the id alone."""
+        if self.both_orders:
+            return ("ab", "ba")
+        return ("ba" if sha256(f"{self.seed}/{self.id}".encode()).digest()[0] % 2 else "ab",)
+
+    def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | Verdict | Rejected:
+        """The questions that have no answer yet, or what the answers come to."""
+        missing = [order for order in self.orders() if order not in answers]
+        if missing:
+            return [self._request(order) for order in missing]
+        first_wins = []
+        for order in self.orders():
+            read = read_verdict(answers[order])
+            if isinstance(read, Rejected):
+                return read
+            first_wins.append(read)
+        a_wins = [won if order == "ab" else 1 - won for order, won in zip(self.orders(), first_wins, strict=True)]
+        return Verdict(
+            a_wins=a_wins[0] if len(set(a_wins)) == 1 else TIE,
+            first_wins=tuple(first_wins),
+            orders=self.orders(),
+            answers=tuple(answers[order].text for order in self.orders()),
+        )
+
+    def _request(self, order: str) -> Request:
+        first, second = (self.a, self.b) if order == "ab" else (self.b, self.a)
+        text = self.prompt.filled({"document": self.document, "first": first, "second": second})
+        return Request(
+            task=self.id, step=order, messages=(("user", text),), max_tokens=self.max_tokens, temperature=0.0
+        )
+
+
+def read_verdict(answer: Answer) -> float | Rejected:
+    """1 where the first summary is said to be better, 0 where the second is, 0.5 for a tie.
+
+    An answer whose deciding lines disagree decides nothing.
+    """
+    if answer.finish_reason == "content_filter":
+        return Rejected("refusal", answer.text)
+    said = {FIRST_WINS.get(found["which"].lower(), TIE) for found in VERDICT.finditer(answer.text)}
+    if not said:
+        was_cut = answer.finish_reason == "length"
+        return Rejected("truncated" if was_cut else "no_verdict", answer.text)
+    return said.pop() if len(said) == 1 else Rejected("contradicts_itself", answer.text)
