@@ -19,7 +19,16 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.config import EvaluateConfig, GenerateConfig, InspectConfig, MergeConfig, PairsConfig, TrainConfig
+from summpo.config import (
+    EvaluateConfig,
+    GenerateConfig,
+    InspectConfig,
+    JudgeConfig,
+    MergeConfig,
+    PairsConfig,
+    SynthesizeConfig,
+    TrainConfig,
+)
 from summpo.errors import UserError, require
 
 SCHEMAS = {
@@ -29,6 +38,8 @@ SCHEMAS = {
     "generate": GenerateConfig,
     "evaluate": EvaluateConfig,
     "pairs": PairsConfig,
+    "synthesize": SynthesizeConfig,
+    "judge": JudgeConfig,
 }
 
 

@@ -233,6 +233,150 @@ class EvaluateConfig(GenerateConfig):
 
 
 @dataclass
+class SplitRulesConfig:
+    min_tokens: int | None = None
+    """Of the student's tokenizer."""
+    max_tokens: int | None = None
+    """Of the student's tokenizer."""
+    min_characters: int | None = None
+    """Unicode characters, at least."""
+    max_characters: int | None = None
+    """Unicode characters, at most."""
+    max_teacher_tokens: int | None = None
+    """What the teacher can read; counted with the student's tokenizer."""
+    quotas: dict[str, int | None] | None = None
+    """Documents of each source, at most, null for all of it; others are left out. Null: all of all sources."""
+
+
+@dataclass
+class NearDuplicatesConfig:
+    words: int = 5
+    """Of an n-gram."""
+    bands: int = 14
+    """Groups of hashes, of which one must agree."""
+    rows: int = 8
+    """Hashes in a group."""
+
+
+@dataclass
+class ContaminationConfig:
+    words: int = 13
+    """Of an n-gram."""
+    max_share: float = 0.1
+    """Of a train document's n-grams, at most, that stand in test documents."""
+
+
+@dataclass
+class DocumentRulesConfig:
+    train: SplitRulesConfig = field(default_factory=lambda: SplitRulesConfig(min_tokens=900, max_tokens=1800))
+    test: SplitRulesConfig = field(
+        default_factory=lambda: SplitRulesConfig(
+            min_characters=16_000, max_characters=100_000, max_teacher_tokens=32_000
+        )
+    )
+    exact_duplicates: bool = True
+    """Leave out a document whose text, white space apart, an earlier one has."""
+    near_duplicates: NearDuplicatesConfig | None = field(default_factory=NearDuplicatesConfig)
+    """Leave out a document that an earlier one nearly repeats; null: do not look."""
+    contamination: ContaminationConfig | None = field(default_factory=ContaminationConfig)
+    """Leave out train documents that overlap with test documents; null: do not look."""
+    faulty_rows: str = "error"
+    """What to do with a row that is no document: error or drop."""
+    write_rejected: bool = True
+    """Write id, source, reason and detail of every rejected document; counted they are always."""
+    seed: int = 0
+    """Decides which documents of a source its quota takes."""
+
+
+@dataclass
+class FiltersConfig:
+    max_similarity: float | None = 0.75
+    """How similar the two summaries may be: 1 - Levenshtein distance / the longer's length, in characters."""
+    tied_score_difference: float | None = 1.0
+    """Where the chosen summary scores higher by this or less, the two are tied and the pair is dropped."""
+    min_characters: int | None = 40
+    """A summary has at least so many characters."""
+    max_length_ratio: float | None = 1.0
+    """A summary may be this many times as long as its document, in characters."""
+    max_verbatim: float | None = 0.5
+    """The longest run of words that a summary takes over from its document, as a share of the summary, at most."""
+    max_density: float | None = 10.0
+    """The mean length of the run that a word of the summary is taken over in (1804.11283, eq. 2), at most."""
+    min_common_words: float | None = 0.12
+    """The share of a summary's words among its document's 30 commonest, at least: less is another language."""
+    drop_duplicates: bool = True
+    """Drop a document that was there before, and a summary that another document has too."""
+
+
+@dataclass
+class SplitsConfig:
+    validation: float = 0.05
+    """The share of the train documents that is validation."""
+    test: float = 0.05
+    """The share of the train documents that is test, where there are no test_documents."""
+    seed: int = 0
+    """Decides which documents go where."""
+
+
+@dataclass
+class SynthesizeConfig:
+    documents: Any = None
+    """Where the documents are: group `documents` (jsonl, parquet, hub, folder)."""
+    test_documents: str | None = None
+    """Where the test's are, read in the same way: long ones, by rules.test. Null: part of the others is the test."""
+    rules: DocumentRulesConfig = field(default_factory=DocumentRulesConfig)
+    executor: Any = None
+    """Who prepares the documents: group `executor` (local, slurm, ray)."""
+    model: Any = None
+    """The student, for its tokenizer alone: group `model`."""
+    teacher: Any = None
+    """Who writes and judges: group `teacher` (together, openai, vllm, local)."""
+    mode: Any = None
+    """What is asked: group `mode` (self_judged, two_step)."""
+    filters: FiltersConfig = field(default_factory=FiltersConfig)
+    splits: SplitsConfig = field(default_factory=SplitsConfig)
+    format: str = "jsonl"
+    """Of the splits: jsonl or parquet."""
+    max_cost: float | None = None
+    """Dollars that the teacher may cost in all, maybe-paid requests counted; null for no limit."""
+    dry_run: bool = False
+    """Prepare the documents and say what the teacher would cost; --dry-run is the same. Nothing is sent."""
+    push_to_hub: str | None = None
+    """owner/name: upload the finished data set, private; the token is read from HF_TOKEN."""
+    seed: int = 0
+    """Of the retries' jitter."""
+    cache_dir: str = SharedConfig.cache_dir
+    output_dir: str = "???"
+    """Where train, validation and test go, with documents/, journal.sqlite, rejected.jsonl, README.md, funnel.png."""
+
+
+@dataclass
+class JudgeConfig:
+    run: str = "???"
+    """A folder with samples.jsonl, as `summpo evaluate` leaves it: model A."""
+    against: str = "reference"
+    """The same of model B; or reference: the first reference summary of each document."""
+    teacher: Any = None
+    """Who judges: group `teacher`."""
+    prompt: str = "judge"
+    """The prompt: judge, or a file of your own with the placeholders {document}, {first}, {second}."""
+    both_orders: bool = True
+    """Ask in both orders, and count a verdict that changes with the order as a tie; false: one order, drawn by id."""
+    max_tokens: int = 200
+    """Of an answer, at most."""
+    limit: int | None = None
+    """Documents, at most; null for all that both have."""
+    max_cost: float | None = None
+    """Dollars that the judge may cost in all; null for no limit."""
+    dry_run: bool = False
+    """Say what the judge would cost; --dry-run is the same. Nothing is sent."""
+    seed: int = 0
+    """Of the drawn order, the bootstrap and the retries' jitter."""
+    output_dir: str | None = None
+    """Where judgement.json, verdicts.jsonl and journal.sqlite go; by default <run>/judged/<name of against>."""
+
+
+@dataclass
 class PairsConfig(SharedConfig):
     run: str | None = None
     """A run folder: the model that writes the summaries, with its adapter and prompt."""

@@ -29,7 +29,9 @@ def said(text: str, finish_reason: str = "stop") -> Answer:
 
 
 def judged(scores: tuple[float, float], best: int) -> Answer:
-    return said(f"Explanation 1: one.\nTotal score 1: {scores[0]}\nExplanation 2: two.\nTotal score 2: {scores[1]}\nBest summary: {best}")
+    return said(
+        f"Explanation 1: one.\nTotal score 1: {scores[0]}\nExplanation 2: two.\nTotal score 2: {scores[1]}\nBest summary: {best}"
+    )
 
 
 WRITTEN = said(f"Summary 1: {FIRST}\nSummary 2: {SECOND}")
@@ -103,7 +105,12 @@ class TestSelfJudged:
     def test_one_question_holds_the_document_and_the_limits(self) -> None:
         task = only(SelfJudged(long_words=(31, 62), short_words=(12, 24), explanation_words=77).tasks([DOCUMENT]))
         (request,) = asked(task.proceed({}))
-        assert (request.task, request.step, request.max_tokens, request.temperature) == ("pep-1#0", "write_and_judge", 2048, 0.7)
+        assert (request.task, request.step, request.max_tokens, request.temperature) == (
+            "pep-1#0",
+            "write_and_judge",
+            2048,
+            0.7,
+        )
         ((role, text),) = request.messages
         assert role == "user"
         assert f"<document>\n{DOCUMENT.text}\n</document>" in text
@@ -118,7 +125,9 @@ class TestSelfJudged:
 
     def test_or_is_rejected(self) -> None:
         task = only(SelfJudged().tasks([DOCUMENT]))
-        assert task.proceed({"write_and_judge": said("Summary 1: x", "length")}) == Rejected("truncated", "cut off after 10 tokens")
+        assert task.proceed({"write_and_judge": said("Summary 1: x", "length")}) == Rejected(
+            "truncated", "cut off after 10 tokens"
+        )
 
     def test_the_packaged_prompts_form_is_no_answer(self) -> None:
         """A model that gives back what it was asked."""

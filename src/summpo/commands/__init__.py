@@ -19,9 +19,11 @@ COMMANDS = {
     "train": "fine-tune: python train.py objective=modpo w=0.1; -m for a sweep",
     "merge": "put a run's adapter into the weights under it: summpo merge run=DIR",
     "pairs": "sample summaries from a model, make preference pairs of them: summpo pairs run=DIR output_dir=DIR",
+    "synthesize": "have a strong model write and judge summaries of your documents: summpo synthesize teacher=...",
     "generate": "summarise documents: summpo generate run=DIR dataset=aclsum",
     "evaluate": "summarise held-out documents and measure: summpo evaluate run=DIR dataset=aclsum",
     "compare": "evaluated models against the first, document by document: summpo compare DIR DIR ...",
+    "judge": "how often a judge model prefers one model's summaries: summpo judge run=DIR against=DIR teacher=...",
     "report": "table, front and page of several runs: summpo report DIR ... output_dir=DIR",
     "run": "a chain of stages that skips what is done: summpo run demo",
 }

@@ -1,0 +1,261 @@
+"""`summpo synthesize` end to end: documents, a teacher on loopback, pairs that train; and `summpo judge` on two models."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, Call, FaultServer, status
+from summpo.commands import main
+from train_runs import summary_of
+
+TOPICS = ("harbours", "glaciers", "violins", "tax law", "mosses", "printing", "railways", "bees", "salt", "bridges")
+
+
+def document(number: int, words: int) -> str:
+    """A text of its own, of sentences."""
+    rng = random.Random(number)
+    vocabulary = [f"{stem}{rng.randrange(90)}" for stem in ("river", "stone", "method", "people", "house", "year")] * 3
+    vocabulary += ["the", "of", "and", "in", "to", "was", "it", "that", "with"] * 4
+    sentences = []
+    while sum(map(len, map(str.split, sentences))) < words:
+        sentences.append(" ".join(rng.choice(vocabulary) for _ in range(rng.randint(6, 14))).capitalize() + ".")
+    return f"On {TOPICS[number % len(TOPICS)]}, part {number}. " + " ".join(sentences)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """30 documents that fit, and two that do not."""
+    rows = [{"id": f"d{n}", "source": f"s{n % 3}", "text": document(n, 60)} for n in range(30)]
+    rows += [
+        {"id": "short", "source": "s0", "text": "Too short."},
+        {"id": "again", "source": "s1", "text": document(3, 60)},
+    ]
+    file = tmp_path / "documents.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return file
+
+
+def teacher_says(messages: list[dict[str, str]]) -> str:
+    """An answer of the recorded shape about the document that is asked about; which is better is drawn by it."""
+    text = re.search(r"<document>\n(.*?)\n</document>", messages[-1]["content"], re.DOTALL)
+    assert text is not None
+    rng = random.Random(text[1])
+    words = [word for word in text[1].split() if word.isalnum()]
+    one, two = (" ".join(rng.sample(words, n)) + " and the rest of it was said in the text." for n in (22, 11))
+    high, low = rng.choice([(15, 11), (17, 12), (14, 13)])
+    first, second = (high, low) if rng.random() < 0.6 else (low, high)
+    return (
+        f"**Summary 1:** {one}\n**Total score:** {first}/18\n**Explanation:** It is complete.\n\n"
+        f"**Summary 2:** {two}\n**Total score:** {second}/18\n**Explanation:** It is brief.\n\n"
+        f"**Best summary:** {1 if first > second else 2}"
+    )
+
+
+def options(documents: Path, model: Path, out: Path, url: str, *more: str) -> list[str]:
+    common = [
+        f"documents.path={documents}",
+        f"model.path={model}",
+        f"output_dir={out}",
+        f"cache_dir={out.parent}/cache",
+    ]
+    rules = ["rules.train.min_tokens=50", "rules.train.max_tokens=3000", "filters.max_length_ratio=1"]
+    return ["synthesize", *common, *rules, "teacher=local", f"teacher.url={url}", f"teacher.model={MODEL}", *more]
+
+
+def rows_of(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def test_documents_to_pairs_that_train(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Faults on the way change nothing; the same command again asks nothing; the pairs train, with their scores."""
+    out = tmp_path / "pairs"
+
+    def script(call: Call):
+        return (
+            {1: status(429), 2: CUT, 3: CONTENT_NULL, 7: LENGTH}.get(len(call.content) % 9) if call.nth == 1 else None
+        )
+
+    with FaultServer(answer=teacher_says, script=script) as server:
+        command = options(documents, tiny_model_path, out, server.url, "teacher.backoff=0.01", "splits.validation=0.2")
+        assert main(command) == 0
+        said = capsys.readouterr().out
+        billed = sum(server.billed.values())
+        assert main(command) == 0
+        assert "done already" in capsys.readouterr().out
+        assert sum(server.billed.values()) == billed
+    manifest = json.loads((out / "synthesize.json").read_text("utf-8"))
+    stages = {stage["stage"]: stage for stage in manifest["stages"]}
+    assert stages["selected"]["came"] == 32
+    assert stages["selected"]["rejected"] == {"too_few_tokens": 1, "exact_duplicate": 1}
+    assert stages["selected"]["passed"] == stages["answered"]["came"] == 30
+    parts = {
+        split: rows_of(out / f"{split}.jsonl")
+        for split in ("train", "validation", "test")
+        if (out / f"{split}.jsonl").exists()
+    }
+    pairs = [row for rows in parts.values() for row in rows]
+    assert len(pairs) == stages["kept"]["passed"] > 10
+    assert all(row["score_chosen"] > row["score_rejected"] + 1 for row in pairs)  # type: ignore[operator]
+    rejected = rows_of(out / "rejected.jsonl")
+    assert len(rejected) + len(pairs) == 30
+    assert {row["reason"] for row in rejected} <= {"scores_tied", "truncated", "empty_answer", "missing_part"}
+    assert "selected: 30 of 32 (too_few_tokens 1, exact_duplicate 1)" in said
+    assert (out / "funnel.png").stat().st_size > 10_000 and "dataset=jsonl" in (out / "README.md").read_text("utf-8")
+    train = ["objective=modpo", "w=0.1", "margin_reward=score", "dataset=jsonl", f"dataset.path={out}"]
+    small = [f"model.path={tiny_model_path}", "trainer.max_steps=2", "validation.samples=0", "tokens.max_length=512"]
+    small += [f"cache_dir={tmp_path / 'cache'}", "trainer.enable_progress_bar=false", f"output_dir={tmp_path / 'run'}"]
+    assert main(["train", *train, *small]) == 0
+    assert summary_of(tmp_path / "run")["margin_spreads"]["score"] > 0
+
+
+def test_a_dry_run_sends_nothing(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No key is asked for, nothing is there but the documents."""
+    prices = ["teacher.price_per_million_prompt=1", "teacher.price_per_million_completion=2", "mode=two_step"]
+    with FaultServer(answer=teacher_says) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, "--dry-run", *prices)
+        assert main([*command, "teacher.key_env=NO_SUCH_KEY"]) == 0
+        assert not server.billed
+    said = capsys.readouterr().out
+    assert (
+        "30 tasks, 90 requests" in said and "nothing was sent" in said and re.search(r"at most 0\.\d\d dollars", said)
+    )
+    assert not (tmp_path / "out" / "journal.sqlite").exists()
+
+
+def test_max_cost_stops_and_more_of_it_goes_on(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = ["teacher.price_per_million_prompt=10", "teacher.price_per_million_completion=1000"]
+    with FaultServer(answer=teacher_says) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, *prices)
+        assert main([*command, "max_cost=2.2"]) == 1
+        assert "stopped at max_cost=2.2" in capsys.readouterr().out
+        first = json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))
+        assert first["status"] == "max_cost" and first["spent"]["dollars"] <= 2.2
+        assert main([*command, "max_cost=1000"]) == 0
+        assert max(server.billed.values()) == 1, "nothing is paid twice"
+    last = json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))
+    assert last["status"] == "done" and last["spent"]["requests"] == 30 > first["spent"]["requests"] > 0
+
+
+WRONG = [
+    (["teacher=openai"], "the teacher's key is missing: set the environment variable OPENAI_API_KEY"),
+    (["teacher.url=localhost"], "url must be an endpoint's base"),
+    (["max_cost=5", "teacher.price_per_million_prompt=null"], "max_cost=5 needs the teacher's prices"),
+    (["mode.prompt=/nope.txt"], "there is no prompt /nope.txt"),
+    (["documents.path=/nope"], "/nope"),
+    (["format=csv"], "format must be one of jsonl, parquet, got csv"),
+    (["filters.max_similarity=2"], "max_similarity must be >= 0 and <= 1, got 2"),
+    (["rules.train.min_tokens=0"], "min_tokens must be >= 1, got 0 (config key rules.train.min_tokens)"),
+    (["rules.train.min_tokens=9000"], "rules.train.max_tokens"),
+    (["splits.validation=0.6", "splits.test=0.6"], "validation and test must leave documents to train on"),
+    (["push_to_hub=nobody"], "push_to_hub must be a Hub id"),
+    (["output_dir=???"], "output_dir is required"),
+]
+
+
+@pytest.mark.parametrize(("more", "sentence"), WRONG)
+def test_bad_input(
+    documents: Path,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: list[str],
+    sentence: str,
+) -> None:
+    for name in ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with FaultServer(answer=teacher_says) as server:
+        given = options(documents, tiny_model_path, tmp_path / "out", server.url)
+        keys = {each.split("=")[0] for each in more}
+        assert main([*(each for each in given if each.split("=")[0] not in keys), *more]) == 2
+        assert not server.billed
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+
+
+def test_the_key_is_nowhere(
+    documents: Path,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = "sk-test-4815162342abcdef"
+    monkeypatch.setenv("MY_TEACHER_KEY", key)
+    with FaultServer(answer=teacher_says) as server:
+        assert (
+            main(options(documents, tiny_model_path, tmp_path / "out", server.url, "teacher.key_env=MY_TEACHER_KEY"))
+            == 0
+        )
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert any(path.name == "journal.sqlite" for path in files)
+    assert not any(key.encode() in path.read_bytes() for path in files)
+    streams = capfd.readouterr()
+    assert key not in streams.out + streams.err
+
+
+def write_samples(folder: Path, summaries: dict[str, str]) -> Path:
+    folder.mkdir(parents=True)
+    rows = [
+        {"id": name, "document": f"Document {name}.", "summary": text, "references": ["the reference"],
+         "length_tokens": len(text.split()), "length_words": len(text.split()), "ended": True}
+        for name, text in summaries.items()
+    ]  # fmt: skip
+    (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return folder
+
+
+def likes_good_ones(messages: list[dict[str, str]]) -> str:
+    """Prefers the summary with "good" in it, and, where both or none has it, the one that stands first."""
+    found = re.findall(r"<summary_\d>\n(.*?)\n</summary_\d>", messages[-1]["content"], re.DOTALL)
+    good = ["good" in text for text in found]
+    return f"It is so.\n\n**Better:** {2 if good == [False, True] else 1}"
+
+
+def test_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A is good in 6 of 10, B in 2 others, and 2 cannot be told apart: 6 wins, 2 ties, 2 losses."""
+    a = write_samples(tmp_path / "a", {f"d{n}": f"a {'good' if n < 6 else 'poor'} one" for n in range(10)})
+    b = write_samples(tmp_path / "b", {f"d{n}": f"another {'good' if n in (8, 9) else 'poor'} one" for n in range(10)})
+    with FaultServer(answer=likes_good_ones) as server:
+        teacher = ["teacher=local", f"teacher.url={server.url}", f"teacher.model={MODEL}"]
+        assert main(["judge", f"run={a}", f"against={b}", *teacher]) == 0
+        assert main(["judge", f"run={a}", *teacher, "--dry-run"]) == 0
+        asked = sum(server.billed.values())
+        assert main(["judge", f"run={a}", f"against={b}", *teacher]) == 0
+        assert sum(server.billed.values()) == asked == 20
+    found = json.loads((a / "judged" / "b" / "judgement.json").read_text("utf-8"))
+    assert (found["wins"], found["ties"], found["losses"]) == (6, 2, 2)
+    assert found["win_rate"]["value"] == 0.7 and found["changed_with_order"] == 0.2
+    assert found["first_wins"] == pytest.approx((8 + 4) / 20)
+    assert "6 won, 2 tied, 2 lost" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["run=/nope"], "/nope has no samples.jsonl"),
+        (["against=/nope"], "/nope has no samples.jsonl"),
+        (["prompt=/nope.txt"], "there is no prompt /nope.txt"),
+        (["limit=0"], "limit must be >= 1, got 0"),
+        (["teacher.url=http://localhost:1/v1"], "localhost:1"),
+    ],
+)
+def test_judge_on_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], sentence: str) -> None:
+    a = write_samples(tmp_path / "a", {"d": "a summary"})
+    given = [f"run={a}", "teacher=local", "teacher.backoff=0.01"]
+    keys = {each.split("=")[0] for each in more}
+    assert main(["judge", *(each for each in given if each.split("=")[0] not in keys), *more]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("summpo judge: ") and sentence in said
+    assert not (a / "judged" / "reference" / "judgement.json").exists()
