@@ -526,6 +526,20 @@ def test_a_proxy_that_cannot_be_used_is_a_sentence(tmp_path: Path, monkeypatch: 
     assert "password" not in str(refusal.value)
 
 
+def test_what_the_environment_says_of_openai_is_for_openai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-openai")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-openai")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer sk-custom")
+    with FaultServer() as server:
+        asked(QUESTIONS, teacher(server.url), tmp_path)
+    assert len(server.calls) == 6
+    for call in server.calls:
+        assert call.headers["authorization"] == "Bearer none"
+        assert not any("of-openai" in value or "sk-" in value for value in call.headers.values())
+
+
 KEY_PROGRAM = """
 import logging, sys
 from pathlib import Path

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from summpo.errors import UserError
 from summpo.synthesis.faults import Fault, fault_of, read_answer, storable
@@ -64,15 +65,17 @@ def open_client(teacher: Teacher, key: str | None) -> AsyncOpenAI:
             f"the proxy that the environment names cannot be used ({type(error).__name__}): unset it, or put the "
             "teacher's host into NO_PROXY"
         ) from None
-    # An account at OpenAI is not for others to see.
-    account = {} if "openai.com" in teacher.url else {"OpenAI-Organization": omit, "OpenAI-Project": omit}
+    # Said here, so that OPENAI_CUSTOM_HEADERS puts no other key in its place; an account at OpenAI is for OpenAI alone.
+    headers: dict[str, Any] = {"Authorization": f"Bearer {key or 'none'}"}
+    if not f".{urlsplit(teacher.url).hostname}".endswith(".openai.com"):
+        headers |= {"OpenAI-Organization": omit, "OpenAI-Project": omit}
     return AsyncOpenAI(
         api_key=key or "none",
         base_url=teacher.url,
         max_retries=0,
         timeout=timeout,
         http_client=http,
-        default_headers=account,  # pyright: ignore[reportArgumentType]
+        default_headers=headers,
     )
 
 
