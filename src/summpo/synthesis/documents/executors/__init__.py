@@ -60,10 +60,11 @@ def logs(work: Path, stage: Stage) -> str:
 def silent() -> Iterator[None]:
     """Keeps off the terminal what datatrove says (loguru) and shows (tqdm); its logs are files as well."""
     from datatrove.utils.logging import setup_default_logger
+    from loguru import logger
 
     try:
         with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
             setup_default_logger()  # which takes stderr as it finds it
             yield
     finally:
-        setup_default_logger()
+        logger.remove()  # not back to stderr as it was: it may be closed by the time that something is said
