@@ -90,7 +90,12 @@ def test_odd_names_break_neither_head_nor_table() -> None:
 
 def test_the_record_is_plain_data() -> None:
     record = made_of({"train": pairs_of(2)}).as_record()
-    assert record["stages"][0] == {"stage": "selected", "came": 100, "passed": 58, "rejected": {"too_short": 40, "duplicate": 2}}
+    assert record["stages"][0] == {
+        "stage": "selected",
+        "came": 100,
+        "passed": 58,
+        "rejected": {"too_short": 40, "duplicate": 2},
+    }
     assert record["splits"]["train"]["pairs"] == 2
     assert record["spent"] == {"requests": 174, "prompt_tokens": 210_000, "completion_tokens": 60_500, "dollars": 1.5}
 

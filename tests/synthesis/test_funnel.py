@@ -10,7 +10,11 @@ from summpo.synthesis.funnel import draw, reasons_of
 from summpo.synthesis.stages import Stage
 
 CASES = [
-    [Stage("selected", 15230, (("too_short", 9000), ("文字", 30))), Stage("parsed", 6200, (("missing_part", 1200),)), Stage("kept", 5000)],
+    [
+        Stage("selected", 15230, (("too_short", 9000), ("文字", 30))),
+        Stage("parsed", 6200, (("missing_part", 1200),)),
+        Stage("kept", 5000),
+    ],
     [Stage("selected", 10**9, (("too_short", 10**9 - 5),)), Stage("kept", 5, (("scores_tied", 5),))],
     [Stage("selected", 0)],
     [],
@@ -41,4 +45,11 @@ def test_reasons_come_by_number_and_are_few() -> None:
         "reason 8 8 · reason 7 7 · reason 6 6 · reason 5 5 · reason 4 4 · reason 3 3 · others 3"
     )
     assert reasons_of(Stage("x", 1)) == "none rejected"
-    assert len(reasons_of(Stage("x", 9000, tuple((f"a rather long reason of its own {n}", n) for n in range(9)))).split("\n")) == 2
+    assert (
+        len(
+            reasons_of(Stage("x", 9000, tuple((f"a rather long reason of its own {n}", n) for n in range(9)))).split(
+                "\n"
+            )
+        )
+        == 2
+    )

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -25,7 +26,7 @@ PROGRAM = (
 class _Hub(BaseHTTPRequestHandler):
     """Makes a data set and takes a commit; refuses both where `refuses` is set."""
 
-    seen: list[tuple[str, str, bytes]] = []
+    seen: ClassVar[list[tuple[str, str, bytes]]] = []
     refuses = False
 
     def do_POST(self) -> None:
@@ -39,7 +40,9 @@ class _Hub(BaseHTTPRequestHandler):
             names = [file["path"] for file in json.loads(body)["files"]]
             modes = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]
             return self._say(200, {"files": modes})
-        return self._say(200, {"commitUrl": "http://127.0.0.1/datasets/me/pairs/commit/1", "commitOid": "1" * 40, "success": True})
+        return self._say(
+            200, {"commitUrl": "http://127.0.0.1/datasets/me/pairs/commit/1", "commitOid": "1" * 40, "success": True}
+        )
 
     def do_GET(self) -> None:
         self._say(200, {"id": "me/pairs", "sha": "1" * 40, "siblings": [], "private": True})

@@ -66,6 +66,8 @@ def test_and_english_passes(documents: dict[str, str]) -> None:
 
 def test_english_is_told_of_technical_documents_in_other_scripts(documents: dict[str, str]) -> None:
     """A third to a half of their letters are Latin: the names of things."""
-    translated = [text for name, text in documents.items() if name.endswith(("RFCja#0", "RFCko#0", "ru-RU#0", "zh-Hans#0"))]
+    translated = [
+        text for name, text in documents.items() if name.endswith(("RFCja#0", "RFCko#0", "ru-RU#0", "zh-Hans#0"))
+    ]
     assert len(translated) == 4
     assert all(is_foreign(text, TEXTS["en"]) for text in translated)

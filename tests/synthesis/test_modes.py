@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from summpo.build import from_target
 from summpo.compose import conf_dir
 from summpo.errors import UserError
-from summpo.synthesis.modes import Mode, longer_first
+from summpo.synthesis.modes import INCONSISTENT, REASONS, Mode, longer_first
 from summpo.synthesis.modes.self_judged import SelfJudged
-from summpo.synthesis.modes.two_step import INCONSISTENT, TwoStep
+from summpo.synthesis.modes.two_step import TwoStep
 from summpo.synthesis.prompt_files import packaged_prompts
 from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request
 
@@ -29,7 +29,9 @@ def said(text: str, finish_reason: str = "stop") -> Answer:
 
 
 def judged(scores: tuple[float, float], best: int) -> Answer:
-    return said(f"Explanation 1: one.\nTotal score 1: {scores[0]}\nExplanation 2: two.\nTotal score 2: {scores[1]}\nBest summary: {best}")
+    return said(
+        f"Explanation 1: one.\nTotal score 1: {scores[0]}\nExplanation 2: two.\nTotal score 2: {scores[1]}\nBest summary: {best}"
+    )
 
 
 WRITTEN = said(f"Summary 1: {FIRST}\nSummary 2: {SECOND}")
@@ -43,6 +45,11 @@ def only(tasks: Any) -> Any:
 def asked(outcome: Any) -> list[Request]:
     assert isinstance(outcome, Sequence), outcome
     return list(outcome)
+
+
+def test_reasons_are_told_once() -> None:
+    assert len(set(REASONS)) == len(REASONS)
+    assert INCONSISTENT in REASONS
 
 
 class TestConfig:
@@ -103,7 +110,12 @@ class TestSelfJudged:
     def test_one_question_holds_the_document_and_the_limits(self) -> None:
         task = only(SelfJudged(long_words=(31, 62), short_words=(12, 24), explanation_words=77).tasks([DOCUMENT]))
         (request,) = asked(task.proceed({}))
-        assert (request.task, request.step, request.max_tokens, request.temperature) == ("pep-1#0", "write_and_judge", 2048, 0.7)
+        assert (request.task, request.step, request.max_tokens, request.temperature) == (
+            "pep-1#0",
+            "write_and_judge",
+            2048,
+            0.7,
+        )
         ((role, text),) = request.messages
         assert role == "user"
         assert f"<document>\n{DOCUMENT.text}\n</document>" in text
@@ -118,7 +130,9 @@ class TestSelfJudged:
 
     def test_or_is_rejected(self) -> None:
         task = only(SelfJudged().tasks([DOCUMENT]))
-        assert task.proceed({"write_and_judge": said("Summary 1: x", "length")}) == Rejected("truncated", "cut off after 10 tokens")
+        assert task.proceed({"write_and_judge": said("Summary 1: x", "length")}) == Rejected(
+            "truncated", "cut off after 10 tokens"
+        )
 
     def test_the_packaged_prompts_form_is_no_answer(self) -> None:
         """A model that gives back what it was asked."""

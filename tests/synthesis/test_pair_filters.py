@@ -56,14 +56,19 @@ class TestSimilarity:
         assert found <= (lengths[0] / lengths[1] if lengths[1] else 1) + 1e-9
 
 
-@pytest.mark.parametrize(("chosen", "rejected", "dropped"), [(16, 12, False), (14, 13, True), (14, 12.5, False), (14, 14, True), (12, 16, True)])
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "dropped"),
+    [(16, 12, False), (14, 13, True), (14, 12.5, False), (14, 14, True), (12, 16, True)],
+)
 def test_scores_that_differ_by_one_or_less_are_tied(chosen: float, rejected: float, dropped: bool) -> None:
     pair = replace(PAIR, score_chosen=chosen, score_rejected=rejected)
     assert reason(pair, replace(OFF, tied_score_difference=1.0)) == ("scores_tied" if dropped else None)
 
 
 def test_lengths() -> None:
-    assert replace(OFF, min_characters=len(REJECTED) + 1).reason(PAIR) == Rejected("too_short", f"{len(REJECTED)} characters")
+    assert replace(OFF, min_characters=len(REJECTED) + 1).reason(PAIR) == Rejected(
+        "too_short", f"{len(REJECTED)} characters"
+    )
     assert reason(PAIR, replace(OFF, min_characters=len(REJECTED))) is None
     ratio = len(CHOSEN) / len(TEXT)
     assert reason(PAIR, replace(OFF, max_length_ratio=ratio)) is None
@@ -93,7 +98,10 @@ def test_another_language() -> None:
         "weniger Kapitäne die Einfahrt wagten; die meisten Familien zogen danach fort."
     )
     assert reason(replace(PAIR, rejected=german), Filters()) == "wrong_language"
-    assert reason(replace(PAIR, rejected="Порт Олдера закрыли в 1931 году, потому что река заилилась."), Filters()) == "wrong_language"
+    assert (
+        reason(replace(PAIR, rejected="Порт Олдера закрыли в 1931 году, потому что река заилилась."), Filters())
+        == "wrong_language"
+    )
     assert reason(replace(PAIR, rejected=german), replace(Filters(), min_common_words=None)) is None
 
 
@@ -142,7 +150,13 @@ class TestFiltered:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("max_similarity", 1.5), ("max_verbatim", -0.1), ("min_common_words", 2), ("tied_score_difference", -1), ("max_density", float("nan"))],
+    [
+        ("max_similarity", 1.5),
+        ("max_verbatim", -0.1),
+        ("min_common_words", 2),
+        ("tied_score_difference", -1),
+        ("max_density", float("nan")),
+    ],
 )
 def test_a_threshold_out_of_range_is_one_sentence(field: str, value: float) -> None:
     with pytest.raises(UserError, match=rf"{field} must be .* \(config key filters.{field}\)"):
@@ -151,7 +165,10 @@ def test_a_threshold_out_of_range_is_one_sentence(field: str, value: float) -> N
 
 def test_real_summaries_by_people_pass(shared_data: Path) -> None:
     """Of human summaries of long documents at most one in fifty is called copied, and none another language."""
-    rows = [json.loads(line) for line in (shared_data / "long_documents" / "test.jsonl").read_text("utf-8").splitlines()[::4]]
+    rows = [
+        json.loads(line)
+        for line in (shared_data / "long_documents" / "test.jsonl").read_text("utf-8").splitlines()[::4]
+    ]
     filters = replace(Filters(), max_similarity=None, tied_score_difference=None)
     found: list[str | None] = []
     for row in rows:

@@ -25,9 +25,15 @@ class TestSplits:
     @given(st.lists(names, unique=True), st.lists(names, unique=True), st.integers(0, 3))
     def test_more_documents_move_no_other(self, some: list[str], more: list[str], seed: int) -> None:
         shares = SplitShares(0.3, 0.3, seed)
-        before = {pair.document.id: split for split, part in split_pairs(map(pair_of, some), shares).items() for pair in part}
+        before = {
+            pair.document.id: split for split, part in split_pairs(map(pair_of, some), shares).items() for pair in part
+        }
         everything = [*some, *(name for name in more if name not in some)]
-        after = {pair.document.id: split for split, part in split_pairs(map(pair_of, everything), shares).items() for pair in part}
+        after = {
+            pair.document.id: split
+            for split, part in split_pairs(map(pair_of, everything), shares).items()
+            for pair in part
+        }
         assert before.items() <= after.items()
         assert set(after) == set(everything)
 
@@ -39,7 +45,9 @@ class TestSplits:
 
     def test_a_larger_share_only_adds(self) -> None:
         def held_out(share: float) -> set[str]:
-            return {pair.document.id for pair in split_pairs(pairs_of(500), SplitShares(share, 0)).get("validation", [])}
+            return {
+                pair.document.id for pair in split_pairs(pairs_of(500), SplitShares(share, 0)).get("validation", [])
+            }
 
         assert held_out(0) == set()
         assert held_out(0.1) < held_out(0.3)
@@ -70,10 +78,16 @@ class TestFiles:
         for split, pairs in parts.items():
             assert files[split].is_file()
             rows = Jsonl(path=str(tmp_path)).pairs(split)
-            assert [(row.id, row.document, row.chosen, row.rejected, row.score_chosen, row.score_rejected, row.source) for row in rows] == [
-                (pair.document.id, pair.document.text, pair.chosen, pair.rejected, 16.0, 12.5, "towns") for pair in pairs
+            assert [
+                (row.id, row.document, row.chosen, row.rejected, row.score_chosen, row.score_rejected, row.source)
+                for row in rows
+            ] == [
+                (pair.document.id, pair.document.text, pair.chosen, pair.rejected, 16.0, 12.5, "towns")
+                for pair in pairs
             ]
-            assert [row.summary for row in Jsonl(path=str(tmp_path)).summaries(split)] == [pair.chosen for pair in pairs]
+            assert [row.summary for row in Jsonl(path=str(tmp_path)).summaries(split)] == [
+                pair.chosen for pair in pairs
+            ]
 
     def test_have_scores_for_the_margin_reward(self, tmp_path: Path, form: Format) -> None:
         write_splits(tmp_path, {"train": pairs_of(3)}, form)
@@ -109,14 +123,18 @@ class TestFiles:
 
 def test_what_is_rejected_keeps_every_answer_as_it_was() -> None:
     raw = "**Summary 1:** half \ud83d\r\n\u2028"
-    row = rejected_row("a", "towns", "parsed", Rejected("missing_part", "summary 2"), {"write": Answer(raw, "stop", "m", 7, 8)})
+    row = rejected_row(
+        "a", "towns", "parsed", Rejected("missing_part", "summary 2"), {"write": Answer(raw, "stop", "m", 7, 8)}
+    )
     assert row == {
         "id": "a",
         "source": "towns",
         "stage": "parsed",
         "reason": "missing_part",
         "detail": "summary 2",
-        "answers": {"write": {"text": raw, "finish_reason": "stop", "model": "m", "prompt_tokens": 7, "completion_tokens": 8}},
+        "answers": {
+            "write": {"text": raw, "finish_reason": "stop", "model": "m", "prompt_tokens": 7, "completion_tokens": 8}
+        },
     }
 
 

@@ -63,14 +63,22 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, content: str | bytes, sen
 
 def test_a_prompt_that_is_not_there(tmp_path: Path) -> None:
     for name in ("self_jugded", str(tmp_path / "none.txt"), str(tmp_path), ""):
-        with pytest.raises(UserError, match=r"there is no prompt .*: neither a file nor one of self_judged, .* \(config key mode.prompt\)"):
+        with pytest.raises(
+            UserError,
+            match=r"there is no prompt .*: neither a file nor one of self_judged, .* \(config key mode.prompt\)",
+        ):
             read(name)
 
 
 def test_those_of_summpo_are_packaged_and_say_the_ranges_that_answers_are_held_to() -> None:
     assert {"self_judged", "two_step_write", "two_step_judge"} <= set(packaged_prompts())
     for name in packaged_prompts():
-        prompt = read_prompt(name, "mode.prompt", ("document",), ("first", "second", "first_low", "first_high", "second_low", "second_high", "explanation_words"))
+        prompt = read_prompt(
+            name,
+            "mode.prompt",
+            ("document",),
+            ("first", "second", "first_low", "first_high", "second_low", "second_high", "explanation_words"),
+        )
         if "write" in name:
             continue
         for criterion, (low, high) in CRITERIA.items():

@@ -11,13 +11,25 @@ def test_a_stage_tells_its_reasons_in_their_order_and_the_others_by_their_number
     found = stage("parsed", 10, ["b", "z", "a", "b", "y", "z", "z"], order=("a", "b", "c"))
     assert found == Stage("parsed", 10, (("a", 1), ("b", 2), ("z", 3), ("y", 1)))
     assert found.passed == 3
-    assert found.as_record() == {"stage": "parsed", "came": 10, "passed": 3, "rejected": {"a": 1, "b": 2, "z": 3, "y": 1}}
+    assert found.as_record() == {
+        "stage": "parsed",
+        "came": 10,
+        "passed": 3,
+        "rejected": {"a": 1, "b": 2, "z": 3, "y": 1},
+    }
     assert stage("kept", 3, []).as_record()["rejected"] == {}
 
 
 def test_a_funnel_that_loses_count_is_a_bug() -> None:
     require_chain([])
-    require_chain([Stage("selected", 10, (("too_short", 4),)), Stage("answered", 6), Stage("parsed", 6, (("refusal", 6),)), Stage("kept", 0)])
+    require_chain(
+        [
+            Stage("selected", 10, (("too_short", 4),)),
+            Stage("answered", 6),
+            Stage("parsed", 6, (("refusal", 6),)),
+            Stage("kept", 0),
+        ]
+    )
     with pytest.raises(ValueError, match="6 passed selected and 5 came to answered"):
         require_chain([Stage("selected", 10, (("too_short", 4),)), Stage("answered", 5)])
 
