@@ -62,6 +62,11 @@ def test_a_verdict(text: str) -> None:
     assert read_verdict(answer_of(text)) == Verdict((16, 12), ("one.", "two."), 1)
 
 
+def test_a_remark_that_begins_with_a_number_is_no_score() -> None:
+    text = "Summary 1: 5 facts are missing.\nSummary 2: 9 are.\nTotal score 1: 16\nTotal score 2: 12\nBest summary: 1"
+    assert read_verdict(answer_of(text)) == Verdict((16, 12), ("5 facts are missing.", "9 are."), 1)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from summpo.build import from_target
 from summpo.compose import conf_dir
 from summpo.errors import UserError
-from summpo.synthesis.modes import Mode, longer_first
+from summpo.synthesis.modes import INCONSISTENT, REASONS, Mode, longer_first
 from summpo.synthesis.modes.self_judged import SelfJudged
-from summpo.synthesis.modes.two_step import INCONSISTENT, TwoStep
+from summpo.synthesis.modes.two_step import TwoStep
 from summpo.synthesis.prompt_files import packaged_prompts
 from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request
 
@@ -45,6 +45,11 @@ def only(tasks: Any) -> Any:
 def asked(outcome: Any) -> list[Request]:
     assert isinstance(outcome, Sequence), outcome
     return list(outcome)
+
+
+def test_reasons_are_told_once() -> None:
+    assert len(set(REASONS)) == len(REASONS)
+    assert INCONSISTENT in REASONS
 
 
 class TestConfig:

@@ -12,9 +12,14 @@ from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
 
 from summpo.errors import require_field, require_number
+from summpo.synthesis.parsing import REASONS as ANSWER_REASONS
 from summpo.synthesis.prompt_files import PromptFile
 from summpo.synthesis.records import Document, JudgedPair, Request, Task
 
+INCONSISTENT = "order_changes_verdict"
+"""The reason of modes that judge in both orders: the summary that is shown first (or second) wins twice."""
+REASONS = (*ANSWER_REASONS, INCONSISTENT)
+"""Why a task comes to nothing, in the order in which reports tell it."""
 WORD_LIMITS = ("first_low", "first_high", "second_low", "second_high")
 """The placeholders of a prompt to write by: the fewest and the most words of either summary."""
 

@@ -1,7 +1,8 @@
 """One request: the teacher writes a longer and then a shorter summary, scores both and says which is better.
 
 As the author of Qwen2-1.5B-Summarize did it. Two things go together in its pairs and cannot be told apart: the first
-summary is always the longer, and the judge knows both for its own. `two_step` takes them apart at four times the cost.
+summary is always the longer, and the judge knows both for its own. `two_step` takes them apart, and has the
+teacher read each document three times.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from summpo.errors import require_number
 from summpo.synthesis.modes import (
+    INCONSISTENT,
     WORD_LIMITS,
     Limits,
     filler,
@@ -26,8 +27,6 @@ from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Req
 
 WRITE, JUDGE = "write", ("judge_12", "judge_21")
 """The steps: the summaries as written; their judgement as they were written, and the other way round."""
-INCONSISTENT = "order_changes_verdict"
-"""The reason of this mode's own, beside those of the parser: the summary that is shown first (or second) wins twice."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _EXPLAINS = re.compile(r"\bexplanation\b[\s*_]*[:\-][*_]*", re.IGNORECASE)
+_SCORE_ALONE = re.compile(r"[\W_]*[0-9]+(?:\.[0-9]+)?[\s*_]*(?:/|out of\b|points\b|[-.,;:(|)]|\Z)", re.IGNORECASE)
 _OF_SUMMARY = re.compile(r"\bsummary[\s#*_]*([12])\b[\s*_]*(?:\([^()\n]{0,40}\))?\s*[:=\-]*\s*", re.IGNORECASE)
 
 
@@ -102,7 +103,7 @@ def _take_summary(found: Gathered, part: Part, with_summaries: bool) -> None:
 
 def _take_remark(found: Gathered, part: Part, number: int) -> None:
     """What a judge says under "Summary 1": its score, or why."""
-    if total_of(usual(part.text)) is not None or marks_within(usual(part.text)):
+    if _SCORE_ALONE.match(first_line(usual(part.text))) or marks_within(usual(part.text)):
         _take_score(found, Part("score", number, part.text), number)
     else:
         found.explanations.setdefault(number, cleaned(part.text))

@@ -23,14 +23,17 @@ _MARK_WITHIN = re.compile(
     rf"\b(?P<name>{_NAMES})\b(?:\s+score)?\s*(?:\([0-9]\s*-\s*[0-9]\))?(?:\s+is\b)?\s*+[:=\-*(]*+(?=\s*+[*_]*+-?[0-9])",
     re.IGNORECASE,
 )
-_OTHER = r"(?:the\s+)?(?:summary\b)?[\s#*_]*+(?:[0-9]|one\b|two\b|first\b|second\b|both\b|neither\b)"
+_BESIDE = re.compile(
+    rf"{_MARKUP}[-,;:]{_MARKUP}(?:the\s+)?"
+    r"(?:summary[\s#*_]*+(?P<named>[0-9]+|one|two|a|b)|(?P<bare>[0-9]+|first|second|both|neither))(?![^\W_])",
+    re.IGNORECASE,
+)
 _BEST = re.compile(
-    rf"""[\W_]*+(?:(?:is|it\s+is|it's|would\s+be|goes\s+to|i\s+(?:choose|prefer|pick))\b[\W_]*+)?(?:the\b[\W_]*+)?
+    r"""[\W_]*+(?:(?:is|it\s+is|it's|would\s+be|goes\s+to|i\s+(?:choose|prefer|pick))\b[\W_]*+)?(?:the\b[\W_]*+)?
     (?:summary[\W_]*+(?P<letter>[ab])
       |(?:summary|option|version|number|no\.|nr\.)[\W_]*+(?P<named>[12]|one|two|first|second)
       |(?P<bare>[12]|first|second|1st|2nd|(?:one|two)(?=[\W_]*\Z)))
     (?![^\W_])(?![.,:/][0-9])(?:\s+(?:summary|one|version)\b)?
-    (?!{_MARKUP}(?:[-,;+&/=]|to\b|or\b|and\b){_MARKUP}{_OTHER})
     (?=[\W_]*\Z|[\s*_`"')\]]*+(?:[.,;:!(\[<|-]|because\b|since\b|as\b|due\b|for\b|by\b|with\b|wins\b
       |(?:is|was)\s+(?:(?:the|clearly|slightly|much|overall)\s+)*(?:best|better|preferred|superior|stronger)\b))""",
     re.VERBOSE | re.IGNORECASE,
@@ -83,5 +86,10 @@ def mark_of_listed(text: str) -> Mark | None:
 def best_of(text: str) -> int | None:
     """1 or 2, where the first line of a text begins with that summary, names no other beside it and says no more of it
     than that it is best, or why."""
-    found = _BEST.match(first_line(text))
-    return _PLACE[(found["letter"] or found["named"] or found["bare"]).lower()] if found else None
+    line = first_line(text)
+    found = _BEST.match(line)
+    if found is None:
+        return None
+    best = _PLACE[(found["letter"] or found["named"] or found["bare"]).lower()]
+    beside = _BESIDE.match(line, found.end())
+    return best if beside is None or _PLACE.get((beside["named"] or beside["bare"]).lower()) == best else None

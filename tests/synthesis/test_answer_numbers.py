@@ -1,0 +1,119 @@
+"""Scores and verdicts in words: what is plainly one, and what is none."""
+
+import pytest
+
+from summpo.synthesis.parsing.numbers import Mark, best_of, mark_of, marks_within, total_of
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("16", Mark(16)),
+        (" **16** ", Mark(16)),
+        ("[16]", Mark(16)),
+        ("16.", Mark(16)),
+        ("16.5", Mark(16.5)),
+        ("16, for its order", Mark(16)),
+        ("16/18", Mark(16, 18)),
+        ("16 of 18", Mark(16, 18)),
+        ("16 out of a total of 18", Mark(16, 18)),
+        ("16 points", Mark(16)),
+        ("-3", Mark(-3)),
+        ("16 - good", Mark(16)),
+        ("", None),
+        ("high", None),
+        ("a 16", None),
+        ("16%", None),
+        ("16th", None),
+        ("14-16", None),
+        ("14 to 16", None),
+        ("14 or 16", None),
+        ("5, 4, 4, 3", None),
+        ("5 + 4 + 4 + 3", None),
+        ("16,5", None),
+        ("12:30", None),
+        ("123456", None),
+    ],
+)
+def test_marks(text: str, mark: Mark | None) -> None:
+    assert mark_of(text) == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "total"),
+    [
+        ("16 (5 + 4 + 4 + 3)", Mark(16)),
+        ("5 + 4 + 4 + 3 = 16", Mark(16)),
+        ("5+4+4+3=16/18", Mark(16, 18)),
+        ("16/18 = 89%", Mark(16, 18)),
+        ("coherence 5, consistency 4, relevance 4, fluency 3, total: 16", Mark(16)),
+        ("5, 4, 4, 3 (total 16)", Mark(16)),
+        ("\n \n**16**\n12", Mark(16)),
+        ("5 + 4 + 4 + 3", None),
+        ("a total of many", None),
+    ],
+)
+def test_totals(text: str, total: Mark | None) -> None:
+    assert total_of(text) == total
+
+
+def test_marks_of_criteria() -> None:
+    assert marks_within("Coherence: 5/5, consistency (1-5): 4; RELEVANCE = 3 | fluency is 2") == [
+        ("coherence", Mark(5, 5)),
+        ("consistency", Mark(4)),
+        ("relevance", Mark(3)),
+        ("fluency", Mark(2)),
+    ]
+    assert marks_within("coherent, with much consistency and relevance") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "best"),
+    [
+        ("1", 1),
+        ("2.", 2),
+        ("**Summary 2**", 2),
+        ("summary_2", 2),
+        ("Summary #1", 1),
+        ("the first", 1),
+        ("The second summary.", 2),
+        ("the second one, because it is shorter", 2),
+        ("Summary One", 1),
+        ("two", 2),
+        ("Summary B", 2),
+        ("Number 2", 2),
+        ("is Summary 2.", 2),
+        ("2 (16/18)", 2),
+        ("Summary 1 (not Summary 2)", 1),
+        ("1 - Summary 1 has the year", 1),
+        ("Summary 2: the second is shorter", 2),
+        ("2. Summary 1 is too long.", 2),
+        ("Summary 1 is better.", 1),
+        ("Summary 1 with a score of 16", 1),
+        ("1️⃣", 1),
+        ("", None),
+        ("3", None),
+        ("12", None),
+        ("1.5", None),
+        ("1/2", None),
+        ("1 or 2", None),
+        ("1, 2", None),
+        ("1 - 2", None),
+        ("1 and 2", None),
+        ("Summary 1 & Summary 2", None),
+        ("Summary 1 = Summary 2", None),
+        ("Summary 2, Summary 1", None),
+        ("both", None),
+        ("Neither", None),
+        ("a tie", None),
+        ("one of them", None),
+        ("One could say 2", None),
+        ("not 1", None),
+        ("1 is worse", None),
+        ("Summary 1 is longer but 2 is best", None),
+        ("The first is longer but the second is best", None),
+        ("Although Summary 1 is longer, Summary 2", None),
+    ],
+)
+def test_the_best(text: str, best: int | None) -> None:
+    assert best_of(text) == best
