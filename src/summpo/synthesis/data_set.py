@@ -20,6 +20,7 @@ from summpo.synthesis.documents.rules import REASONS as OF_DOCUMENTS
 from summpo.synthesis.filters import REASONS as OF_PAIRS
 from summpo.synthesis.filters import Filtered, Filters, filtered
 from summpo.synthesis.funnel import draw
+from summpo.synthesis.modes import REASONS as OF_ANSWERS
 from summpo.synthesis.output import Format, SplitShares, jsonl, rejected_row, split_pairs, write_splits
 from summpo.synthesis.records import JudgedPair
 from summpo.synthesis.stages import Stage, require_chain, stage
@@ -41,7 +42,7 @@ def stages_of(
     unread = [reason for reason in failures if reason not in NO_ANSWER]
     selected = stage("selected", sum(each.read for each in funnels.values()), turned_away, OF_DOCUMENTS)
     answered = stage("answered", selected.passed, unanswered)
-    parsed = stage("parsed", answered.passed, unread)
+    parsed = stage("parsed", answered.passed, unread, OF_ANSWERS)
     made = [selected, answered, parsed]
     made.append(stage("kept", parsed.passed, (why.reason for _, why in kept.dropped), OF_PAIRS))
     require_chain(made)
