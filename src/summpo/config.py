@@ -62,6 +62,8 @@ class OptimizerConfig:
     """After the warm-up: cosine (to 0), linear (to 0) or constant."""
     warmup_ratio: float = 0.1
     """Share of the optimizer steps over which the learning rate rises from 0."""
+    warmup_steps: int | None = None
+    """The same as a number of steps, in place of the ratio, which then stays at its default; null for the ratio."""
 
 
 @dataclass
