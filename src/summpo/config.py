@@ -190,6 +190,14 @@ class MergeConfig:
     """The folder of the merged model; by default <run>/merged."""
     dtype: str = "float32"
     """Weights as stored: float32, bfloat16 or float16."""
+    base: str | None = None
+    """Of a 4-bit base: dequantized adds to the weights that the adapter was trained on, original to those before the
+    quantisation; null for the former. Of any other base: original or null."""
+    validation_rows: int | None = None
+    """After a run on a 4-bit base: of its validation rows, how many tell what either way costs in loss; null for those
+    that it validated on, 0 for none."""
+    accelerator: str = "auto"
+    """Where that loss is computed: cpu, gpu, or auto: a GPU where there is one."""
     cache_dir: str = SharedConfig.cache_dir
 
 

@@ -55,7 +55,7 @@ def test_computes_what_base_and_adapter_compute(which: str, request: pytest.Fixt
 def test_an_adapter_of_a_quantised_base_goes_into_the_plain_one(tiny_model_path: Path, tmp_path: Path) -> None:
     quantised = Model(path=str(tiny_model_path), dtype="bfloat16", quantization="nf4")
     adapter, _ = made_adapter(tiny_model_path, tmp_path / "adapter", quantised)
-    merge(quantised, adapter, tmp_path / "merged", "float32", tmp_path / "cache")
+    merge(quantised, adapter, tmp_path / "merged", "float32", tmp_path / "cache", base="original")
     plain = AutoModelForCausalLM.from_pretrained(tiny_model_path)
     expected = PeftModel.from_pretrained(plain, str(adapter))
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
@@ -79,9 +79,9 @@ class TestRefuses:
         adapter, _ = made_adapter(tiny_model_path, tmp_path / "adapter", model)
         out = tmp_path / "merged"
         out.mkdir()
-        assert merge(model, adapter, out, "float32", tmp_path / "cache"), "empty is fine"
+        assert merge(model, adapter, out, "float32", tmp_path / "cache").is_new, "empty is fine"
         before = {file: file.stat().st_mtime_ns for file in out.iterdir()}
-        assert not merge(model, adapter, out, "float32", tmp_path / "cache"), "it holds this very sum already"
+        assert not merge(model, adapter, out, "float32", tmp_path / "cache").is_new, "it holds this very sum already"
         with pytest.raises(UserError, match=f"not empty: {out}"):
             merge(model, adapter, out, "bfloat16", tmp_path / "cache")
         assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
