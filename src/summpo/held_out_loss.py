@@ -1,4 +1,4 @@
-"""The loss of a run's own validation rows under any model that reads its tokens, as the run itself computes val/loss."""
+"""The loss of a run's own validation rows under any model that reads its tokens, computed as the run's val/loss was."""
 
 from __future__ import annotations
 
@@ -57,9 +57,10 @@ class HeldOutLoss:
         if isinstance(objective, CompletionObjective):
             batch = completion_batch(self.columns, rows, share, self.layout).to(self.device)
             return objective.token_loss(completion_log_probs(model, batch))
-        batch = pair_batch(self.columns, rows, share, self.layout).to(self.device)
+        pairs = pair_batch(self.columns, rows, share, self.layout).to(self.device)
         weights = torch.tensor([margin.weight for margin in self.parts.margins.values()], device=self.device)
-        return pair_values(model, batch, objective, weights, row_seeds(batch.row_ids, self.seed))["loss"]
+        seeds = row_seeds(pairs.row_ids, self.seed)
+        return pair_values(model, pairs, objective, weights, seeds)["loss"]  # pyright: ignore[reportArgumentType]
 
 
 def held_out_loss(folder: Path, config: DictConfig, accelerator: str) -> HeldOutLoss | None:

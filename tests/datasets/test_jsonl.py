@@ -100,7 +100,7 @@ def test_a_folder_without_validation_has_a_part_of_train(tmp_path: Path, capsys:
     write(tmp_path / "train.jsonl", *rows)
     dataset = Jsonl(path=str(tmp_path), validation_fraction=0.02)
     held_out = dataset.pairs("validation")
-    assert "has no file for validation: 0.02 of train's documents are it" in capsys.readouterr().out
+    assert "has no file for validation: 0.02 of train's documents are held out for it" in capsys.readouterr().out
     trained = dataset.pairs("train")
     assert (len(trained), len(held_out), len({pair.document for pair in held_out})) == (196, 4, 2)
     assert not {pair.document for pair in trained} & {pair.document for pair in held_out}

@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         check_held(model, folder)
     base = base_weights(model, config.base)
     check_paths(model)
-    out = Path(config.output_dir) if folder is None or config.output_dir is not None else folder.merged
+    out = folder.merged if folder is not None and config.output_dir is None else Path(str(config.output_dir))
     print(f"merge: reads {model.path} and {model.adapter}, writes {out}")
     adapter, cache = Path(model.adapter), Path(config.cache_dir)
     if folder is None or config.validation_rows == 0:
@@ -71,7 +71,8 @@ def check_held(model: Model, run: RunFolder) -> None:
         ("quantization", trained.quantization, model.quantization),
         *([("dtype", trained.dtype, model.dtype)] if trained.quantization is not None else []),
     ):
-        require(was == now, f"{run.path} was trained with model.{key}={was}, not {now} (config key model.{key})")
+        said = f"{run.path} was trained with model.{key}={was or 'null'}, not {now or 'null'} (config key model.{key})"
+        require(was == now, said)
 
 
 def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutLoss | None:

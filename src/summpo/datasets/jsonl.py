@@ -127,7 +127,8 @@ class Jsonl:
             rows = read_split(self.path, "train")
             del shares["test"]
             if split == "validation":
-                print(f"{self.path} has no file for validation: {self.validation_fraction:.3g} of train's documents are it")
+                share = f"{self.validation_fraction:.3g} of train's documents"
+                print(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
         split_of = deal(map(document_of, rows), shares, self.seed)
         part = [row for row in rows if split_of[document_of(row)] == split]

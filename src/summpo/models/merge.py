@@ -118,8 +118,8 @@ def merge(
         dtype: type of the weights as saved.
         base: original adds to the weights as they were before a quantisation, dequantized to those that the quantised
             base held, so that the sum is the model that was trained; None for the latter where there is one.
-        make_loss: gives what is asked, where the base was quantised, of the base with its adapter and of both sums; called
-            before a model is loaded, and not where the sum is there already. None asks nothing.
+        make_loss: gives the loss that the base with its adapter, where it was quantised, and both sums are asked for;
+            called before a model is loaded, and not where the sum is there already. None asks for nothing.
 
     Raises:
         UserError: where `out` holds something, the adapter belongs to another base, or a folder cannot be read or
@@ -148,7 +148,7 @@ def merge(
     losses: dict[str, float] = {}
     if loss_of is not None:
         losses["rows"] = len(loss_of)
-        (other,) = (weights for weights in BASE_WEIGHTS if weights != chosen)
+        other = "original" if chosen == "dequantized" else "dequantized"
         losses[other] = loss_of(_merged(of, other, dtype, loss_of, losses))
         gc.collect()  # the cycles of PEFT's layers still hold it
     merged = _merged(of, chosen, dtype, loss_of, losses)
