@@ -23,7 +23,7 @@ WARMUP_RATIO = 0.1
 
 @dataclass(frozen=True)
 class AdamW:
-    """Decoupled weight decay (1711.05101) on matrices; warm-up over a share or a number of the steps, then a schedule."""
+    """Decoupled weight decay (1711.05101) on matrices; warm-up over a share or a number of steps, then a schedule."""
 
     lr: float = 2e-4
     weight_decay: float = 0.0

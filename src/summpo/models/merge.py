@@ -147,13 +147,11 @@ def merge(
     loss_of = None if model.quantization is None else make_loss()
     losses: dict[str, float] = {}
     if loss_of is not None:
-        losses["rows"] = len(loss_of)
         other = "original" if chosen == "dequantized" else "dequantized"
-        losses[other] = loss_of(_merged(of, other, dtype, loss_of, losses))
+        losses = {"rows": len(loss_of), **_merged(of, other, dtype, loss_of)[1]}
         gc.collect()  # the cycles of PEFT's layers still hold it
-    merged = _merged(of, chosen, dtype, loss_of, losses)
-    if loss_of is not None:
-        losses[chosen] = loss_of(merged)
+    merged, found = _merged(of, chosen, dtype, loss_of)
+    losses |= found
     held = "" if chosen == "original" else f" as {model.quantization} held them"
     story = f"Base `{base_name(model, folder)}`, with the adapter `{adapter.name}` added to its weights{held}."
     record = made_from | ({"validation_loss": losses} if losses else {})
@@ -162,9 +160,10 @@ def merge(
 
 
 def _merged(
-    of: _Sum, weights: BaseWeights, dtype: str, loss_of: ValidationLoss | None, losses: dict[str, float]
-) -> PreTrainedModel:
-    """The sum as a plain model. Into `losses` goes that of the quantised base with its adapter, while it is there."""
+    of: _Sum, weights: BaseWeights, dtype: str, loss_of: ValidationLoss | None
+) -> tuple[PreTrainedModel, dict[str, float]]:
+    """The sum as a plain model, and the losses asked for: its own, and the 4-bit base's where that was loaded."""
+    losses: dict[str, float] = {}
     if weights == "original":
         held = dtype if stored_dtype(of.folder) == dtype else "float32"  # never rounded before the sum
         base = of.load(replace(of.model, dtype=held, quantization=None))  # type: ignore[arg-type]
@@ -183,7 +182,7 @@ def _merged(
     # an adapter of other tools on a head that shares the embeddings' weights would change both
     if not (_probe(merged) - before).abs().max() <= tolerance * before.abs().max():
         raise RuntimeError(f"merging {of.adapter} into {of.folder} changes what they compute, so nothing was written")
-    return merged
+    return merged, losses | ({} if loss_of is None else {weights: loss_of(merged)})
 
 
 def _add_up(policy: PeftModel, dtype: str) -> PreTrainedModel:
