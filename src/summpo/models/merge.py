@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,8 +33,6 @@ BASE_WEIGHTS: tuple[BaseWeights, ...] = ("original", "dequantized")
 
 MADE_FROM = "merged_from.json"
 """In a merged folder: the fingerprints of base and adapter, which weights of the base, and the validation losses."""
-TOLERANCE = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 6e-2}
-"""How far logits may go by rounding the weights to this type, as a share of the largest."""
 
 
 class ValidationLoss(Protocol):
@@ -109,8 +108,8 @@ def merge(
 ) -> Merged:
     """Adds an adapter to the weights of its base and saves the sum as a plain transformers folder.
 
-    Each layer's sum is taken in float32 and rounded once, and is checked to compute what base and adapter compute
-    together. One model is in memory at a time, in the wider of the types in which it is held and saved.
+    Each layer's sum is taken in float32, is checked to compute what base and adapter compute together, and is rounded
+    once. One model is in memory at a time, in the wider of the types in which it is held and saved.
 
     Args:
         model: the base as the adapter was trained on it; its own adapter plays no part.
@@ -122,11 +121,11 @@ def merge(
             called before a model is loaded, and not where the sum is there already. None asks for nothing.
 
     Raises:
-        UserError: where `out` holds something, the adapter belongs to another base, or a folder cannot be read or
-            written; and as `base_weights`.
-        RuntimeError: where the merged weights compute something else.
+        UserError: where `out` holds something, the adapter belongs to another base or changes weights that two of its
+            layers share, or a folder cannot be read or written; and as `base_weights`.
+        RuntimeError: where a merged layer computes something else.
     """
-    require_choice("dtype", dtype, tuple(TOLERANCE))
+    require_choice("dtype", dtype, ("float32", "bfloat16", "float16"))
     chosen = base_weights(model, base)
     check_adapter(adapter)
     plain = replace(model, adapter=None)
@@ -165,10 +164,10 @@ def _merged(
     """The sum as a plain model, and the losses asked for: its own, and the 4-bit base's where that was loaded."""
     losses: dict[str, float] = {}
     if weights == "original":
-        held = dtype if stored_dtype(of.folder) == dtype else "float32"  # never rounded before the sum
-        base = of.load(replace(of.model, dtype=held, quantization=None))  # type: ignore[arg-type]
+        dtype_held = dtype if stored_dtype(of.folder) == dtype else "float32"  # never rounded before the sum
+        base = of.load(replace(of.model, dtype=dtype_held, quantization=None))  # type: ignore[arg-type]
     else:
-        held, base = of.model.dtype, of.load(of.model)
+        base = of.load(of.model)
         if loss_of is not None:
             policy = of.with_adapter(base)
             losses["quantized"] = loss_of(policy)
@@ -176,25 +175,48 @@ def _merged(
         with quiet():
             base: PreTrainedModel = base.dequantize()  # layer by layer, what each of them multiplied by
     policy = of.with_adapter(base)
-    before = _probe(policy.get_base_model())
+    _check_alone(policy, of.adapter)
     merged = _add_up(policy, dtype)
-    tolerance = max(TOLERANCE[held], TOLERANCE[dtype])
-    # an adapter of other tools on a head that shares the embeddings' weights would change both
-    if not (_probe(merged) - before).abs().max() <= tolerance * before.abs().max():
-        raise RuntimeError(f"merging {of.adapter} into {of.folder} changes what they compute, so nothing was written")
     return merged, losses | ({} if loss_of is None else {weights: loss_of(merged)})
 
 
+def _check_alone(policy: PeftModel, adapter: Path) -> None:
+    """Checks that no weight under the adapter is another layer's too: the sum would change what that one computes.
+
+    Only other tools make these, on a head that shares the embeddings' weights.
+
+    Raises:
+        UserError: naming the layer.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    owners = Counter(id(weight) for layer in policy.modules() for weight in layer.parameters(recurse=False))
+    for name, layer in policy.get_base_model().named_modules():
+        shared = isinstance(layer, LoraLayer) and any(owners[id(w)] > 1 for w in layer.get_base_layer().parameters())
+        require(
+            not shared,
+            f"the adapter {adapter} cannot be merged: the weights under it in {name} are another layer's too "
+            "(tie_word_embeddings), which it does not change",
+        )
+
+
 def _add_up(policy: PeftModel, dtype: str) -> PreTrainedModel:
-    """Adds an adapter to its base layer by layer, so that one alone is ever held in float32 for the sum."""
+    """Adds an adapter to its base layer by layer, so that one alone is ever held in float32 for the sum.
+
+    Raises:
+        RuntimeError: a layer computes something else by its sum.
+    """
     import torch
     from peft.tuners.lora import LoraLayer
 
     stored = getattr(torch, dtype)
-    for layer in policy.modules():
+    for name, layer in policy.named_modules():
         if isinstance(layer, LoraLayer):
             own = layer.get_base_layer().float()
+            before = _probe(layer)
             layer.merge()
+            if not torch.allclose(before, _probe(layer), rtol=1e-3, atol=1e-3 * float(before.abs().max())):
+                raise RuntimeError(f"merging the adapter into {name} changes what it computes, so nothing was written")
             own.to(stored)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All adapters are already merged")
@@ -210,9 +232,16 @@ def _record(folder: Path) -> dict[str, Any]:
     return {"base_weights": "original"} | record if isinstance(record, dict) else {}
 
 
-def _probe(model: Any) -> Tensor:
-    """Logits of a few arbitrary tokens, float32."""
+def _probe(layer: Any) -> Tensor:
+    """What a layer makes of a few arbitrary tokens or inputs; nothing where it is of another kind than these."""
     import torch
+    from torch import nn
 
+    weight = getattr(layer.get_base_layer(), "weight", None)
+    if weight is None or weight.dim() != 2:
+        return torch.zeros(1)
+    inputs = torch.randn(4, layer.in_features, generator=torch.Generator().manual_seed(0))
+    if isinstance(layer.get_base_layer(), nn.Embedding):
+        inputs = torch.arange(4)
     with torch.no_grad():
-        return model((torch.arange(16)[None] % model.config.vocab_size).to(model.device)).logits.float().cpu()
+        return layer(inputs.to(weight.device))
