@@ -71,6 +71,19 @@ def test_memory_is_saved_at_no_change(
     assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "saving", optimizer__lr=1e-3, **changes), plain)
 
 
+@pytest.mark.parametrize("objective", ["dpo", "sft"])
+def test_in_four_bits_too(tiny_model_path: Path, pairs: Path, tmp_path: Path, objective: str) -> None:
+    """The second seed's way: QLoRA on all linear layers with dropout, activations computed twice, one pair at a time."""
+    fixed = {"model__quantization": "nf4", "lora__target_modules": "all-linear", "objective": objective}
+    fixed |= {"optimizer__lr": 1e-3, "batch_size": 1, "trainer__accumulate_grad_batches": 4, "trainer__max_epochs": 1}
+    dropped = run_of(tiny_model_path, pairs, tmp_path / "dropped", **fixed, lora__dropout=0.1)
+    recomputed = {"lora__dropout": 0.1, "activation_checkpointing": "true"}
+    assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "recomputed", **fixed, **recomputed), dropped)
+    shared = run_of(tiny_model_path, pairs, tmp_path / "shared", **fixed)
+    assert_same_run(shared, run_of(tiny_model_path, pairs, tmp_path / "padded", **fixed, batching="padded"))
+    assert metrics_of(shared)[-1]["train/loss"] != metrics_of(dropped)[-1]["train/loss"]
+
+
 @pytest.mark.storm
 def test_compiled_layers(tiny_model_path: Path, pairs: Path, tmp_path: Path) -> None:
     """A minute or two of the compiler's, hence not among the quick ones."""

@@ -102,7 +102,7 @@ class TestTheRewardModel:
         """Accuracy, loss and rewards of the merged folder, one sequence at a time."""
         out = trial.reward_model / "merged"
         if not out.exists():
-            assert merge(Model(str(trial.model)), trial.reward_model / "adapter", out, "float32", trial.cache)
+            assert merge(Model(str(trial.model)), trial.reward_model / "adapter", out, "float32", trial.cache).is_new
         model = AutoModelForSequenceClassification.from_pretrained(out)
         tokenizer = AutoTokenizer.from_pretrained(out)
         assert model.config.num_labels == 1

@@ -22,7 +22,7 @@ from summpo.optimizers import AdamW, learning_rate_scale
 )
 def test_scale_by_hand(schedule: str, scales: list[float]) -> None:
     """10 steps, a fifth of them warm-up: 1/2 and 2/2 of the peak, then 8 steps from the peak towards 0 at step 10."""
-    given = [learning_rate_scale(step, schedule=schedule, warmup_ratio=0.2, total=10) for step in range(11)]
+    given = [learning_rate_scale(step, schedule=schedule, warmup=2, total=10) for step in range(11)]
     assert given == pytest.approx(scales)
 
 
@@ -32,15 +32,31 @@ def test_scale_by_hand(schedule: str, scales: list[float]) -> None:
     st.integers(1, 300),
 )
 def test_scale_rises_to_the_peak_then_never_rises(schedule: str, warmup_ratio: float, total: int) -> None:
-    scales = [
-        learning_rate_scale(step, schedule=schedule, warmup_ratio=warmup_ratio, total=total) for step in range(total)
-    ]
-    warmup = math.ceil(warmup_ratio * total)
+    warmup = AdamW(warmup_ratio=warmup_ratio).warmup(total)
+    assert warmup == math.ceil(warmup_ratio * total)
+    scales = [learning_rate_scale(step, schedule=schedule, warmup=warmup, total=total) for step in range(total)]
     assert all(0 < scale <= 1 for scale in scales)
     assert scales[: warmup + 1] == sorted(scales[: warmup + 1])
     assert scales[max(0, warmup - 1) :] == sorted(scales[max(0, warmup - 1) :], reverse=True)
     assert max(scales) == 1.0
-    assert learning_rate_scale(total + 5, schedule=schedule, warmup_ratio=warmup_ratio, total=total) <= scales[-1]
+    assert learning_rate_scale(total + 5, schedule=schedule, warmup=warmup, total=total) <= scales[-1]
+
+
+def test_warm_up_as_a_number_of_steps() -> None:
+    """10 of 40 steps as of 400: 0.1 to 1, then down. A run of 4 never comes to the peak."""
+    settings = AdamW(warmup_steps=10)
+    assert [settings.warmup(total) for total in (4, 40, 400)] == [10] * 3
+    scales = [learning_rate_scale(step, schedule="cosine", warmup=10, total=40) for step in range(40)]
+    assert scales[:11] == pytest.approx([*[step / 10 for step in range(1, 11)], 1])
+    assert scales[25] == pytest.approx(0.5), "half way from step 10 to 40"
+    optimizer, schedule = AdamW(lr=5e-5, warmup_steps=10).build(layers().parameters(), 4)
+    seen = []
+    for _ in range(4):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert seen == pytest.approx([5e-6, 1e-5, 1.5e-5, 2e-5])
+    assert AdamW(warmup_steps=0).warmup(40) == 0
 
 
 def layers() -> nn.Module:
@@ -70,7 +86,7 @@ def test_the_learning_rate_of_every_step() -> None:
     model = layers()
     optimizer, schedule = settings.build(model.parameters(), 7)
     for step in range(7):
-        expected = 3e-4 * learning_rate_scale(step, schedule="linear", warmup_ratio=0.3, total=7)
+        expected = 3e-4 * learning_rate_scale(step, schedule="linear", warmup=3, total=7)
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([expected] * 2)
         optimizer.step()
         schedule.step()
@@ -95,6 +111,12 @@ def test_the_first_step_by_hand() -> None:
         ({"lr": math.nan}, "lr must be > 0, got nan (config key optimizer.lr)"),
         ({"weight_decay": -1.0}, "weight_decay must be >= 0, got -1.0 (config key optimizer.weight_decay)"),
         ({"warmup_ratio": 1.1}, "warmup_ratio must be >= 0 and <= 1, got 1.1 (config key optimizer.warmup_ratio)"),
+        ({"warmup_steps": -1}, "warmup_steps must be >= 0, got -1 (config key optimizer.warmup_steps)"),
+        (
+            {"warmup_steps": 10, "warmup_ratio": 0.2},
+            "warmup_steps=10 and warmup_ratio=0.2 are two lengths of one warm-up: leave warmup_ratio at 0.1 "
+            "(config key optimizer.warmup_steps)",
+        ),
         (
             {"schedule": "step"},
             "schedule must be one of cosine, linear, constant, got step (config key optimizer.schedule)",

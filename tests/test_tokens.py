@@ -1,6 +1,7 @@
 """From text rows to token rows: the boundary, EOS, what is cut, dropped and refused, and that it is all counted."""
 
 import copy
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -312,6 +313,34 @@ def test_a_document_cannot_speak_for_the_system(real_model_path: Path) -> None:
             assert ids.count(token) == harmless.count(token)
         assert sum(ids.count(token) for token in real.all_special_ids) == marks
         assert evil in real.decode(ids)
+
+
+@pytest.mark.parametrize("system", ["You write summaries.", None])
+def test_a_real_chat_templates_prompts_are_the_same_in_training_and_in_writing(
+    real_model_path: Path, shared_data: Path, system: str | None
+) -> None:
+    """The second seed's: one SFT row, one pair and one to write from are what SmolLM2's template makes of the turns.
+
+    Where no system line is given, the template has one of its own, each time. The summary follows where the template's
+    assistant would speak, and ends as its turns do, but for the newline between turns.
+    """
+    tokenizer: Any = load_tokenizer(real_model_path)
+    prompt = Prompt(template="Summarize this document:\n\n{document}", chat=True, system=system)
+    with (shared_data / "scitldr" / "validation.jsonl").open(encoding="utf-8") as lines:
+        documents = [json.loads(next(lines))["document"] for _ in range(4)]
+    rows = [SummaryRow(str(n), text, "A summary.") for n, text in enumerate(documents)]
+    of_pairs = [PairRow(str(n), text, "A summary.", "Another.") for n, text in enumerate(documents)]
+    learnt = [ids_of(tokenize(some, tokenizer, prompt, ROOMY)) for some in (rows, of_pairs)]
+    written, _ = prompts_to_write_from(rows, tokenizer, prompt, ROOMY, 128, "generation.max_new_tokens")
+    for document, of_sft, of_pair, to_write in zip(documents, *learnt, written, strict=True):
+        said = [{"role": "user", "content": f"Summarize this document:\n\n{document}"}]
+        turns = [*([{"role": "system", "content": system}] if system else []), *said]
+        expected = tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
+        assert of_sft[0] == of_pair[0] == to_write == expected
+        whole = tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": "A summary."}])["input_ids"]
+        assert [*of_sft[0], *of_sft[1]] == whole[:-1] and of_pair[1] == of_sft[1]
+        assert tokenizer.decode(whole[-2:]) == "<|im_end|>\n"
+        assert (system or "You are a helpful AI assistant named SmolLM") in tokenizer.decode(expected)
 
 
 def test_no_prompt_ends_in_eos(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -62,6 +62,8 @@ class OptimizerConfig:
     """After the warm-up: cosine (to 0), linear (to 0) or constant."""
     warmup_ratio: float = 0.1
     """Share of the optimizer steps over which the learning rate rises from 0."""
+    warmup_steps: int | None = None
+    """The same as a number of steps, in place of the ratio, which then stays at its default; null for the ratio."""
 
 
 @dataclass
@@ -205,6 +207,14 @@ class MergeConfig:
     """The folder of the merged model; by default <run>/merged."""
     dtype: str = "float32"
     """Weights as stored: float32, bfloat16 or float16."""
+    base: str | None = None
+    """Of a 4-bit base: dequantized adds to the weights that the adapter was trained on, original to those before the
+    quantisation; null for the former. Of any other base: original or null."""
+    validation_rows: int | None = None
+    """After a run on a 4-bit base: of its validation rows, how many tell what either way costs in loss; null for those
+    that it validated on, 0 for none."""
+    accelerator: str = "auto"
+    """Where that loss is computed: cpu, gpu, or auto: a GPU where there is one."""
     cache_dir: str = SharedConfig.cache_dir
 
 

@@ -59,5 +59,5 @@ def require_number(
 def require_choice(key: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Guards a value that must be one of `choices`."""
     if value not in choices:
-        known = ", ".join(str(choice) for choice in choices)
+        known = ", ".join("null" if choice is None else str(choice) for choice in choices)
         raise FieldError(f"{key.rsplit('.', 1)[-1]} must be one of {known}, got {value}", key)

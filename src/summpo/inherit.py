@@ -31,7 +31,8 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
         OmegaConf.to_container(config, resolve=False)
     )  # types were checked; from here on, keys are replaced
     for key in ("model.path", "model.adapter"):
-        require(key not in chosen, f"{key} and run={run.path} name two models: give one of them (config key {key})")
+        is_one = key not in chosen or "model" in chosen
+        require(is_one, f"{key} and run={run.path} name two models: give one of them (config key {key})")
     for key in inherited:
         if key not in chosen and key in trained:
             config[key] = trained[key]

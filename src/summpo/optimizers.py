@@ -17,20 +17,32 @@ if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
 
 
+WARMUP_RATIO = 0.1
+"""Where nothing else is said."""
+
+
 @dataclass(frozen=True)
 class AdamW:
-    """Decoupled weight decay (1711.05101) on matrices, warm-up as a share of the steps, then a schedule."""
+    """Decoupled weight decay (1711.05101) on matrices; warm-up over a share or a number of steps, then a schedule."""
 
     lr: float = 2e-4
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: str = "cosine"
-    warmup_ratio: float = 0.1
+    warmup_ratio: float = WARMUP_RATIO
+    warmup_steps: int | None = None
 
     def __post_init__(self) -> None:
         require_number("optimizer.lr", self.lr, above=0)
         require_number("optimizer.weight_decay", self.weight_decay, low=0)
         require_number("optimizer.warmup_ratio", self.warmup_ratio, low=0, high=1)
+        if self.warmup_steps is not None:
+            require_number("optimizer.warmup_steps", self.warmup_steps, low=0)
+            require(
+                self.warmup_ratio == WARMUP_RATIO,
+                f"warmup_steps={self.warmup_steps} and warmup_ratio={self.warmup_ratio:g} are two lengths of one "
+                f"warm-up: leave warmup_ratio at {WARMUP_RATIO:g} (config key optimizer.warmup_steps)",
+            )
         require_choice("optimizer.schedule", self.schedule, ("cosine", "linear", "constant"))
         require(
             len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
@@ -47,13 +59,21 @@ class AdamW:
             {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.lr, betas=self.betas)
-        scale = partial(learning_rate_scale, schedule=self.schedule, warmup_ratio=self.warmup_ratio, total=total_steps)
+        warmup = self.warmup(total_steps)
+        scale = partial(learning_rate_scale, schedule=self.schedule, warmup=warmup, total=total_steps)
         return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
 
+    def warmup(self, total_steps: int) -> int:
+        """Over how many optimizer steps of a run of `total_steps` the learning rate rises from 0 to its peak."""
+        return math.ceil(self.warmup_ratio * total_steps) if self.warmup_steps is None else self.warmup_steps
 
-def learning_rate_scale(step: int, *, schedule: str, warmup_ratio: float, total: int) -> float:
-    """The learning rate of optimizer step `step` (from 0) of `total`, as a share of its peak."""
-    warmup = math.ceil(warmup_ratio * total)
+
+def learning_rate_scale(step: int, *, schedule: str, warmup: int, total: int) -> float:
+    """The learning rate of optimizer step `step` (from 0) of `total`, as a share of its peak.
+
+    Args:
+        warmup: steps of its rise; a run that has fewer never comes to the peak.
+    """
     if step < warmup:
         return (step + 1) / warmup
     progress = (step - warmup) / max(1, total - warmup)

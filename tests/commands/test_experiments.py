@@ -162,3 +162,50 @@ def test_a_reward_model_at_the_seeds_settings(
     more = [*chosen, "margin_reward.reward_model.weight=-1", "trainer.max_steps=1", "objective=ln_dpo", "w=0.01"]
     assert main(["train", "dataset=summarize_from_feedback", *common, *more, f"output_dir={tmp_path / 'dpo'}"]) == 0
     assert summary_of(tmp_path / "dpo")["margin_spreads"]["reward_model"] > 0
+
+
+def test_a_small_model_taught_by_a_strong_one(comparisons: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    """The second seed's chain at its own settings: 4 bits, DPO and SFT on the chosen, both merged, evaluated beside the base."""
+    (comparisons / "validation.jsonl").rename(comparisons / "test.jsonl")
+    for split in ("train", "test"):
+        rows = [json.loads(line) for line in (comparisons / f"{split}.jsonl").read_text("utf-8").splitlines()]
+        write(
+            comparisons / f"{split}.jsonl",
+            [{"id": f"{split}-{n}", "document": row["info"]["post"], "chosen": row["summaries"][row["choice"]]["text"],
+              "rejected": row["summaries"][1 - row["choice"]]["text"]} for n, row in enumerate(rows)],
+        )  # fmt: skip
+    small = (
+        "trainer=cpu trainer.enable_progress_bar=false validation.samples=0 validation.times=1 tokens.max_length=512"
+    )
+    model = f"model.path={tiny_model_path} model.dtype=float32"
+    code = main(
+        [
+            "run",
+            "qwen2_summarize",
+            f"data={comparisons}",
+            f"output_dir={tmp_path / 'out'}",
+            f"more={small} {model} tokens.too_long=truncate_document cache_dir={tmp_path / 'cache'}",
+            f"model=model=qwen2_1_5b {model}",
+            f"test=split=test cache_dir={tmp_path / 'cache'}",
+            "accelerator=cpu",
+            "generation=generation.max_new_tokens=8 dataset.limit=2",
+        ]
+    )
+    assert code == 0
+    for name in ("sft", "dpo"):
+        run = tmp_path / "out" / name
+        summary = summary_of(run)
+        assert summary["lora"]["r"] == 32 and summary["config"]["model"]["quantization"] == "nf4"
+        held_out = summary["rows"]["validation"]["kept"]
+        assert 0 < held_out < summary["rows"]["train"]["kept"], "a folder without validation gives a part of train"
+        record = json.loads((run / "merged" / "merged_from.json").read_text("utf-8"))
+        assert record["base_weights"] == "dequantized"
+        assert record["validation_loss"]["quantized"] == pytest.approx(summary["metrics"]["val/loss"], rel=1e-5)
+    first = metrics_of(tmp_path / "out" / "dpo")[0]["train/loss"]
+    assert first == pytest.approx(0.6931, abs=1e-3), "dropout shows only once the adapter does something"
+    written = [
+        json.loads((tmp_path / "out" / name / "evaluation.json").read_text("utf-8")) for name in ("base", "sft", "dpo")
+    ]
+    assert [one["config"]["prompt"] for one in written] == [written[0]["config"]["prompt"]] * 3
+    assert [one["config"]["model"]["adapter"] is None for one in written] == [True, False, False]
+    assert [one["preference_accuracy"] is None for one in written] == [True, True, False]

@@ -94,6 +94,22 @@ def test_a_folder_has_a_file_a_split(tmp_path: Path) -> None:
     assert str(caught.value) == f"folder {tmp_path} has no file test.jsonl for the split test"
 
 
+def test_a_folder_without_validation_has_a_part_of_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """2% of 100 documents are two, with all their pairs; a folder that has the split is not cut."""
+    rows = [{"document": f"d{n % 100}", "chosen": f"c{n}", "rejected": "r"} for n in range(200)]
+    write(tmp_path / "train.jsonl", *rows)
+    dataset = Jsonl(path=str(tmp_path), validation_fraction=0.02)
+    held_out = dataset.pairs("validation")
+    assert "has no file for validation: 0.02 of train's documents are held out for it" in capsys.readouterr().out
+    trained = dataset.pairs("train")
+    assert (len(trained), len(held_out), len({pair.document for pair in held_out})) == (196, 4, 2)
+    assert not {pair.document for pair in trained} & {pair.document for pair in held_out}
+    assert [row.summary for row in dataset.summaries("validation")] == [pair.chosen for pair in held_out]
+    assert len(everything(str(tmp_path)).pairs("train")) == 200, "none is asked for"
+    write(tmp_path / "validation.jsonl", {"document": "e", "chosen": "c", "rejected": "r"})
+    assert [len(dataset.pairs(split)) for split in SPLITS[:2]] == [200, 1]
+
+
 def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str, config: None, split: str) -> datasets.Dataset:
         assert (name, config, split) == ("owner/name", None, "validation")

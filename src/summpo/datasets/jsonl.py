@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from summpo.data_sources import read_split
+from summpo.data_sources import read_split, split_files
 from summpo.datasets import (
     SFT_ON,
     MissingPairs,
@@ -29,18 +29,19 @@ from summpo.rows import PairRow, SummaryRow
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl:
-    """One row a line. A single file is cut by document, so that no document is in two splits."""
+    """One row a line. What has no splits of its own is cut by document, so that no document is in two of them."""
 
     path: str
     """A file; or a folder with train.jsonl, validation.jsonl, test.jsonl; or a Hub id. Required."""
     sft_on: SftOn = "chosen"
     """What `summaries` gives where the rows are pairs: the chosen ones, or both."""
     validation_fraction: float = 0.1
-    """Of a single file: the part of its documents that is validation. 0 = none."""
+    """Of a single file, or of train where a folder has no validation: the part of its documents that is validation. 0 =
+    none."""
     test_fraction: float = 0.1
     """Of a single file: the part of its documents that is test. 0 = none."""
     seed: int = 0
-    """Of a single file: decides which documents go where."""
+    """Of what is cut: decides which documents go where."""
     limit: int | None = None
     """Rows a split, at most."""
 
@@ -117,11 +118,18 @@ class Jsonl:
 
     def _rows(self, split: Split) -> list[SourceRow]:
         file = Path(self.path).expanduser()
-        if not file.is_file():
-            return read_split(self.path, split)
-        rows = read_jsonl(file)
         shares: dict[Split, float] = {"validation": self.validation_fraction, "test": self.test_fraction}
-        shares["train"] = 1 - self.validation_fraction - self.test_fraction
+        if file.is_file():
+            rows = read_jsonl(file)
+        elif split == "test" or not file.is_dir() or not self.validation_fraction or split_files(file, "validation"):
+            return read_split(self.path, split)
+        else:
+            rows = read_split(self.path, "train")
+            del shares["test"]
+            if split == "validation":
+                share = f"{self.validation_fraction:.3g} of train's documents"
+                print(f"{self.path} has no file for validation: {share} are held out for it")
+        shares["train"] = 1 - sum(shares.values())
         split_of = deal(map(document_of, rows), shares, self.seed)
         part = [row for row in rows if split_of[document_of(row)] == split]
         require(

@@ -9,6 +9,7 @@ from typing import Any
 from summpo.errors import UserError, require
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
 SCORES = "SEQ_CLS"
 """PEFT's name for the task of a reward model's adapter."""
@@ -50,6 +51,22 @@ def weight_files(folder: Path) -> list[Path]:
     missing = [shard.name for shard in shards if not shard.is_file()]
     require(not missing, f"{found} names weights that are not there: {', '.join(missing)}")
     return shards
+
+
+def stored_dtype(folder: Path) -> str | None:
+    """The type of a model folder's weights as torch names it, by its files' headers; None where they are of several.
+
+    Raises:
+        UserError: where there are no weights.
+    """
+    found: set[str] = set()
+    for file in weight_files(folder):
+        if file.suffix != ".safetensors":
+            return None
+        with file.open("rb") as opened:
+            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+        found |= {_DTYPES.get(weight["dtype"], "") for name, weight in header.items() if name != "__metadata__"}
+    return (found.pop() or None) if len(found) == 1 else None
 
 
 def check_folder(folder: Path, key: str = "model") -> None:
