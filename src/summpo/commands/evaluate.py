@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import check_adapters, check_margins, from_target, margins_of, trained_parts, writing_parts
-from summpo.commands.generate import output_folder, writer_of
+from summpo.build import (
+    WritingParts,
+    check_adapters,
+    check_margins,
+    from_target,
+    margins_of,
+    trained_parts,
+    writing_parts,
+)
+from summpo.commands.generate import documents_of, is_done, kept_samples, output_folder, said_of_long, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
-from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
+from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset
 from summpo.devices import writing_device
 from summpo.errors import require
+from summpo.given_documents import require_references
 from summpo.inherit import compose_with_run, trained_config
-from summpo.made_from import already, model_fingerprints, rows_fingerprint
+from summpo.made_from import model_fingerprints, rows_fingerprint
+from summpo.margin_rewards import AdapterReward
+from summpo.margins import WeightedMargin
 from summpo.models.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.run_folder import RunFolder, write_whole
@@ -37,15 +50,21 @@ def run(arguments: list[str]) -> int:
     check_paths(parts.model)
     check_task(parts.model, scores=False)
     check_margins(margins)
-    documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
+    check_prompts(margins, parts)
+    documents = documents_of(config, parts)
+    require_references(documents)
     made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, Path(config.cache_dir))}
-    if (out / "samples.jsonl").exists() and already(file, plain(config), made_from):
+    if is_done(out, file.name, config, made_from):
         print(f"evaluate: done already with these settings, see {file}")
         return 0
-    preference = preference_settings(config) if has_pairs(parts.dataset, config.split) else None
+    kept = kept_samples(config, made_from, out)
+    on_pairs = config.input is None and has_pairs(parts.dataset, config.split)
+    preference = preference_settings(config) if on_pairs else None
     check_adapters(margins, str(made_from["model"]), parts.model.path)
 
     from summpo.evaluation.held_out import evaluate
+    from summpo.samples import long_counts, samples_lines
+    from summpo.summarising import summarise
 
     accuracies: dict[str, Any] = {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if preference is not None:  # first: what it refuses is known before a summary is written
@@ -53,16 +72,35 @@ def run(arguments: list[str]) -> int:
 
         accuracies |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     rewards = {name: margin.reward for name, margin in margins.items()}
-    result, lines = evaluate(writer_of(config, parts), documents, rewards, parts.model, Path(config.cache_dir))
-    result |= accuracies
+    writer = writer_of(config, parts)
+    started = time.monotonic()
+    samples = summarise(writer, documents, parts.long, kept, config.seed)
+    counts = long_counts(samples, parts.long.how)
+    result = evaluate(writer, documents, samples, rewards, parts.model, Path(config.cache_dir))
+    result |= {**accuracies, "documents_cut": sum(bool(s["tokens_left_out"]) for s in samples),
+               "long_documents": counts.record(), "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "samples.jsonl", lines)
+    write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    kept.discard()
     metrics = result["metrics"]
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
-          f"ROUGE-1 {metrics['eval/rouge1']:.3f}; all in {file}")  # fmt: skip
+          f"ROUGE-1 {metrics['eval/rouge1']:.3f}{said_of_long(counts, config, parts)}; all in {file}")  # fmt: skip
     return 0
+
+
+def check_prompts(margins: Mapping[str, WeightedMargin], parts: WritingParts) -> None:
+    """Refuses margin rewards that ask what a summary's log-prob is given its prompt where there are several prompts.
+
+    Raises:
+        UserError: naming the reward.
+    """
+    for name, margin in margins.items():
+        require(
+            parts.long.how != "map_reduce" or not isinstance(margin.reward, AdapterReward),
+            f"margin_reward.{name} compares log-probs given a document's prompt, and with long_documents=map_reduce a "
+            "document has several: choose long_documents=truncate",
+        )
 
 
 def trains_scorer(trained: DictConfig) -> bool:
@@ -76,6 +114,9 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
     Raises:
         UserError: the data set has no pairs.
     """
+    require(
+        config.input is None, "a reward model writes nothing: it is evaluated on the pairs of dataset, not of input"
+    )
     preference = preference_settings(config)
     assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
 
@@ -123,7 +164,9 @@ def has_pairs(dataset: SummaryDataset, split: Split) -> bool:
 
 
 def dataset_name(config: Any) -> str:
-    """The data set as the report names it: its class, and its path where it has one."""
+    """The data as the report names it: the input's name, or the data set's class, and its path where it has one."""
+    if config.input is not None:
+        return "stdin" if config.input == "-" else Path(config.input).name
     name = str(config.dataset._target_).rsplit(".", 1)[-1]
     path = config.dataset.get("path")
     return f"{name} {Path(path).name}" if path else name

@@ -30,7 +30,7 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
     checked to compute what base and adapter compute together.
 
     Args:
-        model: names the base; its own dtype, quantisation and adapter play no part.
+        model: names the base; its own dtype, quantisation and adapter play no part, its rope_scaling is kept.
         out: a folder that is not there yet, or is empty.
         dtype: type of the weights as saved.
 
@@ -49,6 +49,8 @@ def merge(model: Model, adapter: Path, out: Path, dtype: str, cache_dir: Path) -
     folder = resolve(replace(model, adapter=None), cache_dir)
     base_fingerprint = fingerprint_weights(folder, cache_dir)
     made_from = {"base": base_fingerprint, "adapter": fingerprint_adapter(adapter), "dtype": dtype}
+    if model.rope_scaling is not None:
+        made_from["rope_scaling"] = json.dumps(dict(model.rope_scaling), sort_keys=True)
     if _made_from(out) == made_from:
         return False
     require(
