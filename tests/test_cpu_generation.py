@@ -234,12 +234,12 @@ def test_reads_in_groups_what_one_forward_would_read() -> None:
     """Prompts too long for one group: the cache and the logits are those of all of them padded together."""
     model = random_model("llama")
     prompts = random_prompts([300, 280, 250, 120, 100, 90, 4])
-    assert len(list(read_together(prompts))) > 2
+    assert len(list(read_together(prompts, TOKENS_READ_AT_ONCE))) > 2
     cache = StaticCache(config=model.config, max_cache_len=310)
     ids, mask = left_pad(prompts, PAD)
     together = StaticCache(config=model.config, max_cache_len=310)
     with torch.inference_mode():
-        logits = read(model, prompts, cache, PAD)
+        logits = read(model, prompts, cache, PAD, 2048)
         expected = next_logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), together)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
     for layer, other in zip(cache.layers, together.layers, strict=True):
@@ -249,12 +249,43 @@ def test_reads_in_groups_what_one_forward_would_read() -> None:
     assert int(cache.get_seq_length()) == int(together.get_seq_length()) == 300
 
 
-@given(st.lists(st.integers(1, 700), max_size=40))
-def test_groups_are_all_the_prompts_in_order_and_no_larger_than_allowed(lengths: list[int]) -> None:
+@given(st.lists(st.integers(1, 700), max_size=40), st.integers(1, 600))
+def test_groups_are_all_the_prompts_in_order_and_no_larger_than_allowed(lengths: list[int], most: int) -> None:
     prompts = [[0] * n for n in sorted(lengths, reverse=True)]
-    groups = list(read_together(prompts))
+    groups = list(read_together(prompts, most))
     assert [prompt for group in groups for prompt in group] == prompts
-    assert all(len(group) == 1 or len(group) * len(group[0]) <= TOKENS_READ_AT_ONCE for group in groups)
+    assert all(len(group) == 1 or len(group) * len(group[0]) <= most for group in groups)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64, 299])
+def test_a_prompt_read_in_stretches_is_the_prompt_read_whole(at_once: int) -> None:
+    """The cache and the logits of prompts of 300 tokens and fewer; no forward is over `at_once` but that of a row."""
+    model, prompts = random_model("llama"), random_prompts([300, 280, 90, 4])
+    forwards: list[int] = []
+    hook = model.register_forward_pre_hook(
+        lambda module, args, inputs: forwards.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    caches = [StaticCache(config=model.config, max_cache_len=310) for _ in range(2)]
+    with torch.inference_mode():
+        whole = read(model, prompts, caches[0], PAD, 100_000)
+        forwards.clear()
+        stretched = read(model, prompts, caches[1], PAD, at_once)
+    hook.remove()
+    assert max(forwards) == at_once
+    torch.testing.assert_close(stretched, whole, rtol=1e-4, atol=1e-4)
+    ids, mask = left_pad(prompts, PAD)
+    for one, other in zip(caches[0].layers, caches[1].layers, strict=True):
+        real = mask.bool()[:, None, :, None].expand_as(one.keys[:, :, :300])
+        torch.testing.assert_close(one.keys[:, :, :300][real], other.keys[:, :, :300][real], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(one.values[:, :, :300][real], other.values[:, :, :300][real], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("prefill_tokens", [5, 40, 100_000])
+def test_stretches_change_no_summary(prefill_tokens: int) -> None:
+    model = random_model("llama")
+    decoding = Decoding(max_new_tokens=12, prefill_tokens=prefill_tokens)
+    written = generate(model, PROMPTS, decoding, eos_id=299_999, pad_id=PAD)
+    assert written == by_transformers(model, PROMPTS, 12, 299_999)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=12).filter(any))

@@ -130,6 +130,12 @@ def test_cut_at_eos(ids: list[int], kept: list[int], ended: bool) -> None:
         ({"top_p": 0.0}, "top_p must be > 0 and <= 1, got 0.0 (config key generation.top_p)"),
         ({"top_p": 1.1}, "top_p must be > 0 and <= 1, got 1.1 (config key generation.top_p)"),
         ({"batch_size": 0}, "batch_size must be >= 1, got 0 (config key generation.batch_size)"),
+        ({"batch_tokens": 0}, "batch_tokens must be >= 1, got 0 (config key generation.batch_tokens)"),
+        ({"prefill_tokens": 0}, "prefill_tokens must be >= 1, got 0 (config key generation.prefill_tokens)"),
+        (
+            {"backend": "llama.cpp"},
+            "backend must be one of transformers, vllm, got llama.cpp (config key generation.backend)",
+        ),
     ],
 )
 def test_decoding_refused(settings: dict, sentence: str) -> None:

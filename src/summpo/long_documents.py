@@ -42,13 +42,13 @@ class LongDocuments:
 def parts_of(text: str, limit: int, sizes: Sizes) -> list[str]:
     """The text in as few parts of at most `limit` as its `units_of` allow, the largest as small as can be.
 
-    Joined they are the text, up to the white space between them; a blank text has none. One unit may be over the
-    limit: a single character is never cut.
+    Joined they are the text, up to the white space between them; a blank text has none. A single character is never
+    cut, whatever the limit.
     """
     units = units_of(text, limit, sizes)
     taken = list(sizes(units))
     fewest = len(_filled(taken, limit))
-    low, high = max(taken, default=0), max(limit, *taken, 0)
+    low, high = min(max(taken, default=0), limit), limit
     while low < high:  # the smallest limit that needs no more parts
         middle = (low + high) // 2
         if len(_filled(taken, middle)) > fewest:

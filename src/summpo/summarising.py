@@ -73,6 +73,5 @@ def side_by_side(writer: Writer, prompts: Sequence[Sequence[int]]) -> str:
     batches = batches_of(lengths, writer.decoding)
     tokens = max((len(batch) * (lengths[batch[0]] + writer.decoding.max_new_tokens) for batch in batches), default=0)
     size = None if isinstance(writer.model, VllmModel) else cache_bytes(writer.model, tokens)
-    memory = "" if size is None else f": at most {size / 1e9:.2g} GB of keys and values"
-    longest = max(map(len, batches), default=0)
-    return f"writes up to {longest} documents side by side, {tokens} tokens{memory}"
+    memory = "" if size is None else f", {size / 1e9:.2g} GB of keys and values"
+    return f"side by side: at most {max(map(len, batches), default=0)} of {len(prompts)}, {tokens} tokens{memory}"

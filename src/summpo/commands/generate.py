@@ -90,7 +90,7 @@ def write_samples(
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
-    print(f"generate: {len(samples)} summaries in {out / 'samples.jsonl'}{says}")
+    print(f"generate: {len(samples)} {'summary' if len(samples) == 1 else 'summaries'} in {out / 'samples.jsonl'}{says}")
     return samples
 
 
