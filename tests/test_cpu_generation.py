@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, StaticCache
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from random_models import PAD, SIZES, random_model, random_prompts
 from summpo.cpu_generation import (
     TOKENS_READ_AT_ONCE,
     complete,
@@ -28,35 +29,6 @@ from summpo.generation import Generated, cut_at_eos, generate, plain
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base, load_tokenizer
-
-PAD = 1
-SIZES = {
-    "vocab_size": 300,
-    "hidden_size": 64,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "max_position_embeddings": 512,
-    "initializer_range": 0.3,
-    "pad_token_id": PAD,
-}
-
-
-def random_model(family: str, **settings: Any) -> PreTrainedModel:
-    """A small decoder of one of transformers' families, two query heads to a key's, the same each time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = CONFIG_MAPPING[family](**{**SIZES, **settings})
-        return AutoModelForCausalLM.from_config(config).eval()
-
-
-def random_prompts(lengths: list[int]) -> list[list[int]]:
-    """Of these lengths, the same each time."""
-    generator = torch.Generator().manual_seed(0)
-    return [torch.randint(2, 300, (n,), generator=generator).tolist() for n in lengths]
-
 
 PROMPTS = random_prompts([90, 70, 70, 33, 9, 2, 1])
 
@@ -273,7 +245,7 @@ def test_a_prompt_read_in_stretches_is_the_prompt_read_whole(at_once: int) -> No
     hook.remove()
     assert max(forwards) == at_once
     torch.testing.assert_close(stretched, whole, rtol=1e-4, atol=1e-4)
-    ids, mask = left_pad(prompts, PAD)
+    _, mask = left_pad(prompts, PAD)
     for one, other in zip(caches[0].layers, caches[1].layers, strict=True):
         real = mask.bool()[:, None, :, None].expand_as(one.keys[:, :, :300])
         torch.testing.assert_close(one.keys[:, :, :300][real], other.keys[:, :, :300][real], rtol=1e-4, atol=1e-4)

@@ -26,9 +26,7 @@ def test_as_many_as_before_where_documents_are_short() -> None:
     assert list(map(len, batches_of([40_000] * 2, Decoding()))) == [1, 1]
 
 
-@given(
-    st.lists(st.integers(1, 500), max_size=40), st.integers(1, 9), st.integers(1, 900), st.integers(1, 4)
-)
+@given(st.lists(st.integers(1, 500), max_size=40), st.integers(1, 9), st.integers(1, 900), st.integers(1, 4))
 def test_every_prompt_once_within_the_bounds(lengths: list[int], rows: int, tokens: int, samples: int) -> None:
     decoding = Decoding(max_new_tokens=7, batch_size=rows, batch_tokens=tokens)
     batches = batches_of(lengths, decoding, samples)
@@ -43,5 +41,5 @@ def test_every_prompt_once_within_the_bounds(lengths: list[int], rows: int, toke
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
 def test_a_backend_that_is_not_installed() -> None:
     require_backend(Decoding())
-    with pytest.raises(UserError, match="vllm is not installed: pip install vllm.*config key generation.backend"):
+    with pytest.raises(UserError, match=r"vllm is not installed: pip install vllm.*config key generation.backend"):
         require_backend(Decoding(backend="vllm"))

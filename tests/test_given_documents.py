@@ -103,7 +103,7 @@ def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing is at '' to summarise"):
         read_documents("")
     jsonl(tmp_path / "train.jsonl", {"document": "x", "summary": "y"})
-    with pytest.raises(UserError, match="has no text .*a folder of JSONL files is read by dataset=jsonl"):
+    with pytest.raises(UserError, match=r"has no text .*a folder of JSONL files is read by dataset=jsonl"):
         read_documents(str(tmp_path))
 
 
@@ -115,7 +115,9 @@ def test_one_bad_text_in_a_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_to_measure_against(tmp_path: Path) -> None:
-    rows = read_documents(str(jsonl(tmp_path / "r.jsonl", {"document": "x", "summary": "y"}, {"id": "b", "document": "z"})))
+    rows = read_documents(
+        str(jsonl(tmp_path / "r.jsonl", {"document": "x", "summary": "y"}, {"id": "b", "document": "z"}))
+    )
     require_references(rows[:1])
     with pytest.raises(UserError, match=r"r\.jsonl, line 2 \(row b\): has no summary, reference or references"):
         require_references(rows)

@@ -33,7 +33,9 @@ def test_the_largest_part_is_as_small_as_can_be() -> None:
 
 
 def test_a_paragraph_that_is_too_long_is_cut_at_lines_then_sentences_then_spaces() -> None:
-    text = "Short one.\n\nFirst line of four.\nA sentence here. Then a very long one without any stop at all\n\nThe end."
+    text = (
+        "Short one.\n\nFirst line of four.\nA sentence here. Then a very long one without any stop at all\n\nThe end."
+    )
     assert units_of(text, 4, words) == [
         "Short one.\n\n",
         "First line of four.\n",
@@ -56,7 +58,9 @@ def test_a_blank_text_has_no_part(blank: str) -> None:
     assert parts_of(blank, 5, words) == []
 
 
-TEXTS = st.lists(st.sampled_from(["a", "bc", "def.", "G", "。", " ", "  ", "\n", "\n\n", "\n \n", "e.g. ", "\u2028"]), max_size=40)
+TEXTS = st.lists(
+    st.sampled_from(["a", "bc", "def.", "G", "。", " ", "  ", "\n", "\n\n", "\n \n", "e.g. ", "\u2028"]), max_size=40
+)
 
 
 @given(TEXTS.map("".join), st.integers(1, 12))
@@ -81,7 +85,10 @@ def test_no_two_neighbours_would_fit_together(text: str, limit: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"how": "sliding"}, "long_documents must be one of truncate, map_reduce, got sliding (config key long_documents)"),
+        (
+            {"how": "sliding"},
+            "long_documents must be one of truncate, map_reduce, got sliding (config key long_documents)",
+        ),
         (
             {"part_max_new_tokens": 0},
             "part_max_new_tokens must be >= 1, got 0 (config key map_reduce.part_max_new_tokens)",

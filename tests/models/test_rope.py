@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from summpo.commands import main
+from summpo.decoding import Decoding
 from summpo.errors import UserError
 from summpo.frozen_models import fingerprint_model
 from summpo.generation import Generated, generate
-from summpo.decoding import Decoding
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora, save_adapter
 from summpo.models.fingerprints import fingerprint_weights
@@ -93,7 +93,9 @@ def test_settings_refused(scaling: Any, sentence: str) -> None:
     assert str(refusal.value) == sentence
 
 
-@pytest.mark.parametrize("scaling", [YARN, LLAMA3, {"rope_type": "linear", "factor": 2.0}, {"rope_type": "dynamic", "factor": 2.0}])
+@pytest.mark.parametrize(
+    "scaling", [YARN, LLAMA3, {"rope_type": "linear", "factor": 2.0}, {"rope_type": "dynamic", "factor": 2.0}]
+)
 def test_loaded_saved_and_loaded_again(tiny_model_path: Path, tmp_path: Path, scaling: dict) -> None:
     """A saved folder reads as far and computes the same, with the setting named once more or not; without it, other angles."""
     model = Model(path=str(tiny_model_path), rope_scaling=scaling)
@@ -146,7 +148,9 @@ def test_stretches_and_dynamic_positions(tiny_model_path: Path) -> None:
     written: list[list[Generated]] = []
     for tokens in (64, 100_000):
         base = load_base(tiny_model_path, Model(path=str(tiny_model_path), rope_scaling=scaling))
-        written.append(generate(base, [prompt], Decoding(max_new_tokens=6, prefill_tokens=tokens), eos_id=999, pad_id=1))
+        written.append(
+            generate(base, [prompt], Decoding(max_new_tokens=6, prefill_tokens=tokens), eos_id=999, pad_id=1)
+        )
     assert written[0] == written[1]
 
 
@@ -168,4 +172,6 @@ def test_a_run_is_trained_and_used_with_it(tiny_model_path: Path, tmp_path: Path
     assert main(["merge", *run]) == 0
     assert context_of(tmp_path / "run" / "merged") == 1024
     out = [f"output_dir={tmp_path / 'again'}", "generation.max_new_tokens=4"]
-    assert main(["generate", *run, *out, "model.rope_scaling={rope_type:linear,factor:3}", "tokens.max_length=1500"]) == 0
+    assert (
+        main(["generate", *run, *out, "model.rope_scaling={rope_type:linear,factor:3}", "tokens.max_length=1500"]) == 0
+    )

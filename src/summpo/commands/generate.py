@@ -90,7 +90,8 @@ def write_samples(
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
-    print(f"generate: {len(samples)} {'summary' if len(samples) == 1 else 'summaries'} in {out / 'samples.jsonl'}{says}")
+    what = "1 summary" if len(samples) == 1 else f"{len(samples)} summaries"
+    print(f"generate: {what} in {out / 'samples.jsonl'}{says}")
     return samples
 
 
