@@ -89,7 +89,9 @@ def test_a_model_that_says_nothing_of_any_part_says_nothing(writer: Writer) -> N
 def test_no_room_for_the_summaries_of_two_parts(writer: Writer) -> None:
     room = writer.room()
     check_room([writer], (room - 1) // 2)
-    with pytest.raises(UserError, match=rf"summaries of two parts, {2 * room} tokens, and tokens.max_length=96 leaves {room}"):
+    with pytest.raises(
+        UserError, match=rf"summaries of two parts, {2 * room} tokens, and tokens.max_length=96 leaves {room}"
+    ):
         check_room([writer], room)
     with pytest.raises(UserError, match="map_reduce needs room"):
         summarise_in_parts(writer, [SummaryRow("a", SENTENCE * 12, "")], long(60), KeptLines(None, ""), seed=0)

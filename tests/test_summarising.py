@@ -16,7 +16,10 @@ from summpo.summarising import groups_of, side_by_side, summarise
 from summpo.tokens import Limits
 from summpo.writer import Writer, load_writer
 
-ROWS = [SummaryRow(f"row-{n}", f"Text {n}: " + "a cat and a dog sat on a mat. " * (1 + 5 * n % 7 * 3), "s") for n in range(7)]
+ROWS = [
+    SummaryRow(f"row-{n}", f"Text {n}: " + "a cat and a dog sat on a mat. " * (1 + 5 * n % 7 * 3), "s")
+    for n in range(7)
+]
 MAP_REDUCE = LongDocuments("map_reduce", part_max_new_tokens=8)
 
 

@@ -24,8 +24,12 @@ KINDS = "a text (.txt, .md, .rst, .tex), rows (.jsonl, .jsonl.gz, .parquet), a f
 
 
 def is_one_text(source: str) -> bool:
-    """Whether a source is a single document, whose summary can be printed."""
-    return source == STDIN or (Path(source).expanduser().is_file() and not _holds_rows(Path(source)))
+    """Whether a source is a single document, whose summary can be printed.
+
+    Raises:
+        UserError: there is nothing.
+    """
+    return source == STDIN or not (_there(source).is_dir() or _holds_rows(Path(source)))
 
 
 def read_documents(source: str, stdin: BinaryIO | None = None) -> list[SummaryRow]:
@@ -42,8 +46,7 @@ def read_documents(source: str, stdin: BinaryIO | None = None) -> list[SummaryRo
     """
     if source == STDIN:
         return [_of_bytes((stdin or sys.stdin.buffer).read(), "stdin", "stdin")]
-    path = Path(source).expanduser()
-    require(bool(source.strip()) and path.exists(), f"nothing is at {source!r} to summarise (config key input)")
+    path = _there(source)
     if path.is_dir():
         return _of_folder(path)
     if _holds_rows(path):
@@ -65,6 +68,12 @@ def require_references(rows: Sequence[SummaryRow]) -> None:
         raise UserError(
             f"{place_of(lacking)}: has no summary, reference or references to measure against (generate needs none)"
         )
+
+
+def _there(source: str) -> Path:
+    path = Path(source).expanduser()
+    require(bool(source.strip()) and path.exists(), f"nothing is at {source!r} to summarise (config key input)")
+    return path
 
 
 def _holds_rows(path: Path) -> bool:

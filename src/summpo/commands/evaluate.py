@@ -49,8 +49,8 @@ def run(arguments: list[str]) -> int:
         return evaluate_reward_model(config, file)
     check_paths(parts.model)
     check_task(parts.model, scores=False)
-    check_margins(margins)
     check_prompts(margins, parts)
+    check_margins(margins)
     documents = documents_of(config, parts)
     require_references(documents)
     made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, Path(config.cache_dir))}
