@@ -79,7 +79,8 @@ def run(arguments: list[str]) -> int:
     result = evaluate(writer, documents, samples, rewards, parts.model, Path(config.cache_dir))
     result |= {**accuracies, "documents_cut": sum(bool(s["tokens_left_out"]) for s in samples),
                "long_documents": counts.record(), "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
-    result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
+    name = dataset_name(config) if config.input is None else Path(config.input).name
+    result |= {"dataset": name, "split": config.split, "config": plain(config), "made_from": made_from}
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
@@ -164,9 +165,7 @@ def has_pairs(dataset: SummaryDataset, split: Split) -> bool:
 
 
 def dataset_name(config: Any) -> str:
-    """The data as the report names it: the input's name, or the data set's class, and its path where it has one."""
-    if config.input is not None:
-        return "stdin" if config.input == "-" else Path(config.input).name
+    """The data set as the report names it: its class, and its path where it has one."""
     name = str(config.dataset._target_).rsplit(".", 1)[-1]
     path = config.dataset.get("path")
     return f"{name} {Path(path).name}" if path else name

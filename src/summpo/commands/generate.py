@@ -127,7 +127,8 @@ def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
     decides = {name: config[name] for name in names}
     if config["generation"]["temperature"] == 0:
         decides["generation"] = {key: value for key, value in config["generation"].items() if key not in SPEED}
-    return sha256(json.dumps([decides, made_from], sort_keys=True, default=str).encode()).hexdigest()
+    inputs = {name: made_from[name] for name in ("documents", "model", "adapter")}
+    return sha256(json.dumps([decides, inputs], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def is_done(out: Path, name: str, config: DictConfig, made_from: dict[str, Any]) -> bool:
