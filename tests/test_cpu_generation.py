@@ -154,6 +154,22 @@ def test_real_summaries_are_those_of_plain_generate(real_model_path: Path, share
     assert generate(model, prompts, Decoding(max_new_tokens=10), eos_id=2, pad_id=2) == expected
 
 
+@pytest.mark.storm
+def test_a_real_long_document_read_in_stretches(real_model_path: Path, shared_data: Path) -> None:
+    """The embedded model on a document of 4,300 tokens: the same tokens, whatever is read at a time."""
+    model = load_base(real_model_path, Model(path="embedded")).eval()
+    tokenizer = load_tokenizer(real_model_path)
+    lines = (shared_data / "long_documents" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    document = min((json.loads(line)["document"] for line in lines), key=len)
+    prompt = tokenizer(f"{document}\n\nTL;DR:\n")["input_ids"]
+    assert len(prompt) > 4000
+    written = [
+        generate(model, [prompt], Decoding(max_new_tokens=16, prefill_tokens=tokens), eos_id=2, pad_id=2)
+        for tokens in (100_000, 2048, 512)
+    ]
+    assert written[0] == written[1] == written[2]
+
+
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.6), (2.0, 0.9)])
 def test_samples_follow_the_distribution(temperature: float, top_p: float) -> None:
     """Pearson's chi-square of the second token of 4,000 samples, whose law is summed over the first."""

@@ -103,6 +103,4 @@ def test_groups_fill_a_batch_with_their_parts() -> None:
 
 def test_side_by_side_by_hand(writer: Writer) -> None:
     """Two prompts of 4 tokens and 8 to write are 24 tokens of 512 bytes: 12,288."""
-    assert side_by_side(writer, [[1] * 4, [1] * 3, [1]]) == (
-        "side by side: at most 2 of 3, 24 tokens, 1.2e-05 GB of keys and values"
-    )
+    assert side_by_side(writer, [4, 3, 1]) == ("side by side: at most 2 of 3, 24 tokens, 1.2e-05 GB of keys and values")

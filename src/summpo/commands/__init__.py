@@ -19,7 +19,7 @@ COMMANDS = {
     "train": "fine-tune: python train.py objective=modpo w=0.1; -m for a sweep",
     "merge": "put a run's adapter into the weights under it: summpo merge run=DIR",
     "pairs": "sample summaries from a model, make preference pairs of them: summpo pairs run=DIR output_dir=DIR",
-    "generate": "summarise documents: summpo generate run=DIR dataset=aclsum",
+    "generate": "summarise documents: summpo generate run=DIR input=paper.txt, or dataset=aclsum",
     "evaluate": "summarise held-out documents and measure: summpo evaluate run=DIR dataset=aclsum",
     "report": "table, front and page of several runs: summpo report DIR ... output_dir=DIR",
     "run": "a chain of stages that skips what is done: summpo run demo",
