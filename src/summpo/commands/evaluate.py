@@ -84,9 +84,9 @@ def run(arguments: list[str]) -> int:
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
-    metrics = result["metrics"]
+    metrics, says = result["metrics"], said_of_long(counts, config, parts)
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
-          f"ROUGE-1 {metrics['eval/rouge1']:.3f}{said_of_long(counts, config, parts)}; all in {file}")  # fmt: skip
+          f"ROUGE-1 {metrics['eval/rouge1']:.3f}{says}; all in {file}")  # fmt: skip
     return 0
 
 
