@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, StaticCache
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from random_models import PAD, SIZES, random_model, random_prompts
 from summpo.cpu_generation import (
     TOKENS_READ_AT_ONCE,
     complete,
@@ -28,35 +29,6 @@ from summpo.generation import Generated, cut_at_eos, generate, plain
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base, load_tokenizer
-
-PAD = 1
-SIZES = {
-    "vocab_size": 300,
-    "hidden_size": 64,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "max_position_embeddings": 512,
-    "initializer_range": 0.3,
-    "pad_token_id": PAD,
-}
-
-
-def random_model(family: str, **settings: Any) -> PreTrainedModel:
-    """A small decoder of one of transformers' families, two query heads to a key's, the same each time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = CONFIG_MAPPING[family](**{**SIZES, **settings})
-        return AutoModelForCausalLM.from_config(config).eval()
-
-
-def random_prompts(lengths: list[int]) -> list[list[int]]:
-    """Of these lengths, the same each time."""
-    generator = torch.Generator().manual_seed(0)
-    return [torch.randint(2, 300, (n,), generator=generator).tolist() for n in lengths]
-
 
 PROMPTS = random_prompts([90, 70, 70, 33, 9, 2, 1])
 
@@ -182,6 +154,22 @@ def test_real_summaries_are_those_of_plain_generate(real_model_path: Path, share
     assert generate(model, prompts, Decoding(max_new_tokens=10), eos_id=2, pad_id=2) == expected
 
 
+@pytest.mark.storm
+def test_a_real_long_document_read_in_stretches(real_model_path: Path, shared_data: Path) -> None:
+    """The embedded model on a document of 4,300 tokens: the same tokens, whatever is read at a time."""
+    model = load_base(real_model_path, Model(path="embedded")).eval()
+    tokenizer = load_tokenizer(real_model_path)
+    lines = (shared_data / "long_documents" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    document = min((json.loads(line)["document"] for line in lines), key=len)
+    prompt = tokenizer(f"{document}\n\nTL;DR:\n")["input_ids"]
+    assert len(prompt) > 4000
+    written = [
+        generate(model, [prompt], Decoding(max_new_tokens=16, prefill_tokens=tokens), eos_id=2, pad_id=2)
+        for tokens in (100_000, 2048, 512)
+    ]
+    assert written[0] == written[1] == written[2]
+
+
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.6), (2.0, 0.9)])
 def test_samples_follow_the_distribution(temperature: float, top_p: float) -> None:
     """Pearson's chi-square of the second token of 4,000 samples, whose law is summed over the first."""
@@ -234,12 +222,12 @@ def test_reads_in_groups_what_one_forward_would_read() -> None:
     """Prompts too long for one group: the cache and the logits are those of all of them padded together."""
     model = random_model("llama")
     prompts = random_prompts([300, 280, 250, 120, 100, 90, 4])
-    assert len(list(read_together(prompts))) > 2
+    assert len(list(read_together(prompts, TOKENS_READ_AT_ONCE))) > 2
     cache = StaticCache(config=model.config, max_cache_len=310)
     ids, mask = left_pad(prompts, PAD)
     together = StaticCache(config=model.config, max_cache_len=310)
     with torch.inference_mode():
-        logits = read(model, prompts, cache, PAD)
+        logits = read(model, prompts, cache, PAD, 2048)
         expected = next_logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), together)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
     for layer, other in zip(cache.layers, together.layers, strict=True):
@@ -249,12 +237,43 @@ def test_reads_in_groups_what_one_forward_would_read() -> None:
     assert int(cache.get_seq_length()) == int(together.get_seq_length()) == 300
 
 
-@given(st.lists(st.integers(1, 700), max_size=40))
-def test_groups_are_all_the_prompts_in_order_and_no_larger_than_allowed(lengths: list[int]) -> None:
+@given(st.lists(st.integers(1, 700), max_size=40), st.integers(1, 600))
+def test_groups_are_all_the_prompts_in_order_and_no_larger_than_allowed(lengths: list[int], most: int) -> None:
     prompts = [[0] * n for n in sorted(lengths, reverse=True)]
-    groups = list(read_together(prompts))
+    groups = list(read_together(prompts, most))
     assert [prompt for group in groups for prompt in group] == prompts
-    assert all(len(group) == 1 or len(group) * len(group[0]) <= TOKENS_READ_AT_ONCE for group in groups)
+    assert all(len(group) == 1 or len(group) * len(group[0]) <= most for group in groups)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64, 299])
+def test_a_prompt_read_in_stretches_is_the_prompt_read_whole(at_once: int) -> None:
+    """The cache and the logits of prompts of 300 tokens and fewer; no forward is over `at_once` but that of a row."""
+    model, prompts = random_model("llama"), random_prompts([300, 280, 90, 4])
+    forwards: list[int] = []
+    hook = model.register_forward_pre_hook(
+        lambda module, args, inputs: forwards.append(inputs["input_ids"].numel()), with_kwargs=True
+    )
+    caches = [StaticCache(config=model.config, max_cache_len=310) for _ in range(2)]
+    with torch.inference_mode():
+        whole = read(model, prompts, caches[0], PAD, 100_000)
+        forwards.clear()
+        stretched = read(model, prompts, caches[1], PAD, at_once)
+    hook.remove()
+    assert max(forwards) == at_once
+    torch.testing.assert_close(stretched, whole, rtol=1e-4, atol=1e-4)
+    _, mask = left_pad(prompts, PAD)
+    for one, other in zip(caches[0].layers, caches[1].layers, strict=True):
+        real = mask.bool()[:, None, :, None].expand_as(one.keys[:, :, :300])
+        torch.testing.assert_close(one.keys[:, :, :300][real], other.keys[:, :, :300][real], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(one.values[:, :, :300][real], other.values[:, :, :300][real], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("prefill_tokens", [5, 40, 100_000])
+def test_stretches_change_no_summary(prefill_tokens: int) -> None:
+    model = random_model("llama")
+    decoding = Decoding(max_new_tokens=12, prefill_tokens=prefill_tokens)
+    written = generate(model, PROMPTS, decoding, eos_id=299_999, pad_id=PAD)
+    assert written == by_transformers(model, PROMPTS, 12, 299_999)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=12).filter(any))

@@ -7,9 +7,10 @@ import pytest
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
+from random_models import random_model, random_prompts
 from summpo.decoding import Decoding
 from summpo.errors import UserError
-from summpo.generation import Generated, cut_at_eos, generate
+from summpo.generation import Generated, cache_bytes, cut_at_eos, generate, reads_in_stretches, stretch
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
@@ -130,9 +131,74 @@ def test_cut_at_eos(ids: list[int], kept: list[int], ended: bool) -> None:
         ({"top_p": 0.0}, "top_p must be > 0 and <= 1, got 0.0 (config key generation.top_p)"),
         ({"top_p": 1.1}, "top_p must be > 0 and <= 1, got 1.1 (config key generation.top_p)"),
         ({"batch_size": 0}, "batch_size must be >= 1, got 0 (config key generation.batch_size)"),
+        ({"batch_tokens": 0}, "batch_tokens must be >= 1, got 0 (config key generation.batch_tokens)"),
+        ({"prefill_tokens": 0}, "prefill_tokens must be >= 1, got 0 (config key generation.prefill_tokens)"),
+        (
+            {"backend": "llama.cpp"},
+            "backend must be one of transformers, vllm, got llama.cpp (config key generation.backend)",
+        ),
     ],
 )
 def test_decoding_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(UserError) as refusal:
         Decoding(**settings)
     assert str(refusal.value) == sentence
+
+
+FAMILIES_LEFT_TO_TRANSFORMERS = [
+    ("mistral", {"sliding_window": 16}),
+    ("gemma2", {"sliding_window": 16}),
+    ("phi3", {"sliding_window": None, "eos_token_id": PAD}),
+]
+
+
+@pytest.mark.parametrize(("family", "settings"), FAMILIES_LEFT_TO_TRANSFORMERS)
+@pytest.mark.parametrize("prefill_tokens", [14, 100])
+def test_transformers_own_way_reads_in_stretches(family: str, settings: dict, prefill_tokens: int) -> None:
+    """Prompts of 70, 33 and 2 tokens side by side, padded on the left, 4 and 33 tokens of each at a time."""
+    model, prompts = random_model(family, **settings), random_prompts([70, 33, 2])
+    assert reads_in_stretches(model)
+    widths: list[int] = []
+    hook = model.register_forward_pre_hook(
+        lambda module, args, inputs: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    whole = generate(model, prompts, Decoding(max_new_tokens=8), eos_id=299_999, pad_id=PAD)
+    assert max(widths) == 70
+    widths.clear()
+    decoding = Decoding(max_new_tokens=8, prefill_tokens=prefill_tokens)
+    assert generate(model, prompts, decoding, eos_id=299_999, pad_id=PAD) == whole
+    hook.remove()
+    assert max(widths) == prefill_tokens // 3
+
+
+def test_read_whole_where_stretches_may_read_otherwise() -> None:
+    """Angles that change with what was read, states that are no keys and values."""
+    dynamic = {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10_000.0}}
+    assert reads_in_stretches(random_model("llama"))
+    assert not reads_in_stretches(random_model("llama", **dynamic))
+    assert not reads_in_stretches(
+        random_model("qwen3_next", num_experts=2, num_experts_per_tok=1, moe_intermediate_size=8)
+    )
+
+
+def test_stretch_by_hand() -> None:
+    """Two prompts of at most 8 tokens: 6 tokens a forward are 3 of each, 16 are all, 1 is one of each all the same."""
+    prompts = [[0] * 8, [0] * 3]
+    found = [stretch(prompts, Decoding(prefill_tokens=tokens)) for tokens in (6, 15, 16, 1)]
+    assert found == [3, 7, None, 1]
+
+
+def test_bytes_of_the_cache_by_hand(model: PreTrainedModel) -> None:
+    """2 (keys, values) x 2 layers x 2 heads x 16 numbers x 4 bytes = 512 a token."""
+    assert cache_bytes(model, 10) == 5120
+
+
+def test_a_batch_keeps_to_its_tokens(model: PreTrainedModel) -> None:
+    """Prompts of 7, 4, 3, 2 and 1 tokens and 4 to write: 16 tokens hold the first alone, 8 + 8, and 6 + 6."""
+    told: list[list[int]] = []
+    decoding = Decoding(max_new_tokens=4, batch_tokens=16)
+    generated = generate(
+        model, PROMPTS, decoding, eos_id=EOS, pad_id=PAD, on_batch=lambda positions, ones: told.append(positions)
+    )
+    assert told == [[2], [4, 0], [3, 1]]
+    assert generated == written(model, Decoding(max_new_tokens=4))

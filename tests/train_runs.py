@@ -85,6 +85,13 @@ def run(arguments: Sequence[str], log: Path, sabotage: Callable[[], None] | None
     return wait(start(arguments, log, sabotage), log)
 
 
+def run_summpo(arguments: Sequence[str], log: Path, sabotage: Callable[[], None] | None = None) -> Ended:
+    """`summpo` with these arguments; the rest as `run`."""
+    process = _server.Process(target=_summpo, args=(list(arguments), str(log), sabotage))
+    process.start()
+    return wait(process, log)
+
+
 def start(
     arguments: Sequence[str], log: Path, sabotage: Callable[[], None] | None = None, **environment: str
 ) -> BaseProcess:
@@ -125,6 +132,19 @@ def run_ranks(
         for rank in range(world)
     ]
     return [wait(process, logs[rank]) for rank, process in enumerate(processes)]
+
+
+def _summpo(arguments: list[str], log: str, sabotage: Callable[[], None] | None) -> None:
+    for number, kind in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{log}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    import torch
+
+    from summpo.commands import main
+
+    torch.set_num_threads(1)
+    if sabotage is not None:
+        sabotage()
+    raise SystemExit(main(arguments))
 
 
 def _command(arguments: list[str], log: str, sabotage: Callable[[], None] | None, environment: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
 from summpo.models.recomputing import recompute_activations
+from summpo.models.rope import scaled
 from summpo.models.saving import save_full
 from summpo.models.shared_prefix import why_not
 from summpo.models.sources import base_name, resolve
@@ -59,7 +60,7 @@ class Base:
 def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
     folder, may_run_code = resolve(parts.model, cache), parts.model.trust_remote_code
-    check_context(folder, parts.limits.max_length)
+    check_context(folder, parts.limits.max_length, parts.model.rope_scaling)
 
     def load() -> tuple[PreTrainedTokenizerBase, str]:
         tokenizer = load_tokenizer(folder, may_run_code)
@@ -86,7 +87,7 @@ def shares_prefixes(parts: TrainParts, cache: Path) -> bool:
         why = f"model.attention={parts.model.attention} is not proven to read shared prompts"
     for model in (parts.model, parts.reference) if parts.needs_reference else (parts.model,):
         config = model_config(resolve(model, cache), "model.path")
-        why = why or why_not(config, parts.limits.max_length)
+        why = why or why_not(config | scaled(config, model.rope_scaling), parts.limits.max_length)
     if why is not None:
         print(f"batching: padded, for {why}")
     return why is None

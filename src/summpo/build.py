@@ -17,14 +17,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from summpo.compose import conf_dir, sentence_of
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
-from summpo.decoding import Decoding
+from summpo.decoding import Decoding, require_backend
 from summpo.errors import FieldError, UserError, require, require_choice, require_number
+from summpo.long_documents import LongDocuments
 from summpo.margin_rewards import AdapterReward, ColumnReward, MarginReward, ModelReward, columns_of
 from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
 from summpo.optimizers import AdamW
-from summpo.prompts import Prompt
+from summpo.prompts import Prompt, require_template
 from summpo.tokens import Limits
 
 T = TypeVar("T")
@@ -250,6 +251,7 @@ class WritingParts:
     prompt: Prompt
     limits: Limits
     decoding: Decoding
+    long: LongDocuments
 
 
 def writing_parts(config: DictConfig) -> WritingParts:
@@ -262,12 +264,33 @@ def writing_parts(config: DictConfig) -> WritingParts:
     require_choice("accelerator", config.accelerator, ("cpu", "gpu", "auto"))
     if "split" in config:
         require_choice("split", config.split, SPLITS)
+    prompt = from_fields(Prompt, config.prompt, "prompt")
+    decoding = from_fields(Decoding, config.generation, "generation")
+    require_backend(decoding)
     return WritingParts(
         model=from_target(config.model, "model", (Model,)),
         dataset=from_target(config.dataset, "dataset", (SummaryDataset,)),
-        prompt=from_fields(Prompt, config.prompt, "prompt"),
+        prompt=prompt,
         limits=from_fields(Limits, config.tokens, "tokens"),
-        decoding=from_fields(Decoding, config.generation, "generation"),
+        decoding=decoding,
+        long=long_documents(config, prompt) if "long_documents" in config else LongDocuments(),
+    )
+
+
+def long_documents(config: DictConfig, prompt: Prompt) -> LongDocuments:
+    """What is done with documents that do not fit.
+
+    Raises:
+        UserError: an unknown way, or a template without {document}.
+    """
+    settings = config.map_reduce
+    for key in ("part_template", "join_template"):
+        require_template(settings[key], f"map_reduce.{key}")
+    return LongDocuments(
+        how=config.long_documents,
+        part=replace(prompt, template=settings.part_template),
+        join=replace(prompt, template=settings.join_template),
+        part_max_new_tokens=settings.part_max_new_tokens,
     )
 
 

@@ -7,6 +7,8 @@ objects. No torch here: a configuration error answers at once.
 from dataclasses import dataclass, field
 from typing import Any
 
+from omegaconf import II
+
 
 @dataclass
 class PromptConfig:
@@ -113,7 +115,23 @@ class GenerationConfig:
     top_p: float = 1.0
     """Sample from the likeliest tokens with this much probability together."""
     batch_size: int = 32
-    """Documents generated side by side."""
+    """Documents generated side by side, at most."""
+    batch_tokens: int = 32768
+    """Tokens side by side, at most, of prompts and summaries: bounds the memory. One document may have more."""
+    prefill_tokens: int = 2048
+    """Tokens of prompts read at a time: fewer take less memory, and change no summary."""
+    backend: str = "transformers"
+    """What writes: transformers, or vllm where that is installed."""
+
+
+@dataclass
+class MapReduceConfig:
+    part_template: str = "${prompt.template}"
+    """The text around a part of a document that does not fit; {document} stands for the part."""
+    join_template: str = "${prompt.template}"
+    """The text around the summaries of the parts, a paragraph each; {document} stands for them."""
+    part_max_new_tokens: int = II("generation.max_new_tokens")
+    """Tokens of a part's summary, at most."""
 
 
 @dataclass
@@ -224,11 +242,16 @@ class GenerateConfig(SharedConfig):
     """A run folder: its model, adapter and prompt; model.* and prompt.* override them."""
     split: str = "test"
     """Whose documents: train, validation or test."""
+    input: str | None = None
+    """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .parquet), a folder of texts, or - for stdin."""
+    long_documents: str = "truncate"
+    """Of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
+    map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     accelerator: str = "cpu"
     """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str | None = None
-    """Where samples.jsonl (and evaluation.json) go; by default the run folder."""
+    """Where samples.jsonl (and evaluation.json) go; by default the run folder, and for one text the screen."""
 
 
 @dataclass

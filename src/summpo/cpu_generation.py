@@ -1,8 +1,8 @@
 """One batch of completions on the CPU, where reading and copying cost as much as writing; the tokens of `generate`.
 
 Plain transformers pads every prompt to the batch's longest, copies all keys and values to append one token, and goes on
-with rows that have ended until the last has. Here a few prompts are read at a time, in transformers' own StaticCache a
-step writes its keys and values in place, and a row that has ended leaves the batch.
+with rows that have ended until the last has. Here a few prompts are read at a time, a long one in stretches, in
+transformers' own StaticCache a step writes its keys and values in place, and a row that has ended leaves the batch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from summpo.decoding import Decoding
 from summpo.families import SHARED_PREFIX
 
 TOKENS_READ_AT_ONCE = 512
-"""Padding included; one prompt may be longer. More only adds padding: at this size a matrix product is at its best."""
+"""Of several prompts, padding included. More only adds padding: at this size a matrix product is at its best."""
 
 
 def is_proven(model: PreTrainedModel) -> bool:
@@ -59,7 +59,7 @@ def complete(
     """
     width = len(prompts[0])
     cache = StaticCache(config=base_of(model).config, max_cache_len=width + decoding.max_new_tokens)
-    logits = read(model, prompts, cache, pad_id)
+    logits = read(model, prompts, cache, pad_id, decoding.prefill_tokens)
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     mask = (torch.arange(cache.get_max_length()) >= width - lengths[:, None]).long()
     written: list[list[int]] = [[] for _ in prompts]
@@ -78,16 +78,22 @@ def complete(
     return written
 
 
-def read(model: PreTrainedModel, prompts: Sequence[Sequence[int]], cache: StaticCache, pad_id: int) -> Tensor:
-    """float32 [prompt, token]: the logits after each prompt. Fills the cache, a row each, all ending at one place."""
+def read(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], cache: StaticCache, pad_id: int, at_once: int
+) -> Tensor:
+    """float32 [prompt, token]: the logits after each prompt. Fills the cache, a row each, all ending at one place.
+
+    Args:
+        at_once: tokens in a forward, at most.
+    """
     width = len(prompts[0])
     distinct = list(dict.fromkeys(map(tuple, prompts)))
     source = torch.tensor([distinct.index(tuple(prompt)) for prompt in prompts])
     logits, first = [], 0
-    for group in read_together(distinct):
+    for group in read_together(distinct, min(TOKENS_READ_AT_ONCE, at_once)):
         ids, mask = left_pad(group, pad_id)
         part = DynamicCache(config=base_of(model).config)
-        logits.append(next_logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), part))
+        logits.append(read_in_stretches(model, ids, mask, part, max(1, at_once // len(group))))
         rows = ((source >= first) & (source < first + len(group))).nonzero()[:, 0]
         layers: list[tuple[Any, Any]] = list(zip(cache.layers, part.layers, strict=True))
         for layer, own in layers:
@@ -96,14 +102,29 @@ def read(model: PreTrainedModel, prompts: Sequence[Sequence[int]], cache: Static
             layer.keys[rows, :, width - ids.shape[1] : width] = own.keys[source[rows] - first]
             layer.values[rows, :, width - ids.shape[1] : width] = own.values[source[rows] - first]
             layer.cumulative_length.fill_(width)
+            own.keys = own.values = None  # layer by layer: a long prompt's are never there twice
         first += len(group)
     return torch.cat(logits)[source]
 
 
-def read_together(prompts: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
-    """The prompts, longest first, in groups that padded have no more than TOKENS_READ_AT_ONCE, or are one prompt."""
+def read_in_stretches(model: PreTrainedModel, ids: Tensor, mask: Tensor, cache: Cache, stretch: int) -> Tensor:
+    """float32 [prompt, token]: the logits after the prompts, of which `stretch` tokens each are read at a time.
+
+    Args:
+        ids, mask: int [prompt, position], padded on the left.
+    """
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    logits = torch.empty(0)
+    for first in range(0, ids.shape[1], stretch):
+        last = first + stretch
+        logits = next_logits(model, ids[:, first:last], mask[:, :last], positions[:, first:last], cache)
+    return logits
+
+
+def read_together(prompts: Sequence[Sequence[int]], most: int) -> Iterator[Sequence[Sequence[int]]]:
+    """The prompts, longest first, in groups that padded have no more than `most` tokens, or are one prompt."""
     while prompts:
-        count = max(1, TOKENS_READ_AT_ONCE // len(prompts[0]))
+        count = max(1, most // len(prompts[0]))
         yield prompts[:count]
         prompts = prompts[count:]
 

@@ -194,7 +194,7 @@ def check_models(parts: TrainParts, base: Base) -> None:
     folder = base.folder
     if parts.reference.path != parts.model.path:
         folder = resolve(parts.reference, base.cache)
-        check_context(folder, parts.limits.max_length)
+        check_context(folder, parts.limits.max_length, parts.reference.rope_scaling)
         tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
         require(
             fingerprint_tokenizer(tokenizer) == base.tokenizer_fingerprint,

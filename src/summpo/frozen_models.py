@@ -68,8 +68,9 @@ class FrozenModels:
 
 def fingerprint_model(model: Model, cache: Path) -> dict[str, Any]:
     """What decides a frozen model's numbers: weights, adapter, and how they are held."""
+    rope = [] if model.rope_scaling is None else [dict(model.rope_scaling)]
     return {
         "model": fingerprint_weights(resolve(model, cache), cache),
         "adapter": fingerprint_adapter(Path(model.adapter).expanduser()) if model.adapter else None,
-        "settings": [model.dtype, model.quantization, model.attention],
+        "settings": [model.dtype, model.quantization, model.attention, *rope],
     }

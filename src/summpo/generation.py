@@ -1,15 +1,21 @@
-"""Summaries from prompts: batches of like length, greedy by default. Token ids in, token ids out."""
+"""Summaries from prompts: batches of like length within a bound on memory, greedy by default. Token ids in and out.
+
+A prompt is read in stretches (`Decoding.prefill_tokens`), so that what is computed over it takes no more memory for a
+long one than for a short one; its keys and values alone grow with it.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from summpo.cpu_generation import base_of, complete, is_proven, left_pad
-from summpo.decoding import Decoding
+from summpo.decoding import Decoding, batches_of
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,16 @@ def generate(
         pad_token_id=pad_id,
         use_cache=True,
     )
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    proven = is_proven(model)
+    proven, in_stretches = is_proven(model), reads_in_stretches(model)
     done: dict[int, Generated] = {}
     with only(config, model), tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None) as bar:
-        for first in range(0, len(order), decoding.batch_size):
-            chunk = order[first : first + decoding.batch_size]
+        for chunk in batches_of([len(prompt) for prompt in prompts], decoding):
             batch = [prompts[i] for i in chunk]
-            ids = (
-                complete(model, batch, decoding, eos_id=eos_id, pad_id=pad_id)
-                if proven
-                else plain(model, batch, config)
-            )
+            if proven:
+                ids = complete(model, batch, decoding, eos_id=eos_id, pad_id=pad_id)
+            else:
+                config.prefill_chunk_size = stretch(batch, decoding) if in_stretches else None
+                ids = plain(model, batch, config)
             written = [cut_at_eos(one, eos_id) for one in ids]
             done.update(zip(chunk, written, strict=True))
             if on_batch is not None:
@@ -76,6 +80,42 @@ def plain(model: PreTrainedModel, prompts: Sequence[Sequence[int]], config: Gene
     input_ids, mask = (part.to(model.device) for part in left_pad(prompts, int(config.pad_token_id)))
     output = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
     return output[:, input_ids.shape[1] :].tolist()
+
+
+def stretch(prompts: Sequence[Sequence[int]], decoding: Decoding) -> int | None:
+    """How many tokens of each prompt are read at a time, side by side; None where all of them are few enough."""
+    width = max(map(len, prompts))
+    most = max(1, decoding.prefill_tokens // len(prompts))
+    return most if most < width else None
+
+
+def reads_in_stretches(model: PreTrainedModel) -> bool:
+    """Whether transformers reads a prompt in stretches as it reads it whole.
+
+    Not where rotary angles depend on how much has been read, nor where a layer keeps something else than keys and
+    values; what code of the model's own does is not known.
+    """
+    base: Any = base_of(model)
+    rope = getattr(base.config, "rope_parameters", None) or {}
+    return (
+        type(base).__module__.startswith("transformers.")
+        and not base.config.is_encoder_decoder
+        and rope.get("rope_type") not in ("dynamic", "longrope")
+        and {type(layer) for layer in DynamicCache(config=base.config).layers}
+        <= {DynamicLayer, DynamicSlidingWindowLayer}
+    )
+
+
+def cache_bytes(model: PreTrainedModel, tokens: int) -> int | None:
+    """Bytes of the keys and values of so many tokens in all layers; None where the model's config does not say."""
+    config: Any = base_of(model).config
+    names = ("num_hidden_layers", "num_attention_heads", "hidden_size")
+    layers, heads, hidden = (getattr(config, name, None) for name in names)
+    if not layers or not heads or not hidden:
+        return None
+    own_heads = getattr(config, "num_key_value_heads", None) or heads
+    size = getattr(config, "head_dim", None) or hidden // heads
+    return 2 * layers * own_heads * size * base_of(model).dtype.itemsize * tokens
 
 
 @contextmanager

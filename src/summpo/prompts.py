@@ -22,15 +22,7 @@ class Prompt:
     system: str | None = None
 
     def __post_init__(self) -> None:
-        require(
-            self.template.count(PLACEHOLDER) == 1,
-            f"the template must hold {PLACEHOLDER} once, got {self.template!r} (config key prompt.template)",
-        )
-        require(
-            "\\n" not in self.template,
-            "the template holds the two characters backslash and n where a newline is meant, got "
-            f"{self.template!r}; write it in a yaml file or as $'...' in the shell (config key prompt.template)",
-        )
+        require_template(self.template, "prompt.template")
         require(
             self.system is None or self.chat,
             "a system line needs the chat template: set prompt.chat=true (config key prompt.system)",
@@ -48,3 +40,20 @@ class Prompt:
         system = [{"role": "system", "content": self.system}] if self.system is not None else []
         turns = [*system, {"role": "user", "content": user_text}]
         return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def require_template(template: str, key: str) -> None:
+    """Guards the text around a document.
+
+    Raises:
+        UserError: {document} is not in it once, or a newline is spelt as two characters; names the config `key`.
+    """
+    require(
+        template.count(PLACEHOLDER) == 1,
+        f"the template must hold {PLACEHOLDER} once, got {template!r} (config key {key})",
+    )
+    require(
+        "\\n" not in template,
+        "the template holds the two characters backslash and n where a newline is meant, got "
+        f"{template!r}; write it in a yaml file or as $'...' in the shell (config key {key})",
+    )

@@ -61,7 +61,8 @@ class _Fitting:
     """A prompt that leaves room for its row's completions."""
 
     ids: np.ndarray
-    was_cut: bool
+    left_out: int
+    """How many tokens of its document were cut off for it."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def tokenize(
                     raise UserError(fate.sentence)
                 counts[f"dropped_{fate.reason}"] += 1
                 continue
-            counts["truncated_document"] += fate.was_cut
+            counts["truncated_document"] += fate.left_out > 0
             kept.append(index)
             prompts.append(fate.ids)
             completions.append(ids)
@@ -134,15 +135,15 @@ def prompts_to_write_from(
     limits: Limits,
     max_new_tokens: int,
     key: str,
-) -> tuple[list[list[int]], int]:
-    """Each document's prompt, cut to leave room for a summary of `max_new_tokens`, and how many were cut.
+) -> tuple[list[list[int]], list[int]]:
+    """Each document's prompt, cut to leave room for a summary of `max_new_tokens`, and how many tokens were cut off.
 
     Raises:
         UserError: there is no room for a document; names the row and `key`, the config key of max_new_tokens.
     """
     make_prompts = _Prompts(tokenizer, prompt, replace(limits, too_long="truncate_document"))
     prompts: list[list[int]] = []
-    was_cut = 0
+    left_out: list[int] = []
     for first in range(0, len(rows), AT_ONCE):
         some = rows[first : first + AT_ONCE]
         for fate in make_prompts(some, [max_new_tokens] * len(some)):
@@ -150,8 +151,8 @@ def prompts_to_write_from(
                 kept = f"{max_new_tokens} of them are kept for the summary (config key {key})"
                 raise UserError(f"{fate.sentence}; {kept}")
             prompts.append(fate.ids.tolist())
-            was_cut += fate.was_cut
-    return prompts, was_cut
+            left_out.append(fate.left_out)
+    return prompts, left_out
 
 
 class _Prompts:
@@ -198,9 +199,9 @@ class _Prompts:
             sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
             return _Dropped("empty_prompt", sentence, self.limits.empty)
         if total <= self.limits.max_length:
-            return _Fitting(ids, was_cut=False)
+            return _Fitting(ids, left_out=0)
         if cut is not None:
-            return _Fitting(cut, was_cut=True)
+            return _Fitting(cut, left_out=len(ids) - len(cut))
         sentence = (
             f"{place_of(row)}: prompt and completion have {total} tokens, "
             f"more than tokens.max_length={self.limits.max_length}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from summpo.decoding import Decoding
+from summpo.decoding import Decoding, batches_of
+from summpo.encoding import rendered_tokens
 from summpo.generation import Generated, generate
+from summpo.kept_lines import KeptLines, Record
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_weights
@@ -20,22 +22,32 @@ from summpo.models.sources import resolve
 from summpo.prompts import Prompt
 from summpo.rows import SummaryRow
 from summpo.tokens import Limits, prompts_to_write_from
+from summpo.vllm_generation import VllmModel, load_vllm
+
+Key = tuple[str, str]
+"""A document's id, and which part of it; no part where it is all of it."""
 
 
 @dataclass(frozen=True)
 class Writer:
     """Documents in, summaries out."""
 
-    model: PreTrainedModel
+    model: PreTrainedModel | VllmModel
     tokenizer: PreTrainedTokenizerBase
     prompt: Prompt
     limits: Limits
     decoding: Decoding
 
-    def prompts(self, rows: Sequence[SummaryRow]) -> tuple[list[list[int]], int]:
-        """Each document's prompt with room for the summary, and how many documents were cut for it."""
+    def prompts(self, rows: Sequence[SummaryRow]) -> tuple[list[list[int]], list[int]]:
+        """Each document's prompt with room for the summary, and how many tokens of it were left out for it."""
         room, key = self.decoding.max_new_tokens, "generation.max_new_tokens"
         return prompts_to_write_from(rows, self.tokenizer, self.prompt, self.limits, room, key)
+
+    def room(self) -> int:
+        """Tokens that a document may have beside what stands around it and a summary of the greatest length."""
+        around = self.prompt.render(self.prompt.around(""), self.tokenizer)
+        (ids,) = rendered_tokens([around], [""], self.tokenizer, self.prompt.chat)
+        return self.limits.max_length - self.decoding.max_new_tokens - len(ids)
 
     def write(
         self,
@@ -45,9 +57,41 @@ class Writer:
     ) -> list[Generated]:
         """One completion a prompt, in order."""
         eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        if isinstance(self.model, VllmModel):
+            return self.model.generate(prompts, self.decoding, eos_id)
         return generate(
             self.model, prompts, self.decoding, eos_id=eos_id, pad_id=pad_id, progress=progress, on_batch=on_batch
         )
+
+    def write_kept(
+        self,
+        prompts: Mapping[Key, Sequence[int]],
+        kept: KeptLines,
+        seed: int,
+        record: Callable[[Key, list[Generated]], Record],
+        *,
+        samples: int = 1,
+        on_batch: Callable[[int], object] = lambda count: None,
+    ) -> None:
+        """Keeps what `record` makes of each prompt's completions, batch by batch; what is kept is not written again.
+
+        A prompt's samples depend on the seed and on the prompts of its batch, not on when the process was started.
+
+        Args:
+            samples: completions of each prompt.
+            on_batch: told how many prompts are done with each batch, whether by this process or an earlier one.
+        """
+        keys = list(prompts)
+        batches = batches_of([len(prompts[key]) for key in keys], self.decoding, samples)
+        for number, batch in enumerate([keys[i] for i in positions] for positions in batches):
+            missing = [key for key in batch if kept.get(*key) is None]
+            if missing:
+                wanted = batch if self.decoding.temperature > 0 else missing
+                torch.manual_seed(seed * 1_000_003 + number)
+                written = self.write([prompts[key] for key in wanted for _ in range(samples)])
+                of_key = {key: written[n * samples : (n + 1) * samples] for n, key in enumerate(wanted)}
+                kept.keep([record(key, of_key[key]) for key in missing])
+            on_batch(len(batch))
 
     def text(self, written: Generated) -> str:
         """The summary's text, without the white space around it."""
@@ -59,10 +103,13 @@ def load_writer(
 ) -> Writer:
     """Loads the model and adds its adapter to its weights, so that writing pays for one model."""
     folder = resolve(model, cache)
-    check_context(folder, limits.max_length)
+    check_context(folder, limits.max_length, model.rope_scaling)
+    tokenizer = load_tokenizer(folder, model.trust_remote_code)
+    if decoding.backend == "vllm":
+        return Writer(load_vllm(folder, model, limits.max_length), tokenizer, prompt, limits, decoding)
     base = load_base(folder, model)
     if model.adapter is not None:
         policy = load_adapter(base, Path(model.adapter), fingerprint_weights(folder, cache), trainable=False)
         base = policy.merge_and_unload() if model.quantization is None else policy  # pyright: ignore[reportCallIssue]
     device = torch.device("cuda" if accelerator in ("gpu", "cuda") else "cpu")
-    return Writer(base.to(device).eval(), load_tokenizer(folder, model.trust_remote_code), prompt, limits, decoding)  # type: ignore[arg-type]
+    return Writer(base.to(device).eval(), tokenizer, prompt, limits, decoding)  # type: ignore[arg-type]

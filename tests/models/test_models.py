@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,10 @@ def test_checking_a_config_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_option_of_the_group_names_every_setting(file: Path) -> None:
+    """What a yaml does not name cannot be set on the command line."""
+    named = set(OmegaConf.load(file)) - {"_target_"}
+    assert named == {field.name for field in fields(Model)}

@@ -1,13 +1,10 @@
-"""The rule that makes pairs of samples, worked by hand, and the samples that outlive a process."""
-
-import json
-from pathlib import Path
+"""The rule that makes pairs of samples, worked by hand."""
 
 import pytest
 
 from summpo.errors import UserError
 from summpo.rows import SummaryRow
-from summpo.synthesis.sampled_pairs import PairRule, read_samples
+from summpo.synthesis.sampled_pairs import PairRule
 
 ROW = SummaryRow("a", "a document", "cats sleep all day", references=("cats sleep all day",))
 
@@ -46,21 +43,3 @@ def test_why_there_is_no_pair(summaries: list[str], why: str) -> None:
 def test_what_a_rule_refuses(wrong: dict) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
         PairRule(**{"samples": 2, "quality": "rouge1", "min_difference": 0.0, **wrong})
-
-
-def test_a_torn_last_line_is_sampled_again(tmp_path: Path) -> None:
-    file = tmp_path / "train.samples.jsonl"
-    assert read_samples(file, "these") == {}
-    whole = file.read_text("utf-8") + json.dumps({"id": "a", "samples": ["x", "y"]}) + "\n"
-    file.write_text(whole + '{"id": "b", "sam', "utf-8")
-    assert read_samples(file, "these") == {"a": ["x", "y"]}
-    assert file.read_text("utf-8") == whole
-
-
-def test_samples_of_something_else_are_not_gone_on_from(tmp_path: Path) -> None:
-    file = tmp_path / "train.samples.jsonl"
-    read_samples(file, "of the SFT model")
-    before = file.read_bytes()
-    with pytest.raises(UserError, match="holds samples of another model"):
-        read_samples(file, "of another")
-    assert file.read_bytes() == before

@@ -20,7 +20,7 @@ COMMANDS = {
     "merge": "put a run's adapter into the weights under it: summpo merge run=DIR",
     "pairs": "sample summaries from a model, make preference pairs of them: summpo pairs run=DIR output_dir=DIR",
     "synthesize": "have a strong model write and judge summaries of your documents: summpo synthesize teacher=...",
-    "generate": "summarise documents: summpo generate run=DIR dataset=aclsum",
+    "generate": "summarise documents: summpo generate run=DIR input=paper.txt, or dataset=aclsum",
     "evaluate": "summarise held-out documents and measure: summpo evaluate run=DIR dataset=aclsum",
     "compare": "evaluated models against the first, document by document: summpo compare DIR DIR ...",
     "judge": "how often a judge model prefers one model's summaries: summpo judge run=DIR against=DIR teacher=...",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import (
+    WritingParts,
     check_adapters,
     check_margins,
     from_fields,
@@ -17,15 +20,18 @@ from summpo.build import (
     trained_parts,
     writing_parts,
 )
-from summpo.commands.generate import output_folder, writer_of
+from summpo.commands.generate import documents_of, is_done, kept_samples, output_folder, said_of_long, writer_of
 from summpo.commands.help import wants_help
 from summpo.compose import plain
-from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, one_per_document
+from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset
 from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.evaluation.bert_backbone import BertScore
+from summpo.given_documents import require_references
 from summpo.inherit import compose_with_run, trained_config
-from summpo.made_from import already, model_fingerprints, rows_fingerprint
+from summpo.made_from import model_fingerprints, rows_fingerprint
+from summpo.margin_rewards import AdapterReward
+from summpo.margins import WeightedMargin
 from summpo.models.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.run_folder import RunFolder, write_whole
@@ -46,19 +52,25 @@ def run(arguments: list[str]) -> int:
         return evaluate_reward_model(config, file)
     check_paths(parts.model)
     check_task(parts.model, scores=False)
+    check_prompts(margins, parts)
     check_margins(margins)
-    documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
+    documents = documents_of(config, parts)
+    require_references(documents)
     cache = Path(config.cache_dir)
     bert_scorer = bert_score.scorer(cache)
     made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, cache)}
     made_from["bertscore"] = None if bert_scorer is None else bert_scorer.fingerprint
-    if (out / "samples.jsonl").exists() and already(file, plain(config), made_from):
+    if is_done(out, file.name, config, made_from):
         print(f"evaluate: done already with these settings, see {file}")
         return 0
-    preference = preference_settings(config) if has_pairs(parts.dataset, config.split) else None
+    kept = kept_samples(config, made_from, out)
+    on_pairs = config.input is None and has_pairs(parts.dataset, config.split)
+    preference = preference_settings(config) if on_pairs else None
     check_adapters(margins, str(made_from["model"]), parts.model.path)
 
     from summpo.evaluation.held_out import evaluate
+    from summpo.samples import long_counts, samples_lines
+    from summpo.summarising import summarise
 
     accuracies: dict[str, Any] = {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if preference is not None:  # first: what it refuses is known before a summary is written
@@ -66,17 +78,37 @@ def run(arguments: list[str]) -> int:
 
         accuracies |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     rewards = {name: margin.reward for name, margin in margins.items()}
-    result, lines = evaluate(writer_of(config, parts), documents, rewards, bert_scorer, parts.model, cache)
-    result |= accuracies
-    result |= {"dataset": dataset_name(config), "split": config.split, "config": plain(config), "made_from": made_from}
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "samples.jsonl", lines)
+    writer = writer_of(config, parts)
+    started = time.monotonic()
+    samples = summarise(writer, documents, parts.long, kept, config.seed)
+    counts = long_counts(samples, parts.long.how)
+    result, samples = evaluate(writer, documents, samples, rewards, bert_scorer, parts.model, cache)
+    result |= {**accuracies, "documents_cut": sum(bool(s["tokens_left_out"]) for s in samples),
+               "long_documents": counts.record(), "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
+    name = dataset_name(config) if config.input is None else Path(config.input).name
+    result |= {"dataset": name, "split": config.split, "config": plain(config), "made_from": made_from}
+    write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    metrics = result["metrics"]
+    kept.discard()
+    metrics, says = result["metrics"], said_of_long(counts, config, parts)
     bert = f", BERTScore F1 {metrics['eval/bertscore_f1']:.3f}" if bert_scorer is not None else ""
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
-          f"ROUGE-1 {metrics['eval/rouge1']:.3f}{bert}; all in {file}")  # fmt: skip
+          f"ROUGE-1 {metrics['eval/rouge1']:.3f}{bert}{says}; all in {file}")  # fmt: skip
     return 0
+
+
+def check_prompts(margins: Mapping[str, WeightedMargin], parts: WritingParts) -> None:
+    """Refuses margin rewards that ask what a summary's log-prob is given its prompt where there are several prompts.
+
+    Raises:
+        UserError: naming the reward.
+    """
+    for name, margin in margins.items():
+        require(
+            parts.long.how != "map_reduce" or not isinstance(margin.reward, AdapterReward),
+            f"margin_reward.{name} compares log-probs given a document's prompt, and with long_documents=map_reduce a "
+            "document has several: choose long_documents=truncate",
+        )
 
 
 def trains_scorer(trained: DictConfig) -> bool:
@@ -90,6 +122,9 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
     Raises:
         UserError: the data set has no pairs.
     """
+    require(
+        config.input is None, "a reward model writes nothing: it is evaluated on the pairs of dataset, not of input"
+    )
     preference = preference_settings(config)
     assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
 

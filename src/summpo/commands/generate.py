@@ -1,45 +1,148 @@
-"""`summpo generate run=DIR dataset=aclsum`: summaries of a split's documents, in samples.jsonl."""
+"""`summpo generate run=DIR input=paper.txt` (or dataset=aclsum): summaries, printed or in samples.jsonl."""
 
 from __future__ import annotations
 
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from summpo.build import WritingParts, writing_parts
 from summpo.commands.help import wants_help
-from summpo.datasets import one_per_document
+from summpo.compose import plain
+from summpo.datasets import one_per_document, unique_ids
 from summpo.devices import writing_device
 from summpo.errors import require
+from summpo.given_documents import is_one_text, read_documents
 from summpo.inherit import compose_with_run
-from summpo.models.sources import check_paths, check_task
+from summpo.made_from import already, model_fingerprints, rows_fingerprint
+from summpo.models.folders import context_of
+from summpo.models.sources import at_hand, check_paths, check_task
+from summpo.rows import SummaryRow
 from summpo.run_folder import require_writable, write_whole
+
+if TYPE_CHECKING:
+    from summpo.kept_lines import KeptLines
+    from summpo.samples import LongCounts
+
+SPEED = ("batch_size", "batch_tokens", "prefill_tokens")
+"""Settings of generation that change no greedy summary."""
 
 
 def run(arguments: list[str]) -> int:
-    """Writes the summaries, and says where."""
+    """Writes the summaries, and says where; prints that of one text where no output_dir is given for it."""
     if wants_help("generate", arguments):
         return 0
     config = compose_with_run("generate", arguments, ("model", "prompt", "tokens", "dataset"))
     parts = writing_parts(config)
-    config.accelerator = writing_device(config.accelerator)
-    out = output_folder(config)
-    require(
-        not (out / "evaluation.json").exists(),
-        f"{out / 'samples.jsonl'} belongs to the evaluation beside it: choose another output_dir",
-    )
-    check_paths(parts.model)
-    check_task(parts.model, scores=False)
-    documents = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
-
-    from summpo.evaluation.held_out import samples_lines, summarise
-
-    require(len(documents) > 0, f"there is no document to summarise: the split {config.split} is empty")
-    samples, _ = summarise(writer_of(config, parts), documents)
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "samples.jsonl", samples_lines(samples))
-    print(f"generate: {len(samples)} summaries in {out / 'samples.jsonl'}")
+    prints = config.output_dir is None and config.input is not None and is_one_text(config.input)
+    with redirect_stdout(sys.stderr) if prints else nullcontext():
+        config.accelerator = writing_device(config.accelerator)
+        out = None if prints else output_folder(config)
+        require(
+            out is None or not (out / "evaluation.json").exists(),
+            f"{out}/samples.jsonl belongs to the evaluation beside it: choose another output_dir",
+        )
+        check_paths(parts.model)
+        check_task(parts.model, scores=False)
+        documents = documents_of(config, parts)
+        made_from = {
+            "documents": rows_fingerprint(documents),
+            **model_fingerprints(parts.model, Path(config.cache_dir)),
+        }
+        if out is not None and is_done(out, "generation.json", config, made_from):
+            print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
+            return 0
+        samples = write_samples(config, parts, documents, made_from, out)
+    if out is None:
+        print(samples[0]["summary"])
     return 0
+
+
+def write_samples(
+    config: DictConfig,
+    parts: WritingParts,
+    documents: Sequence[SummaryRow],
+    made_from: dict[str, Any],
+    out: Path | None,
+) -> list[dict[str, Any]]:
+    """The lines of samples.jsonl, which goes to `out` with generation.json beside it where there is an `out`."""
+    from summpo.samples import long_counts, samples_lines
+    from summpo.summarising import summarise
+
+    started = time.monotonic()
+    kept = kept_samples(config, made_from, out)
+    samples = summarise(writer_of(config, parts), documents, parts.long, kept, config.seed)
+    counts = long_counts(samples, parts.long.how)
+    says = said_of_long(counts, config, parts)
+    if out is None:
+        print(f"generate: 1 summary{says}")
+        return samples
+    record = {"documents": len(samples), "long_documents": counts.record(), "config": plain(config),
+              "made_from": made_from, "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
+    write_whole(out / "samples.jsonl", samples_lines(samples))
+    write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    kept.discard()
+    what = "1 summary" if len(samples) == 1 else f"{len(samples)} summaries"
+    print(f"generate: {what} in {out / 'samples.jsonl'}{says}")
+    return samples
+
+
+def documents_of(config: DictConfig, parts: WritingParts) -> list[SummaryRow]:
+    """What is to be summarised: the documents of `input`, or each of the data set's split once; no two have one id.
+
+    Raises:
+        UserError: there is none, or one that cannot be used.
+    """
+    if config.input is not None:
+        if config.input == "-" and sys.stdin.isatty():
+            print("generate: reads a document from stdin, up to Ctrl-D", file=sys.stderr)
+        return read_documents(config.input)
+    rows = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
+    require(len(rows) > 0, f"there is no document to summarise: the split {config.split} is empty")
+    return [replace(row, id=name) for row, name in zip(rows, unique_ids(row.id for row in rows), strict=True)]
+
+
+def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None) -> KeptLines:
+    """What an earlier process has written of these samples; beside samples.jsonl, or in memory alone.
+
+    Raises:
+        UserError: what is there is of other documents, another model or other settings.
+    """
+    from summpo.kept_lines import KeptLines
+
+    return KeptLines(out and out / "samples.partial.jsonl", samples_of(plain(config), made_from))
+
+
+def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
+    """What decides samples, as hex: a greedy run that ran out of memory goes on in smaller batches."""
+    names = ("model", "prompt", "tokens", "generation", "seed", "accelerator", "long_documents", "map_reduce")
+    decides = {name: config[name] for name in names}
+    if config["generation"]["temperature"] == 0:
+        decides["generation"] = {key: value for key, value in config["generation"].items() if key not in SPEED}
+    inputs = {name: made_from[name] for name in ("documents", "model", "adapter")}
+    return sha256(json.dumps([decides, inputs], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def is_done(out: Path, name: str, config: DictConfig, made_from: dict[str, Any]) -> bool:
+    """Whether samples.jsonl and the record of that name in `out` are of these settings and inputs."""
+    return (out / "samples.jsonl").exists() and already(out / name, plain(config), made_from)
+
+
+def said_of_long(counts: LongCounts, config: DictConfig, parts: WritingParts) -> str:
+    """What the last line says of documents that did not fit, with what the model could read."""
+    folder = at_hand(parts.model, Path(config.cache_dir))
+    context = None if folder is None else context_of(folder, parts.model.rope_scaling)
+    says = counts.words(parts.limits.max_length)
+    can = says and context is not None and context > parts.limits.max_length
+    return says + (f" (the model reads up to {context}: tokens.max_length)" if can else "")
 
 
 def output_folder(config: DictConfig) -> Path:

@@ -189,7 +189,7 @@ def check_parts(parts: TrainParts, cache: Path) -> None:
         folder = check_paths(model, key)
         check_task(model, parts.trains_scorer, key)
         if folder is not None:
-            check_context(folder, parts.limits.max_length)
+            check_context(folder, parts.limits.max_length, model.rope_scaling)
     check_margins(parts.margins)
     names_adapter = parts.model.adapter or any(isinstance(m.reward, AdapterReward) for m in parts.margins.values())
     folder = at_hand(parts.model, cache) if names_adapter else None

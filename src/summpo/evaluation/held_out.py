@@ -1,9 +1,7 @@
-"""The evaluation of one model on held-out documents: write, score, compare preferences, leave the files."""
+"""The evaluation of one model's summaries of held-out documents: their scores and margin rewards."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -24,33 +22,6 @@ from summpo.models import Model
 from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import SummaryRow
 from summpo.writer import Writer
-
-
-def summarise(writer: Writer, rows: Sequence[SummaryRow]) -> tuple[list[dict[str, Any]], int]:
-    """A summary of each document beside its references, and how many documents were cut to leave room for it."""
-    prompts, was_cut = writer.prompts(rows)
-    if was_cut:
-        print(f"{was_cut} of {len(rows)} documents were cut to tokens.max_length={writer.limits.max_length}")
-    samples = []
-    for row, written in zip(rows, writer.write(prompts, progress="summaries"), strict=True):
-        text = writer.text(written)
-        samples.append(
-            {
-                "id": row.id,
-                "document": row.document,
-                "summary": text,
-                "references": list(row.references or (row.summary,)),
-                "length_tokens": len(text_tokens([text], writer.tokenizer)[0]),
-                "length_words": len(text.split()),
-                "ended": written.ended,
-            }
-        )
-    return samples, was_cut
-
-
-def samples_lines(samples: Sequence[dict[str, Any]]) -> str:
-    """What samples.jsonl holds: one JSON object a line."""
-    return "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
 
 
 def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
@@ -108,6 +79,8 @@ def sample_log_ratios(
     """The function that gives the samples' log pi / log ref under an adapter on the writer's base."""
     base = replace(model, adapter=None)
     models = FrozenModels(cache)
+    decoding = writer.decoding
+    at_once = max(1, min(decoding.batch_size, decoding.batch_tokens // writer.limits.max_length))
 
     @lru_cache
     def log_probs(adapter: str | None) -> np.ndarray:
@@ -121,7 +94,7 @@ def sample_log_ratios(
         with models.on(replace(base, adapter=adapter), writer.model.device) as frozen:
             padded = partial(pad, pad_id=int(writer.tokenizer.pad_token_id))  # type: ignore[arg-type]
             (scored,) = score_completions(
-                frozen, rows, batch_size=writer.decoding.batch_size, layout=padded, autocast=None, progress=False
+                frozen, rows, batch_size=at_once, layout=padded, autocast=None, progress=False
             )
         return scored.sums()
 
@@ -131,34 +104,34 @@ def sample_log_ratios(
 def evaluate(
     writer: Writer,
     documents: Sequence[SummaryRow],
+    samples: Sequence[dict[str, Any]],
     rewards: dict[str, MarginReward],
     bert_scorer: BertScorer | None,
     model: Model,
     cache: Path,
-) -> tuple[dict[str, Any], str]:
-    """What evaluation.json says of the summaries, and what samples.jsonl holds of them, each metric's value with it.
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What evaluation.json says of the summaries, and the samples with each metric's value.
 
     Args:
+        samples: a line of samples.jsonl for each document, in order.
         model: what the writer was loaded from, `cache` where its files are kept.
 
     Raises:
         UserError: there is no document.
     """
-    started = time.monotonic()
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
-    samples, was_cut = summarise(writer, documents)
     log_ratios = sample_log_ratios(writer, documents, samples, model, cache)
     bert, measured = bert_columns(bert_scorer, samples, writer.model.device.type)
     columns = {**columns_of(scores_of(samples)), **bert, **margin_columns(rewards, samples, writer, log_ratios)}
     result = {
         "documents": len(samples),
-        "documents_cut": was_cut,
         "metrics": means_of(columns),
         "intervals": {name: list(bounds) for name, bounds in intervals_of(columns).items()},
         "bertscore": measured,
         "generation": asdict(writer.decoding),
-        "wall_time_s": round(time.monotonic() - started, 1),
     }
-    for place, sample in enumerate(samples):
-        sample["scores"] = {name: values[place] for name, values in columns.items()}
-    return result, samples_lines(samples)
+    scored = [
+        {**sample, "scores": {name: values[place] for name, values in columns.items()}}
+        for place, sample in enumerate(samples)
+    ]
+    return result, scored

@@ -5,6 +5,7 @@
     gguf          a GGUF file -> that folder, once
     loading       the folder -> base model and tokenizer
     adapters      LoRA on a base: fresh, loaded, saved
+    rope          a longer context by scaled rotary positions
     shared_prefix attention over rows in which completions share their prompt
     recomputing   activation checkpointing
     compiling     torch.compile, layer by layer
@@ -20,11 +21,12 @@ This file holds the config targets alone. It knows no data and no objective, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from summpo.errors import require, require_choice, require_number
+from summpo.models.rope import require_rope_scaling
 
 ALL_LINEAR = "all-linear"
 
@@ -51,6 +53,8 @@ class Model:
     """Attention kernel of transformers."""
     trust_remote_code: bool = False
     """Whether Python code inside the model's folder may run here."""
+    rope_scaling: Mapping[str, Any] | None = field(default=None, hash=False)
+    """A longer context than the model was trained with: {rope_type: yarn, factor: 4.0}, or linear, dynamic, llama3."""
 
     def __post_init__(self) -> None:
         require(_is_text(self.path), f"path must name a model, got {self.path!r} (config key model.path)")
@@ -65,6 +69,7 @@ class Model:
             f"trust_remote_code must be true or false, got {self.trust_remote_code!r} "
             "(config key model.trust_remote_code)",
         )
+        require_rope_scaling(self.rope_scaling)
 
 
 @dataclass(frozen=True)

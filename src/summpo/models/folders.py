@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from summpo.errors import UserError, require
+from summpo.models.rope import scaled, window_of
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
@@ -17,18 +19,28 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
-def check_context(folder: Path, max_length: int) -> None:
-    """Checks that rows of `max_length` tokens fit the positions that the model was made for.
+def check_context(folder: Path, max_length: int, rope_scaling: Mapping[str, Any] | None = None) -> None:
+    """Checks that rows of `max_length` tokens fit the positions that the model was made for, or scaled to.
 
     Raises:
-        UserError: naming both numbers.
+        UserError: naming both numbers; or the model's positions cannot be scaled.
     """
-    positions = json.loads((folder / "config.json").read_text("utf-8")).get("max_position_embeddings")
+    positions = context_of(folder, rope_scaling)
     require(
-        not isinstance(positions, int) or max_length <= positions,
+        positions is None or max_length <= positions,
         f"max_length must be at most the model's context of {positions} tokens, got {max_length} "
         "(config key tokens.max_length)",
     )
+
+
+def context_of(folder: Path, rope_scaling: Mapping[str, Any] | None = None) -> int | None:
+    """Tokens that the model in a folder reads; None where its config does not say.
+
+    Raises:
+        UserError: its positions cannot be scaled as asked for.
+    """
+    config = read_json(folder / "config.json")
+    return window_of(config | scaled(config, rope_scaling))
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from summpo.errors import UserError, require
 from summpo.families import FAMILIES, HEAD, SHARED_PREFIX
 from summpo.models import Model
+from summpo.models.rope import scaled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -95,6 +96,7 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
         loaded: Any = kind.from_pretrained(
             folder,
             **more,
+            **rope_settings(folder, model),
             dtype=dtype,
             attn_implementation=model.attention,
             quantization_config=nf4 if model.quantization == "nf4" else None,
@@ -111,6 +113,21 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
     return base, report
+
+
+def rope_settings(folder: Path, model: Model) -> dict[str, Any]:
+    """What of the config in `folder` changes where `model` asks for a longer context.
+
+    Raises:
+        UserError: the model's positions cannot be scaled in this way.
+    """
+    if model.rope_scaling is None:
+        return {}
+    from transformers import AutoConfig
+
+    with loading(f"the config in {folder}"), quiet():
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code, local_files_only=True)
+    return scaled(config.to_dict(), model.rope_scaling)
 
 
 def is_scorer(model: Any) -> bool:

@@ -134,6 +134,8 @@ def merge(
     made_from = {"base": fingerprint, "adapter": fingerprint_adapter(adapter), "dtype": dtype, "base_weights": chosen}
     if chosen == "dequantized":
         made_from["quantization"] = f"{model.quantization} of {model.dtype}"
+    if model.rope_scaling is not None:
+        made_from["rope_scaling"] = json.dumps(dict(model.rope_scaling), sort_keys=True)
     known = _record(out)
     if known.items() >= made_from.items():
         return Merged(False, chosen, known.get("validation_loss", {}))

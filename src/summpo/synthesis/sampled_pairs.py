@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from summpo.errors import require, require_choice, require_number
+from summpo.generation import Generated
+from summpo.kept_lines import KeptLines, Record
 from summpo.rouge import rouge_scorer
 from summpo.rows import SummaryRow
-from summpo.run_folder import whole_lines, write_whole
-from summpo.writer import Writer
+from summpo.run_folder import write_whole
+from summpo.writer import Key, Writer
 
 RULES = {"rouge1_recall": ("rouge1", "recall"), "rouge1": ("rouge1", "fmeasure"), "rougeL": ("rougeL", "fmeasure")}
 
@@ -85,50 +86,19 @@ def make_pairs(
         UserError: the folder has samples of something else; or no pair can be made.
     """
     target = folder / f"{split}.jsonl"
-    samples_file = folder / f"{split}.samples.jsonl"
-    done = read_samples(samples_file, samples_of)
+    kept = KeptLines(folder / f"{split}.samples.jsonl", samples_of)
     prompts, _ = writer.prompts(rows)
-    order = sorted(range(len(rows)), key=lambda i: -len(prompts[i]))
-    documents_at_once = max(1, writer.decoding.batch_size // rule.samples)
-    progress = tqdm(total=len(rows), desc=f"{split} samples", unit="document")
-    with samples_file.open("a", encoding="utf-8") as file:
-        for number, first in enumerate(range(0, len(order), documents_at_once)):
-            chunk = order[first : first + documents_at_once]
-            if not all(rows[i].id in done for i in chunk):
-                torch.manual_seed(seed * 1_000_003 + number)
-                written = writer.write([prompts[i] for i in chunk for _ in range(rule.samples)])
-                texts = [writer.text(one) for one in written]
-                for position, i in enumerate(chunk):
-                    done[rows[i].id] = texts[position * rule.samples : (position + 1) * rule.samples]
-                    file.write(json.dumps({"id": rows[i].id, "samples": done[rows[i].id]}, ensure_ascii=False) + "\n")
-                file.flush()
-            progress.update(len(chunk))
-    progress.close()
+
+    def record(key: Key, written: list[Generated]) -> Record:
+        return {"id": key[0], "samples": [writer.text(one) for one in written]}
+
+    with tqdm(total=len(rows), desc=f"{split} samples", unit="document") as bar:
+        of_row = {(row.id, ""): ids for row, ids in zip(rows, prompts, strict=True)}
+        writer.write_kept(of_row, kept, seed, record, samples=rule.samples, on_batch=bar.update)
+    done = {row.id: (kept.get(row.id) or {})["samples"] for row in rows}
     outcomes = [rule.pick(row, done[row.id]) for row in rows]
     pairs = [pair for pair, _ in outcomes if pair is not None]
     require(len(pairs) > 0, f"no pair could be made of the {len(rows)} documents of {split}; lower min_difference")
     write_whole(target, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
     longer = sum(len(pair["chosen"].split()) > len(pair["rejected"].split()) for pair in pairs)
     return dict(Counter(why for _, why in outcomes)) | {"chosen_is_longer": round(longer / len(pairs), 4)}
-
-
-def read_samples(file: Path, samples_of: str) -> dict[str, list[str]]:
-    """What an earlier process sampled, by document; a last line that was cut off is left out, from the file too.
-
-    The file begins with a line that says what it holds samples of.
-
-    Raises:
-        UserError: they are samples of something else.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    whole = whole_lines(file)
-    if not whole:
-        write_whole(file, json.dumps({"samples_of": samples_of}) + "\n")
-        return {}
-    head, *lines = map(json.loads, whole)
-    require(
-        head.get("samples_of") == samples_of,
-        f"{file} holds samples of another model, other documents or settings; choose another output_dir",
-    )
-    write_whole(file, "".join(whole))
-    return {record["id"]: record["samples"] for record in lines}
