@@ -71,10 +71,9 @@ def test_memory_is_saved_at_no_change(
     assert_same_run(run_of(tiny_model_path, pairs, tmp_path / "saving", optimizer__lr=1e-3, **changes), plain)
 
 
-@pytest.mark.parametrize("objective", ["dpo", "sft"])
-def test_in_four_bits_too(tiny_model_path: Path, pairs: Path, tmp_path: Path, objective: str) -> None:
+def test_in_four_bits_too(tiny_model_path: Path, pairs: Path, tmp_path: Path) -> None:
     """The second seed's way: QLoRA on all linear layers with dropout, activations computed twice, one pair at a time."""
-    fixed = {"model__quantization": "nf4", "lora__target_modules": "all-linear", "objective": objective}
+    fixed = {"model__quantization": "nf4", "lora__target_modules": "all-linear"}
     fixed |= {"optimizer__lr": 1e-3, "batch_size": 1, "trainer__accumulate_grad_batches": 4, "trainer__max_epochs": 1}
     dropped = run_of(tiny_model_path, pairs, tmp_path / "dropped", **fixed, lora__dropout=0.1)
     recomputed = {"lora__dropout": 0.1, "activation_checkpointing": "true"}

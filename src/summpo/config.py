@@ -226,8 +226,8 @@ class MergeConfig:
     dtype: str = "float32"
     """Weights as stored: float32, bfloat16 or float16."""
     base: str | None = None
-    """Of a 4-bit base: dequantized adds to the weights that the adapter was trained on, original to those before the
-    quantisation; null for the former. Of any other base: original or null."""
+    """Of a 4-bit base: dequantized adds to the weights that the adapter was trained on, which gives the model that was
+    validated; original to those before the quantisation; null for the former. Of any other base: original or null."""
     validation_rows: int | None = None
     """After a run on a 4-bit base: of its validation rows, how many tell what either way costs in loss; null for those
     that it validated on, 0 for none."""
