@@ -4,10 +4,12 @@ import shlex
 
 from omegaconf import OmegaConf
 
-from summpo.build import margins_of, train_parts, writing_parts
+from summpo.build import from_target, margins_of, train_parts, writing_parts
 from summpo.commands import COMMANDS, FREE_FORM, quoted
+from summpo.commands.synthesize import synthesis_parts
 from summpo.commands.train import points_of
 from summpo.compose import compose_config
+from summpo.synthesis.teacher import Teacher
 
 HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
 REPORT = (
@@ -40,6 +42,10 @@ def check(line: str) -> None:
             train_parts(config)
         elif command in ("generate", "evaluate", "pairs"):
             writing_parts(config)
+        elif command == "synthesize":
+            synthesis_parts(config)
+        elif command == "judge":
+            from_target(config.teacher, "teacher", (Teacher,))
         if command == "evaluate":
             margins_of(config.margin_reward)
         assert command != "merge" or not OmegaConf.is_missing(config, "model")

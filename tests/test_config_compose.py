@@ -18,6 +18,7 @@ import summpo.config
 from command_lines import HEAVY, REPORT, check
 from summpo.build import train_parts
 from summpo.commands.help import field_docs, help_of
+from summpo.commands.synthesize import rules_of, synthesis_parts
 from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain, require_distinct
 from summpo.decoding import Decoding
 from summpo.errors import UserError
@@ -25,11 +26,19 @@ from summpo.evaluation.bert_backbone import BertScore
 from summpo.models import Lora
 from summpo.optimizers import AdamW
 from summpo.prompts import Prompt
+from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
+from summpo.synthesis.filters import Filters
+from summpo.synthesis.output import SplitShares
 from summpo.tokens import Limits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONF = conf_dir()
 GROUPS = ("model", "objective", "dataset", "margin_reward", "trainer", "logger")
+OF_SYNTHESIS = [
+    (group, path.stem)
+    for group in ("teacher", "mode", "documents", "executor")
+    for path in sorted((CONF / group).glob("*.yaml"))
+]
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml"))
 PAIRS = ("dataset=jsonl", "dataset.path=somewhere")
@@ -143,7 +152,7 @@ class TestCommandLines:
 
 def plug_ins() -> Iterator[tuple[str, DictConfig]]:
     """Every node with a `_target_` of ours in the tree, by file and key."""
-    for group in ("model", "objective", "dataset", "margin_reward"):
+    for group in ("model", "objective", "dataset", "margin_reward", "mode"):
         for file in sorted((CONF / group).glob("*.yaml")):
             node = OmegaConf.load(file)
             assert isinstance(node, DictConfig)
@@ -181,12 +190,20 @@ class TestYamlAndCode:
             (summpo.config.OptimizerConfig, AdamW),
             (summpo.config.GenerationConfig, Decoding),
             (summpo.config.BertScoreConfig, BertScore),
+            (summpo.config.FiltersConfig, Filters),
+            (summpo.config.SplitsConfig, SplitShares),
+            (summpo.config.SplitRulesConfig, SplitRules),
+            (summpo.config.NearDuplicatesConfig, NearDuplicates),
+            (summpo.config.ContaminationConfig, Contamination),
         ],
     )
     def test_a_typed_node_has_the_fields_and_defaults_of_what_it_makes(self, config: type, made: type) -> None:
         assert {f.name: getattr(config(), f.name) for f in fields(config)} == {
             f.name: getattr(made(), f.name) for f in fields(made)
         }
+
+    def test_rules_on_documents_as_typed_are_those_of_the_code(self) -> None:
+        assert rules_of(compose_config("synthesize", []).rules) == DocumentRules()
 
     def test_lora_too_but_for_its_defaults(self) -> None:
         assert [f.name for f in fields(summpo.config.LoraConfig)] == [f.name for f in fields(Lora)]
@@ -219,6 +236,16 @@ class TestCommands:
             assert re.search(rf"^  {re.escape(key)}( = .*)?$", text, re.MULTILINE), key
         shown = [group for group in GROUPS if group in {f.name for f in fields(SCHEMAS[command])} - {"trainer"}]
         assert all(re.search(rf"^  {group}: .*{options(group)[0]}", text, re.MULTILINE) for group in shown)
+
+    @pytest.mark.parametrize(("group", "option"), OF_SYNTHESIS)
+    def test_what_synthesize_is_composed_of(self, group: str, option: str) -> None:
+        assert len(OF_SYNTHESIS) == 13
+        given = {group: option, "documents.path": "here", "teacher.model": "m"}
+        given |= {"executor.partition": "p"} if option == "slurm" else {}
+        node = compose_config("synthesize", [f"{key}={value}" for key, value in given.items()])
+        parts = synthesis_parts(node)
+        built = parts.sources["train"] if group == "documents" else getattr(parts, group)
+        assert f"{type(built).__module__}.{type(built).__qualname__}" == node[group]._target_
 
     def test_w_is_the_default_margins_weight_and_its_own_weight_wins(self) -> None:
         pairs = [*PAIRS, "objective=modpo", "w=0.3"]

@@ -133,10 +133,10 @@ def test_a_merged_folder_keeps_it(tiny_model_path: Path, tmp_path: Path) -> None
     fingerprint = fingerprint_weights(tiny_model_path)
     save_adapter(policy, tmp_path / "adapter", str(tiny_model_path), fingerprint, load_tokenizer(tiny_model_path))
     out = tmp_path / "merged"
-    assert merge(model, tmp_path / "adapter", out, "float32", tmp_path)
+    assert merge(model, tmp_path / "adapter", out, "float32", tmp_path).is_new
     config = json.loads((out / "config.json").read_text("utf-8"))
     assert config["rope_parameters"]["rope_type"] == "yarn" and config["max_position_embeddings"] == 2048
-    assert not merge(model, tmp_path / "adapter", out, "float32", tmp_path), "it is that sum already"
+    assert not merge(model, tmp_path / "adapter", out, "float32", tmp_path).is_new, "it is that sum already"
     with pytest.raises(UserError, match="is not empty"):
         merge(replace(model, rope_scaling=None), tmp_path / "adapter", out, "float32", tmp_path)
 

@@ -137,8 +137,9 @@ def merge(
     if model.rope_scaling is not None:
         made_from["rope_scaling"] = json.dumps(dict(model.rope_scaling), sort_keys=True)
     known = _record(out)
-    if known.items() >= made_from.items():
-        return Merged(False, chosen, known.get("validation_loss", {}))
+    losses_known = known.pop("validation_loss", {})
+    if known == made_from:
+        return Merged(False, chosen, losses_known)
     require(
         not out.exists() or (out.is_dir() and not any(out.iterdir())),
         f"the folder for the merged model is not empty: {out} (config key output_dir)",
