@@ -104,7 +104,7 @@ def finish(
 ) -> int:
     """Asks, and writes what came of it; 1 where the budget ended before the documents did."""
     from summpo.synthesis.collecting import collect
-    from summpo.synthesis.data_set import write, write_manifest
+    from summpo.synthesis.data_set import REJECTED, write, write_manifest
     from summpo.synthesis.documents.prepare import read
     from summpo.synthesis.journal import open_journal
 
@@ -127,11 +127,14 @@ def finish(
         folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path
     )  # fmt: skip
     stopped = asked.stopped is not None
-    record = {} if stopped else {"config": settings, "made_from": made_from}
+    record = {"config": settings, "made_from": made_from} if made.splits and not stopped else {}
     write_manifest(folder, made, asked, record)
     print("\n".join(told(made, asked)))
     if stopped:
         print(f"synthesize: stopped at max_cost={config.max_cost:g}; the same command with more of it goes on")
+        return 1
+    if not made.splits:
+        print(f"synthesize: not one pair came of it; {folder / REJECTED} holds every answer and why it was rejected")
         return 1
     if config.push_to_hub is not None:
         files = [f"{split}.{config.format}" for split in made.splits] + ["README.md", "funnel.png"]
