@@ -21,4 +21,4 @@ def test_fixed(row: SummaryRow | PairRow) -> None:
 def test_what_a_source_may_leave_out() -> None:
     summary, pair = SummaryRow("1", "d", "s"), PairRow("1", "d", "c", "r")
     assert (summary.references, summary.prompt) == ((), None)
-    assert (pair.score_chosen, pair.score_rejected, pair.reference, pair.prompt) == (None, None, None, None)
+    assert (pair.score_chosen, pair.score_rejected, pair.references, pair.prompt) == (None, None, (), None)
