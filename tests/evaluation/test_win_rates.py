@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from summpo.evaluation.win_rates import fit_logistic, length_controlled, win_rate
@@ -67,6 +67,7 @@ def test_a_model_that_always_wins() -> None:
     assert 0.9 < found.value < 1
 
 
+@settings(max_examples=10)  # each fits two thousand times
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=2, max_size=20), st.integers(0, 5))
 def test_swapping_a_and_b_mirrors_both(verdicts: list[float], seed: int) -> None:
     a_wins = np.array(verdicts)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judged import pair_of, pairs_of
 
 import datasets
+from judged import pair_of, pairs_of
 from summpo.datasets import SPLITS
 from summpo.datasets.jsonl import Jsonl
 from summpo.errors import UserError
@@ -77,7 +77,7 @@ class TestFiles:
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{split}.{form}" for split in SPLITS)
         for split, pairs in parts.items():
             assert files[split].is_file()
-            rows = Jsonl(path=str(tmp_path)).pairs(split)
+            rows = Jsonl(path=str(tmp_path), validation_fraction=0.0).pairs(split)
             assert [
                 (row.id, row.document, row.chosen, row.rejected, row.score_chosen, row.score_rejected, row.source)
                 for row in rows
@@ -85,13 +85,13 @@ class TestFiles:
                 (pair.document.id, pair.document.text, pair.chosen, pair.rejected, 16.0, 12.5, "towns")
                 for pair in pairs
             ]
-            assert [row.summary for row in Jsonl(path=str(tmp_path)).summaries(split)] == [
+            assert [row.summary for row in Jsonl(path=str(tmp_path), validation_fraction=0.0).summaries(split)] == [
                 pair.chosen for pair in pairs
             ]
 
     def test_have_scores_for_the_margin_reward(self, tmp_path: Path, form: Format) -> None:
         write_splits(tmp_path, {"train": pairs_of(3)}, form)
-        completions = columns_of(Jsonl(path=str(tmp_path)).pairs("train"))
+        completions = columns_of(Jsonl(path=str(tmp_path), validation_fraction=0.0).pairs("train"))
         assert Score().rewards(completions) == [16, 12.5] * 3
         Score(form="log").check_columns(completions)
 
@@ -112,12 +112,12 @@ class TestFiles:
             write_splits(tmp_path, split_pairs(pairs_of(40), SplitShares(0.2, 0.2)), earlier)
         write_splits(tmp_path, {"train": pairs_of(2)}, form)
         assert [path.name for path in tmp_path.iterdir()] == [f"train.{form}"]
-        assert len(Jsonl(path=str(tmp_path)).pairs("train")) == 2
+        assert len(Jsonl(path=str(tmp_path), validation_fraction=0.0).pairs("train")) == 2
 
     def test_half_a_surrogate_pair_spoils_no_file(self, tmp_path: Path, form: Format) -> None:
         odd = replace(pair_of("a"), chosen="closed \ud83d here", document=Document("a", "towns", "x\udc00\ud83d\ude00"))
         write_splits(tmp_path, {"train": [odd]}, form)
-        (row,) = Jsonl(path=str(tmp_path)).pairs("train")
+        (row,) = Jsonl(path=str(tmp_path), validation_fraction=0.0).pairs("train")
         assert (row.chosen, row.document) == ("closed \ufffd here", "x\ufffd\U0001f600")
 
 
