@@ -149,6 +149,22 @@ def test_a_run_killed_again_and_again_ends_bit_by_bit_as_one_never_interrupted(
     assert_same_run(folder, uninterrupted.folder)
 
 
+@pytest.mark.parametrize("order", ["by_length", "by_prompt", "shuffled"])
+def test_batches_by_tokens_go_on_where_they_stopped(uninterrupted: Uninterrupted, tmp_path: Path, order: str) -> None:
+    """Killed in the second epoch, whose batches are cut anew: the same rows in the same steps, bit for bit."""
+    command = [*uninterrupted.settings, f"order={order}", "batch_tokens=160", "batch_size=8", "checkpoint_every=2"]
+    whole = run([*command, f"output_dir={tmp_path / 'whole'}"], tmp_path / "log")
+    assert whole.code == 0, whole.err
+    assert summary_of(tmp_path / "whole")["rows_seen"] == 44
+    batches = 2 * len(metrics_of(tmp_path / "whole"))
+    cut = [*command, f"output_dir={tmp_path / 'cut'}"]
+    ended = run(cut, tmp_path / "log", partial(kill_before, *TRAINING, partial(is_batch, batches * 3 // 4)))
+    assert ended.code == -signal.SIGKILL, ended.err
+    ended = run(cut, tmp_path / "log")
+    assert ended.code == 0 and "goes on from" in ended.out, ended.err
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
 def test_the_real_command_killed_by_another_process_and_given_again(
     uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:
