@@ -261,8 +261,10 @@ class TestCommands:
             "+margin_reward.coverage.clip=2",
             "w=1",
         ]
-        assert [may_add(override) for override in typed] == typed
-        assert may_add("margin_reward.coverage.clip=2") == "++margin_reward.coverage.clip=2"
+        assert [may_add(override, "train") for override in typed] == typed
+        assert may_add("margin_reward.coverage.clip=2", "train") == "++margin_reward.coverage.clip=2"
+        assert may_add("rules.test.quotas.arxiv=2", "synthesize") == "++rules.test.quotas.arxiv=2"
+        assert may_add("documents.test=2", "pairs") == "++documents.test=2"
 
     def test_a_list_of_margin_rewards(self) -> None:
         config = compose_config("train", [*PAIRS, "objective=modpo", "w=0.3", "margin_reward=[none,length]"])

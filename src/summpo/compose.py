@@ -68,7 +68,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
         require(not override.startswith("-"), f"options are given as key=value, got {override}")
         require_distinct(override)
         require_named(override)
-    overrides = [may_add(override) for override in overrides]
+    overrides = [may_add(override, command) for override in overrides]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
@@ -84,17 +84,27 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def may_add(override: str) -> str:
-    """The override, with leave to add its key where it scales a margin reward whose yaml says nothing of scaling.
+def may_add(override: str, command: str) -> str:
+    """The override, with leave to add its key: to a dictionary of the user's own names, or to scale a margin reward.
 
-    `WeightedMargin` has the defaults of normalize, scale and clip for all rewards; a yaml need not repeat them.
+    A margin reward's yaml need not repeat normalize, scale and clip: `WeightedMargin` has their defaults for all.
     """
     named = re.match(r"margin_reward\.(\w+)\.(normalize|scale|clip)=", override)
     if not named:
-        return override
+        return f"++{override}" if names_freely(override.partition("=")[0], command) else override
     file = conf_dir() / "margin_reward" / f"{named[1]}.yaml"
     is_declared = file.is_file() and OmegaConf.select(OmegaConf.load(file), f"{named[1]}.{named[2]}", default="") != ""
     return override if is_declared else f"++{override}"
+
+
+def names_freely(key: str, command: str) -> bool:
+    """Whether the key is, or lies in, a dictionary of typed values by the user's names, such as rules.train.quotas."""
+    node: Any = OmegaConf.structured(SCHEMAS[command])
+    for part in key.split("."):
+        node = node._get_node(part) if isinstance(node, DictConfig) and part in list(node) else None
+        if isinstance(node, DictConfig) and node._metadata.element_type is not Any:
+            return True
+    return False
 
 
 def require_once(overrides: Sequence[str]) -> None:
@@ -226,6 +236,8 @@ def sentence_of(error: BaseException, under: str = "", command: str | None = Non
     if mistyped:
         kind = {"Float": "a number", "Integer": "a whole number", "bool": "true or false"}.get(mistyped[2], mistyped[2])
         return f"{key.rsplit('.', 1)[-1]} must be {kind}, got {mistyped[1]} (config key {key})"
+    if re.match(r"Cannot assign \w+ to Dict\[", text):
+        return f"{key.rsplit('.', 1)[-1]} must be a dictionary, {{name: value}} (config key {key})"
     if key and re.search(r"^field '.*' is not Optional", text):
         return f"{key.rsplit('.', 1)[-1]} must not be null (config key {key})"
     followed = re.match(r"While dereferencing interpolation '\$\{(.*?)\}': Incompatible value '(.*?)'", text)

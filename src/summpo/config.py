@@ -277,8 +277,8 @@ class SplitRulesConfig:
     """Unicode characters, at most."""
     max_teacher_tokens: int | None = None
     """What the teacher can read; counted with the student's tokenizer."""
-    quotas: dict[str, int | None] | None = None
-    """Documents of each source, at most, null for all of it; others are left out. Null: all of all sources."""
+    quotas: dict[str, int | None] = field(default_factory=dict)
+    """Documents of each source, at most, null for all of it; others are left out. Empty: all of all sources."""
 
 
 @dataclass

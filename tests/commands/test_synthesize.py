@@ -115,6 +115,35 @@ def test_documents_to_pairs_that_train(
     assert summary_of(tmp_path / "run")["margin_spreads"]["score"] > 0
 
 
+def test_quotas_from_the_command_line(documents: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    command = options(documents, tiny_model_path, tmp_path / "out", "http://localhost:9/v1", "--dry-run")
+    assert main([*command, "rules.train.quotas={s0: 3, s2: null}"]) == 0
+    kept = rows_of(tmp_path / "out" / "documents" / "train.jsonl")
+    assert [sum(row["source"] == name for row in kept) for name in ("s0", "s1", "s2")] == [3, 0, 10]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "test.parquet", "README.md"])
+def test_nobody_elses_files_are_replaced(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    out = tmp_path / "own"
+    out.mkdir()
+    (out / name).write_text("mine", "utf-8")
+    assert main(options(documents, tiny_model_path, out, "http://localhost:9/v1")) == 2
+    assert f"{out / name} is not of a synthesis" in capsys.readouterr().err
+    assert [file.name for file in out.iterdir()] == [name] and (out / name).read_text("utf-8") == "mine"
+
+
+def test_what_had_no_answer_is_asked_again(documents: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    with FaultServer(
+        answer=teacher_says, script=lambda call: status(500) if len(call.content) % 3 == 0 else None
+    ) as ill:
+        assert main(options(documents, tiny_model_path, tmp_path / "out", ill.url, "teacher.max_retries=0")) == 1
+        assert 0 < len(ill.billed) < 30
+    manifest = json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))
+    assert "config" not in manifest, "it is not done"
+
+
 def test_a_dry_run_sends_nothing(
     documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import DatasetCard
-from judged import pair_of, pairs_of
 
 import datasets
+from judged import pair_of, pairs_of
 from summpo.datasets import Split
 from summpo.synthesis.balance import balance
 from summpo.synthesis.card import Spent, Synthesis, card

@@ -1,8 +1,8 @@
 """Counts of stages and balances, by hand."""
 
 import pytest
-from judged import pair_of
 
+from judged import pair_of
 from summpo.synthesis.balance import balance
 from summpo.synthesis.stages import Stage, require_chain, stage
 

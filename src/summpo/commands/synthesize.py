@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from summpo.build import from_fields, from_target
 from summpo.commands.help import wants_help
 from summpo.compose import compose_config, plain
+from summpo.datasets import SPLITS
 from summpo.errors import FieldError, require, require_choice, require_number
 from summpo.made_from import already
 from summpo.models import Model
@@ -23,7 +24,7 @@ from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearD
 from summpo.synthesis.filters import Filters
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
-from summpo.synthesis.output import FORMATS, SplitShares
+from summpo.synthesis.output import CARD, FORMATS, MANIFEST, PICTURE, REJECTED, SplitShares
 from summpo.synthesis.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def run(arguments: list[str]) -> int:
     require(not OmegaConf.is_missing(config, "output_dir"), "output_dir is required: the folder of the pairs")
     folder = Path(config.output_dir)
     require_writable(folder)
+    require_own(folder)
     if not config.dry_run:
         parts.teacher.key()
         if config.push_to_hub is not None:
@@ -86,12 +88,25 @@ def run(arguments: list[str]) -> int:
         return 0
     settings = {key: value for key, value in plain(config).items() if key not in ("max_cost", "dry_run", "cache_dir")}
     made_from = {"prompts": prompts, "documents": (folder / "documents" / "documents.json").read_text("utf-8")}
-    from summpo.synthesis.data_set import MANIFEST
-
     if already(folder / MANIFEST, settings, made_from):
         print(f"synthesize: done already with these settings, see {folder / MANIFEST}")
         return 0
     return finish(config, parts, funnels, folder, settings, made_from)
+
+
+def require_own(folder: Path) -> None:
+    """Refuses a folder with files that would be replaced and that no synthesis left there: raw documents, say.
+
+    Raises:
+        UserError: naming the first.
+    """
+    is_ours = any((folder / name).exists() for name in (MANIFEST, JOURNAL))
+    names = [f"{split}.{form}" for split in SPLITS for form in FORMATS] + [REJECTED, CARD, PICTURE]
+    found = next((name for name in names if (folder / name).exists()), None)
+    require(
+        is_ours or found is None,
+        f"{folder / str(found)} is not of a synthesis: choose another output_dir for the pairs",
+    )
 
 
 def finish(
@@ -104,7 +119,7 @@ def finish(
 ) -> int:
     """Asks, and writes what came of it; 1 where the budget ended before the documents did."""
     from summpo.synthesis.collecting import collect
-    from summpo.synthesis.data_set import REJECTED, write, write_manifest
+    from summpo.synthesis.data_set import write, write_manifest
     from summpo.synthesis.documents.prepare import read
     from summpo.synthesis.journal import open_journal
 
@@ -127,7 +142,9 @@ def finish(
         folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path
     )  # fmt: skip
     stopped = asked.stopped is not None
-    record = {"config": settings, "made_from": made_from} if made.splits and not stopped else {}
+    unanswered = asked.rejected.get("unanswered", 0)
+    is_done = bool(made.splits) and not stopped and not unanswered
+    record = {"config": settings, "made_from": made_from} if is_done else {}
     write_manifest(folder, made, asked, record)
     print("\n".join(told(made, asked)))
     if stopped:
@@ -135,6 +152,9 @@ def finish(
         return 1
     if not made.splits:
         print(f"synthesize: not one pair came of it; {folder / REJECTED} holds every answer and why it was rejected")
+        return 1
+    if unanswered:
+        print(f"synthesize: {unanswered} documents had no answer; the same command asks for them again")
         return 1
     if config.push_to_hub is not None:
         files = [f"{split}.{config.format}" for split in made.splits] + ["README.md", "funnel.png"]

@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
         return 0
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    arguments = sweeps[:1] + [may_add(argument) for argument in arguments if argument not in sweeps]
+    arguments = sweeps[:1] + [may_add(argument, "train") for argument in arguments if argument not in sweeps]
     options, _ = get_args_parser().parse_known_args(arguments)
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)
     if is_plain_run:

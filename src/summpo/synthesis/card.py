@@ -10,10 +10,10 @@ from typing import Any
 
 from summpo.datasets import Split
 from summpo.synthesis.balance import Balance
+from summpo.synthesis.output import PICTURE
 from summpo.synthesis.stages import Stage
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
-PICTURE = "funnel.png"
 
 CARD = """\
 ---

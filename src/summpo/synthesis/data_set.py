@@ -12,7 +12,7 @@ from summpo import datasets
 from summpo.run_folder import write_whole
 from summpo.synthesis.asking import Asked
 from summpo.synthesis.balance import balance
-from summpo.synthesis.card import PICTURE, Spent, Synthesis, card
+from summpo.synthesis.card import Spent, Synthesis, card
 from summpo.synthesis.collecting import NO_ANSWER, Collected
 from summpo.synthesis.documents import Split
 from summpo.synthesis.documents.funnel import Funnel
@@ -21,11 +21,20 @@ from summpo.synthesis.filters import REASONS as OF_PAIRS
 from summpo.synthesis.filters import Filtered, Filters, filtered
 from summpo.synthesis.funnel import draw
 from summpo.synthesis.modes import REASONS as OF_ANSWERS
-from summpo.synthesis.output import Format, SplitShares, jsonl, rejected_row, split_pairs, write_splits
+from summpo.synthesis.output import (
+    CARD,
+    MANIFEST,
+    PICTURE,
+    REJECTED,
+    Format,
+    SplitShares,
+    jsonl,
+    rejected_row,
+    split_pairs,
+    write_splits,
+)
 from summpo.synthesis.records import JudgedPair
 from summpo.synthesis.stages import Stage, require_chain, stage
-
-CARD, MANIFEST, REJECTED = "README.md", "synthesize.json", "rejected.jsonl"
 
 
 def stages_of(
@@ -53,9 +62,9 @@ def split_of(
     kept: Filtered, collected: Mapping[Split, Collected], shares: SplitShares
 ) -> dict[datasets.Split, list[JudgedPair]]:
     """The pairs by split: those of test documents are the test, where there are any; the others are drawn by id."""
-    of_test = {pair.document.id for pair in collected["test"].pairs} if "test" in collected else set()
-    if not of_test:
+    if "test" not in collected:
         return split_pairs(kept.kept, shares)
+    of_test = {pair.document.id for pair in collected["test"].pairs}
     parts = split_pairs([p for p in kept.kept if p.document.id not in of_test], replace(shares, test=0.0))
     parts["test"] = [pair for pair in kept.kept if pair.document.id in of_test]
     return {split: part for split, part in parts.items() if part}

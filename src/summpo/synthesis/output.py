@@ -20,6 +20,8 @@ from summpo.synthesis.records import Answer, JudgedPair, Rejected
 
 Format = Literal["jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+CARD, MANIFEST, REJECTED, PICTURE = "README.md", "synthesize.json", "rejected.jsonl", "funnel.png"
+"""What lies beside the splits."""
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ class SplitRules:
     """Unicode characters, at most."""
     max_teacher_tokens: int | None = None
     """What the teacher can read; counted with the student's tokenizer where the teacher's is not at hand."""
-    quotas: Mapping[str, int | None] | None = None
-    """Documents of each source, at most, null for all of it; others are left out. Null: all of all sources."""
+    quotas: Mapping[str, int | None] = field(default_factory=dict)
+    """Documents of each source, at most, null for all of it; others are left out. Empty: all of all sources."""
 
     def __post_init__(self) -> None:
         for key in ("min_tokens", "max_tokens", "min_characters", "max_characters", "max_teacher_tokens"):

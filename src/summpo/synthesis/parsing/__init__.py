@@ -102,6 +102,8 @@ def _written(found: Gathered) -> Written:
             raise Unreadable("empty_summary", f"nothing stands under summary {number}")
         if number not in found.summaries:
             raise Unreadable("missing_part", f"summary {number}")
+        if _EXCUSE.match(found.summaries[number]):
+            raise Unreadable("refusal", " ".join(found.summaries[number].split())[:120])
     return Written((found.summaries[1], found.summaries[2]))
 
 
