@@ -355,8 +355,9 @@ class SplitsConfig:
 class SynthesizeConfig:
     documents: Any = None
     """Where the documents are: group `documents` (jsonl, parquet, hub, folder)."""
-    test_documents: str | None = None
-    """Where the test's are, read in the same way: long ones, by rules.test. Null: part of the others is the test."""
+    test_documents: Any = None
+    """Where the test's are, long ones, by rules.test: a path, or what differs from documents, {path: LONG, text: body}.
+    Null: part of the others is the test."""
     rules: DocumentRulesConfig = field(default_factory=DocumentRulesConfig)
     executor: Any = None
     """Who prepares the documents: group `executor` (local, slurm, ray)."""

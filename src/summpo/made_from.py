@@ -8,10 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from summpo.errors import UserError
 from summpo.models import Model
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
 from summpo.models.sources import resolve
 from summpo.rows import SummaryRow
+from summpo.run_folder import first_difference, settings
 
 
 def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
@@ -33,3 +35,30 @@ def already(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bo
         return record["config"] == json.loads(json.dumps(config)) and record["made_from"] == made_from
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def require_same_documents(file: Path, config: dict[str, Any]) -> None:
+    """Refuses to write over summaries of other documents; with other settings, or more or fewer, they are made anew.
+
+    Raises:
+        UserError: naming what was summarised there.
+    """
+    try:
+        was = json.loads(file.read_text("utf-8"))["config"]
+        was, now = documents_named(was), documents_named(config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    other = first_difference(settings(was), settings(now))
+    if other is not None:
+        key, before, after = other
+        raise UserError(
+            f"{file} is of {key}={before}, not {after}: choose another output_dir, or remove the file where it is not "
+            "needed any more"
+        )
+
+
+def documents_named(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that say whose documents these are, however many of them."""
+    if config.get("input") is not None:
+        return {"input": config["input"]}
+    return {"split": config["split"], "dataset": {**config["dataset"], "limit": None}}

@@ -86,6 +86,22 @@ def test_a_folder_and_what_its_files_say(
     )
 
 
+@pytest.mark.parametrize(("command", "record"), [("generate", "generation.json"), ("evaluate", "evaluation.json")])
+def test_summaries_of_other_documents_are_not_written_over(
+    options: list[str], tmp_path: Path, command: str, record: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"document": name, "summary": name}) + "\n", "utf-8")
+    own = [command, *options, f"output_dir={tmp_path / 'out'}"]
+    assert main([*own, f"input={tmp_path / 'a.jsonl'}"]) == 0
+    before = (tmp_path / "out" / "samples.jsonl").read_bytes()
+    assert main([*own, f"input={tmp_path / 'b.jsonl'}"]) == 2
+    says = f"{tmp_path / 'out' / record} is of input={tmp_path / 'a.jsonl'}, not {tmp_path / 'b.jsonl'}: choose another"
+    assert says in capsys.readouterr().err
+    assert (tmp_path / "out" / "samples.jsonl").read_bytes() == before
+    assert main([*own, f"input={tmp_path / 'a.jsonl'}", "generation.max_new_tokens=3"]) == 0, "of the same, again"
+
+
 def kill_at_the_third_batch() -> None:
     """Sabotage: two batches are kept, and the process is gone before the third is."""
     keep, done = KeptLines.keep, []

@@ -144,6 +144,49 @@ def test_what_had_no_answer_is_asked_again(documents: Path, tiny_model_path: Pat
     assert "config" not in manifest, "it is not done"
 
 
+def test_another_mode_is_not_paid_for_unasked(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other prompts or words ask anew; other filters cost nothing. An address that nobody paid at is soon forgotten."""
+    out = tmp_path / "out"
+    nobody = options(documents, tiny_model_path, out, "http://localhost:1/v1", "teacher.backoff=0.01")
+    assert main(nobody) == 2 and (out / "journal.sqlite").exists()
+    with FaultServer(answer=teacher_says) as server:
+        command = options(documents, tiny_model_path, out, server.url)
+        assert main(command) == 0
+        paid, pairs = sum(server.billed.values()), (out / "train.jsonl").read_bytes()
+        capsys.readouterr()
+        assert main([*command, "mode.long_words=[150,400]"]) == 2
+        assert "holds the requests of a run with mode.long_words=[200, 500], not [150, 400]" in capsys.readouterr().err
+        assert (out / "train.jsonl").read_bytes() == pairs
+        assert main([*command, "filters.tied_score_difference=3"]) == 0
+        assert sum(server.billed.values()) == paid
+
+
+def test_test_documents_have_columns_of_their_own(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = tmp_path / "long.jsonl"
+    rows = [{"name": f"t{n}", "body": document(100 + n, 60)} for n in range(4)]
+    long.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    more = ["rules.test.min_characters=100", "rules.test.min_tokens=null"]
+    columns = f"test_documents={{path: {long}, text: body, id: name}}"
+    with FaultServer(answer=teacher_says) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, *more)
+        wrong = (
+            (f"test_documents={long}", "long.jsonl, line 1: column text is missing"),
+            (f"test_documents={{path: {long}, words: body}}", "unknown option test_documents.words"),
+            (f"test_documents={{path: {long}, text: 3}}", "(config key test_documents.text)"),
+            ("test_documents=/nope", "there is no file or folder /nope"),
+        )
+        for given, sentence in wrong:
+            assert main([*command, given]) == 2
+            assert sentence in (said := capsys.readouterr().err), said
+        assert main([*command, columns]) == 0
+    assert {row["id"] for row in rows_of(tmp_path / "out" / "test.jsonl")} <= {"t0", "t1", "t2", "t3"}
+    assert not {row["id"] for row in rows_of(tmp_path / "out" / "train.jsonl")} & {"t0", "t1", "t2", "t3"}
+
+
 def test_a_dry_run_sends_nothing(
     documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,6 +311,28 @@ def test_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["win_rate"]["value"] == 0.7 and found["changed_with_order"] == 0.2
     assert found["first_wins"] == pytest.approx((8 + 4) / 20)
     assert "6 won, 2 tied, 2 lost" in capsys.readouterr().out
+
+
+def test_a_judge_is_told_what_it_may_cost_and_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = write_samples(tmp_path / "a", {f"d{n}": "a good one" for n in range(4)})
+    write_samples(tmp_path / "1" / "b", {f"d{n}": "a poor one" for n in range(4)})
+    write_samples(tmp_path / "2" / "b", {f"d{n}": "another poor one" for n in range(4)})
+    prices = ["teacher.price_per_million_prompt=10", "teacher.price_per_million_completion=10"]
+    with FaultServer(answer=likes_good_ones) as server:
+        teacher = ["teacher=local", f"teacher.url={server.url}", f"teacher.model={MODEL}", *prices]
+        first = ["judge", f"run={a}", f"against={tmp_path / '1' / 'b'}", *teacher]
+        assert main([*first, "max_cost=0"]) == 1
+        assert "judge: stopped at max_cost=0; the same command with more of it goes on" in capsys.readouterr().out
+        assert main(first) == 0
+        assert re.search(
+            r"judge: teacher: 8 requests, \d+ tokens read, \d+ written: 0\.\d+ dollars", capsys.readouterr().out
+        )
+        judged = (a / "judged" / "b" / "judgement.json").read_bytes()
+        assert main(["judge", f"run={a}", f"against={tmp_path / '2' / 'b'}", *teacher]) == 2
+        assert "holds the requests of a run with against=../1/b, not ../2/b" in capsys.readouterr().err
+        assert (a / "judged" / "b" / "judgement.json").read_bytes() == judged
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def made_of(parts: dict[Split, list[JudgedPair]], dollars: float | None = 1.5, t
         prompts={"write": "a" * 64, "judge": "b" * 64},
         stages=STAGES,
         splits={split: balance(pairs) for split, pairs in parts.items()},
-        spent=Spent(174, 210_000, 60_500, dollars),
+        spent=Spent(174, 210_000, 60_500, dollars, 0.25),
     )
 
 
@@ -58,7 +58,7 @@ def test_the_numbers_are_there() -> None:
     assert "| selected | 100 | 58 | too_short 40, duplicate 2 |" in text
     assert "| kept | 58 | 40 | scores_tied 18 |" in text
     assert "| train | 4 | 4 | 75.0% | 75.0% | 50.0% | 6, 4 | 16.00, 12.50 |" in text
-    assert "174 requests, 210,000 tokens read, 60,500 written, 1.50 dollars" in text
+    assert "174 requests, 210,000 tokens read, 60,500 written, 1.50 dollars, and at most 0.25 that may have been paid" in text
     assert f"| prompt `judge` | SHA-256 `{'b' * 64}` |" in text
     assert "| `filters.max_similarity` | `null` |" in text
     assert "written first or second by draw" in text
@@ -97,7 +97,13 @@ def test_the_record_is_plain_data() -> None:
         "rejected": {"too_short": 40, "duplicate": 2},
     }
     assert record["splits"]["train"]["pairs"] == 2
-    assert record["spent"] == {"requests": 174, "prompt_tokens": 210_000, "completion_tokens": 60_500, "dollars": 1.5}
+    assert record["spent"] == {
+        "requests": 174,
+        "prompt_tokens": 210_000,
+        "completion_tokens": 60_500,
+        "dollars": 1.5,
+        "dollars_maybe": 0.25,
+    }
 
 
 @pytest.mark.parametrize(("count", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (12_000, "10K<n<100K")])

@@ -84,10 +84,13 @@ class TestOpening:
                 assert journal.tasks() == {"a", "b"}
 
     def test_with_other_settings_is_refused(self, path: Path) -> None:
-        with open_journal(path, MADE_FROM):
-            pass
-        before = path.read_bytes()
         other = {**MADE_FROM, "teacher": {"model": "n", "url": "http://localhost"}}
+        for settings in (other, MADE_FROM):  # nothing was paid with the other ones
+            with open_journal(path, settings) as journal:
+                journal.failed(journal.sent(ONE, "k1", MOST), RETRY)
+        with open_journal(path, MADE_FROM) as journal:
+            journal.answered(journal.sent(ONE, "k1", MOST), ANSWER)
+        before = path.read_bytes()
         with pytest.raises(UserError) as refusal, open_journal(path, other):
             pass
         assert str(refusal.value) == (

@@ -29,7 +29,7 @@ from summpo.errors import require
 from summpo.evaluation.bert_backbone import BertScore
 from summpo.given_documents import require_references
 from summpo.inherit import compose_with_run, trained_config
-from summpo.made_from import model_fingerprints, rows_fingerprint
+from summpo.made_from import model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.margin_rewards import AdapterReward
 from summpo.margins import WeightedMargin
 from summpo.models.sources import check_paths, check_task
@@ -63,6 +63,7 @@ def run(arguments: list[str]) -> int:
     if is_done(out, file.name, config, made_from):
         print(f"evaluate: done already with these settings, see {file}")
         return 0
+    require_same_documents(file, plain(config))
     kept = kept_samples(config, made_from, out)
     on_pairs = config.input is None and has_pairs(parts.dataset, config.split)
     preference = preference_settings(config) if on_pairs else None

@@ -22,7 +22,7 @@ from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.given_documents import is_one_text, read_documents
 from summpo.inherit import compose_with_run
-from summpo.made_from import already, model_fingerprints, rows_fingerprint
+from summpo.made_from import already, model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.models.folders import context_of
 from summpo.models.sources import at_hand, check_paths, check_task
 from summpo.rows import SummaryRow
@@ -60,6 +60,8 @@ def run(arguments: list[str]) -> int:
         if out is not None and is_done(out, "generation.json", config, made_from):
             print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
             return 0
+        if out is not None:
+            require_same_documents(out / "generation.json", plain(config))
         samples = write_samples(config, parts, documents, made_from, out)
     if out is None:
         print(samples[0]["summary"])

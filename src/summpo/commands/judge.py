@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import from_target
 from summpo.commands.help import wants_help
-from summpo.commands.synthesize import JOURNAL, in_words
+from summpo.commands.synthesize import JOURNAL, bill, in_words
 from summpo.compose import compose_config, plain
 from summpo.errors import require, require_number
 from summpo.run_folder import require_writable, write_whole
@@ -71,7 +72,8 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
     def keep(task: Task[Verdict], outcome: Verdict | Rejected) -> None:
         outcomes[task.id] = outcome
 
-    asks = {"judge": {"url": teacher.url, "model": teacher.model}}
+    against = config.against if config.against == REFERENCE else os.path.relpath(config.against, config.run)
+    asks = {"judge": {"url": teacher.url, "model": teacher.model}, "against": against}
     with open_journal(folder / JOURNAL, asks) as journal:
         asked = ask(tasks, teacher, journal, keep, max_cost=config.max_cost, seed=config.seed, total=len(tasks))
     judged = [
@@ -81,6 +83,11 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
     ]
     rows = [{"id": task.id, **asdict(outcomes[task.id])} for task in tasks if task.id in outcomes]
     write_whole(folder / "verdicts.jsonl", jsonl(rows))
+    print("\n".join(f"judge: {line}" for line in bill(asked, teacher.model)))
+    if asked.stopped is not None:
+        print(f"judge: stopped at max_cost={config.max_cost:g}; the same command with more of it goes on")
+        if not judged:
+            return 1
     require(
         bool(judged),
         f"the judge decided on none of {len(tasks)} documents: {asked.rejected}, see {folder / 'verdicts.jsonl'}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from summpo.build import from_fields, from_target
 from summpo.commands.help import wants_help
 from summpo.compose import compose_config, plain
 from summpo.datasets import SPLITS
-from summpo.errors import FieldError, require, require_choice, require_number
+from summpo.errors import FieldError, UserError, require, require_choice, require_number
 from summpo.made_from import already
 from summpo.models import Model
 from summpo.run_folder import require_writable
@@ -123,7 +123,11 @@ def finish(
     from summpo.synthesis.documents.prepare import read
     from summpo.synthesis.journal import open_journal
 
-    asks = {"teacher": {"url": parts.teacher.url, "model": parts.teacher.model}}
+    asks = {
+        "teacher": {"url": parts.teacher.url, "model": parts.teacher.model},
+        "mode": settings["mode"],
+        "prompts": made_from["prompts"],
+    }
     total = sum(funnel.kept for funnel in funnels.values())
     with open_journal(folder / JOURNAL, asks) as journal:
         collected, asked = collect(
@@ -176,7 +180,7 @@ def synthesis_parts(config: DictConfig) -> SynthesisParts:
     source = from_target(config.documents, "documents", (DocumentSource,))
     sources: dict[Split, DocumentSource] = {"train": source}
     if config.test_documents is not None:
-        sources["test"] = replace(source, path=config.test_documents)  # type: ignore[type-var]
+        sources["test"] = test_source(source, config.test_documents)
     return SynthesisParts(
         sources=sources,
         rules=rules_of(config.rules),
@@ -187,6 +191,22 @@ def synthesis_parts(config: DictConfig) -> SynthesisParts:
         filters=from_fields(Filters, config.filters, "filters"),
         shares=from_fields(SplitShares, config.splits, "splits"),
     )
+
+
+def test_source(source: Any, given: Any) -> DocumentSource:
+    """The source of train documents, read from elsewhere, with what else is said to differ there.
+
+    Raises:
+        UserError: an option that the source does not have, or a value that it refuses.
+    """
+    options = {str(key): value for key, value in given.items()} if isinstance(given, DictConfig) else {"path": given}
+    known = [field.name for field in fields(source)]
+    odd = next((str(name) for name in options if name not in known), None)
+    require(odd is None, f"unknown option test_documents.{odd}; test_documents has {', '.join(known)}")
+    try:
+        return replace(source, **options)
+    except UserError as error:
+        raise UserError(str(error).replace("documents.", "test_documents.")) from None
 
 
 def rules_of(node: DictConfig) -> DocumentRules:
@@ -233,15 +253,20 @@ def told(made: Synthesis, asked: Asked) -> list[str]:
             f"{split}: {part.pairs:,} pairs, the longer chosen in {part.longer_chosen:.0%}, the first written in "
             f"{part.first_chosen:.0%}; {part.words_chosen:.0f} words chosen, {part.words_rejected:.0f} rejected"
         )
-    spent = made.spent
-    cost = "price not known" if spent.dollars is None else f"{spent.dollars:,.4g} dollars"
+    return [*said, *bill(asked, made.teacher)]
+
+
+def bill(asked: Asked, model: str) -> list[str]:
+    """What was asked of a model and what it cost."""
+    spent = asked.spent
+    cost = "price not known" if asked.cost is None else f"{asked.cost:,.4g} dollars"
     maybe = f", and at most {asked.cost_maybe:,.4g} maybe" if asked.cost_maybe else ""
-    said.append(
-        f"teacher: {spent.requests:,} requests, {spent.prompt_tokens:,} tokens read, {spent.completion_tokens:,} "
-        f"written: {cost}{maybe}"
-    )
+    said = [
+        f"teacher: {spent.answers + spent.maybe_paid:,} requests, {spent.paid.prompt:,} tokens read, "
+        f"{spent.paid.completion:,} written: {cost}{maybe}"
+    ]
     if asked.other_models:
-        said.append(f"teacher: {asked.other_models:,} answers name another model than {made.teacher}: {asked.models}")
+        said.append(f"teacher: {asked.other_models:,} answers name another model than {model}: {asked.models}")
     return said
 
 

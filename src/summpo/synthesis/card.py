@@ -83,6 +83,8 @@ class Spent:
     completion_tokens: int
     dollars: float | None
     """None where the price is not known."""
+    dollars_maybe: float | None = None
+    """At most, beside: requests that may have been paid and brought no answer."""
 
     def as_record(self) -> dict[str, Any]:
         """For a manifest."""
@@ -178,6 +180,8 @@ def _confound(parts: Sequence[Balance]) -> str:
 def _made(made: Synthesis) -> list[tuple[str, str]]:
     spent = made.spent
     cost = "price not known" if spent.dollars is None else f"{spent.dollars:,.2f} dollars"
+    if spent.dollars_maybe:
+        cost += f", and at most {spent.dollars_maybe:,.2f} that may have been paid for no answer"
     tokens = f"{spent.prompt_tokens:,} tokens read, {spent.completion_tokens:,} written"
     return [
         ("teacher", f"`{_flat(made.teacher)}`"),

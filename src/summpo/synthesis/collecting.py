@@ -52,18 +52,21 @@ def collect(
         UserError: as `ask`.
     """
     found: dict[Split, Collected] = {split: Collected() for split in documents}
-    under_way: dict[str, tuple[Split, Document]] = {}
+    under_way: dict[str, list[tuple[Split, Document]]] = {}
 
     def tasks() -> Iterable[Task[JudgedPair]]:
         return chain.from_iterable(mode.tasks(noted(split, part)) for split, part in documents.items())
 
     def noted(split: Split, part: Iterable[Document]) -> Iterable[Document]:
         for document in part:
-            under_way.setdefault(document.id, (split, document))
+            under_way.setdefault(document.id, []).append((split, document))
             yield document
 
     def keep(task: Task[JudgedPair], outcome: JudgedPair | Rejected) -> None:
-        split, document = under_way[task.id]
+        waiting = under_way[task.id]
+        split, document = waiting.pop(-1 if is_again(outcome) else 0)
+        if not waiting:
+            del under_way[task.id]
         if isinstance(outcome, JudgedPair):
             found[split].pairs.append(outcome)
         else:
@@ -72,6 +75,11 @@ def collect(
 
     asked = ask(tasks(), teacher, journal, keep, max_cost=max_cost, seed=seed, total=total)
     return found, asked
+
+
+def is_again(outcome: JudgedPair | Rejected) -> bool:
+    """Whether a task was turned away because an earlier one, perhaps still under way, has its id."""
+    return isinstance(outcome, Rejected) and outcome.reason == "duplicate_id"
 
 
 def answers_of(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> dict[str, Answer]:

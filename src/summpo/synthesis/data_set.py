@@ -97,7 +97,9 @@ def write(
         **about,
         stages=stages_of(funnels, collected, kept, open_tasks),
         splits={split: balance(part) for split, part in parts.items()},
-        spent=Spent(spent.answers + spent.maybe_paid, spent.paid.prompt, spent.paid.completion, asked.cost),
+        spent=Spent(
+            spent.answers + spent.maybe_paid, spent.paid.prompt, spent.paid.completion, asked.cost, asked.cost_maybe
+        ),
     )
     files = write_splits(folder, parts, form)
     failed = [each for part in collected.values() for each in part.failed]
@@ -127,6 +129,6 @@ def summaries_of(pair: JudgedPair) -> dict[str, Any]:
 
 def write_manifest(folder: Path, made: Synthesis, asked: Asked, more: Mapping[str, Any]) -> None:
     """synthesize.json: the counts, what was spent, and what it was made with; there when all else is."""
-    counts = {"retries": asked.retries, "models": asked.models, "maybe_paid_dollars_at_most": asked.cost_maybe}
+    counts = {"retries": asked.retries, "models": asked.models}
     record = {"status": asked.stopped or "done", **made.as_record(), **counts, **more}
     write_whole(folder / MANIFEST, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

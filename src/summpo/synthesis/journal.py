@@ -220,8 +220,16 @@ def own(path: Path, connection: sqlite3.Connection, version: int, now: str) -> N
         require(version == VERSION, f"{path}: is of version {version} of the journal, this summpo writes {VERSION}")
         (was,) = connection.execute("SELECT settings FROM made_from").fetchone()
         other = first_difference(settings(json.loads(was)), settings(json.loads(now)))
-        if other is not None:
+        if other is not None and not holds_money(connection):  # a mistyped url, say
+            connection.execute("UPDATE made_from SET settings = ?", (now,))
+        elif other is not None:
             raise UserError(
                 f"{path} holds the requests of a run with {other[0]}={other[1]}, not {other[2]}: choose another "
                 "output_dir, or the same settings"
             )
+
+
+def holds_money(connection: sqlite3.Connection) -> bool:
+    """Whether anything in it was paid, or may have been."""
+    statuses = "('answered', 'maybe_paid', 'sent')"
+    return connection.execute(f"SELECT 1 FROM attempts WHERE status IN {statuses} LIMIT 1").fetchone() is not None

@@ -191,7 +191,10 @@ def test_what_fsspec_opens() -> None:
 class TestWhatCannotBeRead:
     @pytest.mark.parametrize("made", [Jsonl, Parquet, Folder])
     def test_nothing_there(self, tmp_path: Path, made: type) -> None:
-        with pytest.raises(UserError, match=r"^there is no file or folder .*nowhere.*\(config key documents\.path\)$"):
+        with pytest.raises(
+            UserError,
+            match=r"^there is no file or folder .*nowhere.*\(config key documents\.path, or test_documents\)$",
+        ):
             made(str(tmp_path / "nowhere")).parts()
         (tmp_path / "other.csv").write_text("x")
         with pytest.raises(UserError, match=r"has no file that ends in \."):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKED = (".gz", ".zst", ".bz2", ".xz")
 """Endings of files that are unpacked as they are read, and cannot be cut."""
+KEYS = "(config key documents.path, or test_documents)"
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,14 @@ class Place:
         try:
             infos = {only: folder.info(only)} if only else folder.find("", detail=True)
         except (OSError, ValueError) as error:
-            raise UserError(f"{self.path} cannot be listed: {why(error)} (config key documents.path)") from None
-        require(bool(infos), f"there is no file or folder {self.path}, or nothing in it (config key documents.path)")
+            raise UserError(f"{self.path} cannot be listed: {why(error)} {KEYS}") from None
+        require(bool(infos), f"there is no file or folder {self.path}, or nothing in it {KEYS}")
         infos = {name: info for name, info in sorted(infos.items()) if only or self._counts(name)}  # type: ignore[union-attr]
         endings = " or ".join(self.suffixes)
-        require(bool(infos), f"the folder {self.path} has no file that ends in {endings} (config key documents.path)")
+        require(bool(infos), f"the folder {self.path} has no file that ends in {endings} {KEYS}")
         parts = []
         odd = next(filter(HALF_PAIR.search, infos), None)
-        require(odd is None, f"{self.path} has a file whose name is not UTF-8, {odd!a} (config key documents.path)")
+        require(odd is None, f"{self.path} has a file whose name is not UTF-8, {odd!a} {KEYS}")
         for name, info in infos.items():
             size = int(info["size"] or 0)
             stamp = f"{size} {info.get('mtime', '')}".strip()
