@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from summpo.batches import pair_batch
-from summpo.freeze import score_completions
 from summpo.layouts import pad, share_prefixes
 from summpo.log_probs import completion_log_probs
 from summpo.models import Lora, Model
@@ -33,6 +32,7 @@ from summpo.module import pair_values
 from summpo.objectives.dpo import DPO
 from summpo.optimizers import AdamW
 from summpo.records import FrozenColumns, PairBatch, TokenRows
+from summpo.scoring import score_completions
 
 LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 LORA = Lora(r=64, alpha=64, target_modules=LAYERS)

@@ -254,6 +254,24 @@ class TestOrdersAndTokens:
                 assert len(share) <= plan.batch_size
                 assert plan.batch_tokens is None or len(share) <= 1 or TOKENS[share].sum() <= plan.batch_tokens
 
+    @given(token_plans, st.integers(0, 3))
+    def test_padding_counts(self, plan: Plan, epoch: int) -> None:
+        plan = replace(plan, pads=True)
+        for batch in epoch_batches(plan, epoch):
+            for share in batch:
+                padded = len(share) * TOKENS[share].max(initial=0)
+                assert plan.batch_tokens is None or len(share) <= 1 or padded <= plan.batch_tokens
+
+    def test_padding_by_hand(self) -> None:
+        """At most 12 tokens: 3 rows of 4; with one of 6 there are two of them, 6 + 6."""
+        tokens = np.array([4, 4, 3, 6, 2, 7])
+        plan = Plan(6, 9, 1, 1, 0, batch_tokens=12, tokens=tokens, pads=True)
+        assert [batch[0].tolist() for batch in cut(plan, np.arange(6))] == [[0, 1, 2], [3, 4], [5]]
+        plan = replace(plan, pads=False)
+        assert [batch[0].tolist() for batch in cut(plan, np.arange(6))] == [[0, 1, 2], [3, 4], [5]]
+        plan = replace(plan, batch_tokens=15)
+        assert [batch[0].tolist() for batch in cut(plan, np.arange(6))] == [[0, 1, 2], [3, 4, 5]]
+
     @given(token_plans)
     def test_it_is_drawn_from_the_seed_alone(self, plan: Plan) -> None:
         again = replace(plan)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoTokenizer, MambaConfig, MambaForCausalLM
 
 from summpo.compose import compose_config
 from summpo.errors import UserError
@@ -116,6 +118,31 @@ def test_what_is_not_proven_is_padded_and_says_so(
     assert "batching: padded, for model.attention=eager" in capsys.readouterr().out
     assert_same_run(run, run_of(tiny_model_path, pairs, tmp_path / "sdpa", optimizer__lr=1e-3))
     assert "batching" not in capsys.readouterr().out
+
+
+def test_a_state_space_model_falls_back_by_itself(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mamba has neither attention nor sdpa: by the defaults it trains, padded, all its logits at once, and all is said."""
+    folder = Path(shutil.copytree(tiny_model_path, tmp_path / "mamba"))
+    (folder / "model.safetensors").unlink()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    eos = tokenizer.eos_token_id
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}
+    MambaForCausalLM(MambaConfig(**sizes, eos_token_id=eos, pad_token_id=eos)).save_pretrained(folder)
+    run_of(folder, pairs, tmp_path / "run", lora__target_modules="[in_proj]", trainer__max_steps=1)
+    said = capsys.readouterr().out
+    assert "batching: padded, for the model family mamba is not proven" in said
+    assert "attention: eager, for transformers has no sdpa for MambaForCausalLM" in said
+    assert "logits: those of all completions of a batch are held at once" in said
+
+
+def test_a_head_that_trains_is_said(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lora, says in (("null", True), ("{r: 2, alpha: 4}", False)):
+        run_of(tiny_model_path, pairs, tmp_path / f"run{says}", lora=lora, trainer__max_steps=1)
+        assert ("logits: those of all completions" in capsys.readouterr().out) is says
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from summpo.commands import main
-from summpo.devices import check_device, writing_device
+from summpo.devices import check_device, check_kernels, writing_device
 from summpo.errors import UserError
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -44,6 +44,18 @@ def test_a_command_that_takes_a_gpu_and_has_none(
 def test_auto_takes_what_is_there() -> None:
     assert writing_device("auto") == ("gpu" if torch.cuda.is_available() else "cpu")
     assert writing_device("cpu") == "cpu"
+
+
+@without_gpu
+def test_kernels_that_cannot_train_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_kernels("cpu", "sdpa", False)
+    for accelerator in ("cpu", "auto"):
+        with pytest.raises(UserError, match=r"no backward pass on the CPU: choose sdpa \(config key model.attention\)"):
+            check_kernels(accelerator, "flex_attention", False)
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    check_kernels("cpu", "sdpa", False)
+    with pytest.raises(UserError, match=r"compile=true needs a C\+\+ compiler, and there is no /nowhere/g\+\+"):
+        check_kernels("cpu", "sdpa", True)
 
 
 @without_gpu

@@ -177,6 +177,8 @@ def test_why_it_is_refused() -> None:
         ({"model_type": "mamba"}, "mamba is not proven"),
         ({"model_type": "mistral", "sliding_window": 4096}, "slides over 4096 tokens"),
         ({"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": True}, "slides over 4096"),
+        ({"model_type": "mistral"}, "slides over 4096 tokens"),
+        ({"model_type": "qwen2", "use_sliding_window": True}, "slides over 4096 tokens"),
         ({"model_type": "llama", "layer_types": ["full_attention", "linear_attention"]}, "linear_attention"),
         ({"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
         ({"model_type": "llama", "rope_parameters": {"rope_type": "longrope"}}, "longrope"),
@@ -198,6 +200,37 @@ def test_what_is_not_proven_is_not_guessed(config: dict[str, Any], reason: str) 
 )
 def test_what_is_proven(config: dict[str, Any]) -> None:
     assert why_not(config, max_length=8192) is None
+
+
+def test_code_in_the_folder_is_not_taken_for_its_family() -> None:
+    """A class of one's own under a family's name caps its logits: neither its row nor its head is guessed at."""
+    config = {"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "modeling.Capped"}}
+    assert "brings code of its own" in (why_not(config, 64, may_run_code=True) or "")
+    assert why_not(config, 64, may_run_code=False) is None, "transformers' own class is loaded"
+    plain = tiny("llama", "eager")
+    plain.requires_grad_(False)
+    assert has_frozen_head(plain)
+    plain.__class__ = type("Capped", (type(plain),), {"forward": capped, "__module__": "transformers_modules.modeling"})
+    assert not has_frozen_head(plain)
+    expected = torch.cat([alone(plain, *sequence) for sequence in SEQUENCES])
+    assert (completion_log_probs(plain, batch_of(SEQUENCES, shared=False)).tokens - expected).abs().max() < 1e-5
+
+
+def capped(self: Any, *args: Any, **inputs: Any) -> Any:
+    """Llama's forward, with soft-capped logits."""
+    found = type(self).__bases__[0].forward(self, *args, **inputs)
+    found.logits = 2 * torch.tanh(found.logits / 2)
+    return found
+
+
+def test_a_window_slides_without_a_mask_too() -> None:
+    """40 tokens under a window of 8, as whoever calls the model by itself has them: transformers' own logits."""
+    whole = torch.from_numpy(ids(40))[None]
+    slides = {"sliding_window": 8}
+    expected = tiny("mistral", "sdpa", **slides)(input_ids=whole).logits
+    found = tiny("mistral", SHARED_PREFIX, **slides)(input_ids=whole).logits
+    assert (found - expected).abs().max() < 1e-5
+    assert (found - tiny("mistral", SHARED_PREFIX)(input_ids=whole).logits).abs().max() > 0.1
 
 
 @pytest.mark.filterwarnings("error::FutureWarning")

@@ -90,3 +90,8 @@ def test_autocast_rounds_no_score(shared: bool) -> None:
         scores = sequence_scores(model, batch(shared, OTHER))
     assert scores.dtype == torch.float32
     assert not torch.equal(scores, scores.bfloat16().float())
+
+
+def test_a_row_is_refused_where_completions_would_lose_their_prompt() -> None:
+    with pytest.raises(ValueError, match="does not know shared prompts"):
+        sequence_scores(scorer("llama", "sdpa", OTHER, adapted=False), batch(True, OTHER))

@@ -87,7 +87,9 @@ def shares_prefixes(parts: TrainParts, cache: Path) -> bool:
         why = f"model.attention={parts.model.attention} is not proven to read shared prompts"
     for model in (parts.model, parts.reference) if parts.needs_reference else (parts.model,):
         config = model_config(resolve(model, cache), "model.path")
-        why = why or why_not(config | scaled(config, model.rope_scaling), parts.limits.max_length)
+        why = why or why_not(
+            config | scaled(config, model.rope_scaling), parts.limits.max_length, model.trust_remote_code
+        )
     if why is not None:
         print(f"batching: padded, for {why}")
     return why is None

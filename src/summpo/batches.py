@@ -5,8 +5,8 @@ batches. A process takes its slice of each global batch, so the rows of an optim
 the number of processes, and a resumed run meets the rows that it would have met.
 """
 
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -44,9 +44,13 @@ class Plan:
     batch_tokens: int | None = None
     """Tokens a process takes at a time, at most, but for a row that has more by itself; None for no limit."""
     tokens: np.ndarray | None = None
-    """int64 [row]: the tokens that the model reads of each row; for order by_length and batch_tokens."""
+    """int64 [row]: the tokens that the model reads of each row by itself; for order by_length and batch_tokens."""
     prompts: np.ndarray | None = None
     """int64 [row]: one number for each distinct prompt; for order by_prompt."""
+    pads: bool = False
+    """Whether each row of a batch takes as many tokens as its longest."""
+    _batches: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    """How many batches an epoch has, where that has been counted."""
 
     def total_batches(self, max_epochs: int | None, max_steps: int) -> int:
         """Batches of each process in the whole run: so many epochs or optimizer steps (-1: no limit), or the less."""
@@ -106,12 +110,13 @@ def epoch_batches(plan: Plan, epoch: int) -> list[list[np.ndarray]]:
     return cut(plan, order)
 
 
-@cache
 def count_batches(plan: Plan, epoch: int) -> int:
     """How many batches an epoch has."""
     if plan.batch_tokens is None:
         return -(-plan.rows // (plan.batch_size * plan.world_size))
-    return len(epoch_batches(plan, epoch))
+    if epoch not in plan._batches:
+        plan._batches[epoch] = len(epoch_batches(plan, epoch))
+    return plan._batches[epoch]
 
 
 def cut(plan: Plan, order: np.ndarray) -> list[list[np.ndarray]]:
@@ -122,10 +127,12 @@ def cut(plan: Plan, order: np.ndarray) -> list[list[np.ndarray]]:
     assert plan.tokens is not None
     ends, first, held = [], 0, 0
     for place, tokens in enumerate(plan.tokens[order].tolist()):
-        if place > first and (place - first == plan.batch_size or held + tokens > plan.batch_tokens):
+        count = place - first
+        grown = (count + 1) * max(held // max(1, count), tokens) if plan.pads else held + tokens
+        if count and (count == plan.batch_size or grown > plan.batch_tokens):
             ends.append(place)
-            first, held = place, 0
-        held += tokens
+            first, grown = place, tokens
+        held = grown
     shares = np.split(order, ends)
     shares += [order[:0]] * (-len(shares) % plan.world_size)
     return [shares[first : first + plan.world_size] for first in range(0, len(shares), plan.world_size)]

@@ -178,7 +178,8 @@ class TrainConfig(SharedConfig):
     batch_size: int = 8
     """Rows that a process takes at a time."""
     batch_tokens: int | None = None
-    """Tokens that a process takes at a time, at most, beside batch_size; null for no limit."""
+    """Tokens, padding too, that a process trains on at a time, at most, beside batch_size; null for no limit. A prompt
+    counts for each row that shares it."""
     order: str = "shuffled"
     """Of an epoch's rows: shuffled; by_prompt (those of one prompt together); by_length (like with like)."""
     activation_checkpointing: bool = False

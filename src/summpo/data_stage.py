@@ -21,7 +21,7 @@ from torch import nn
 from summpo.assemble import Base, Rows
 from summpo.build import TrainParts, check_adapters
 from summpo.errors import require
-from summpo.freeze import Context, Freezer, content_of, score_completions
+from summpo.freeze import Context, Freezer, content_of
 from summpo.frozen_models import FrozenModels, fingerprint_model
 from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margins import margin_table, spread
@@ -33,6 +33,7 @@ from summpo.models.loading import load_tokenizer
 from summpo.models.sources import resolve
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow
+from summpo.scoring import score_completions
 from summpo.shared import Shared
 from summpo.tokens import Tokenized
 

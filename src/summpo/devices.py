@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from shutil import which
+
 from summpo.errors import require
 
 
@@ -20,6 +23,27 @@ def check_device(accelerator: str) -> None:
     require(
         there.get(accelerator, True),
         f"there is no {accelerator} that torch can use here, got {accelerator} (config key trainer.accelerator)",
+    )
+
+
+def check_kernels(accelerator: str, attention: str, compiles: bool) -> None:
+    """Stops a run whose kernels cannot train on its device, or cannot be compiled here.
+
+    Raises:
+        UserError: naming the config key.
+    """
+    if attention == "flex_attention" or compiles:
+        import torch
+
+        on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())
+        require(
+            attention != "flex_attention" or not on_cpu,
+            "flex_attention has no backward pass on the CPU: choose sdpa (config key model.attention)",
+        )
+    compiler = os.environ.get("CXX", "g++")
+    require(
+        not compiles or which(compiler) is not None,
+        f"compile=true needs a C++ compiler, and there is no {compiler} (environment variable CXX)",
     )
 
 

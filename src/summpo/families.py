@@ -3,6 +3,8 @@
 The proof is tests/test_families.py, over a tiny random model of each. Another family takes the plain way.
 """
 
+from typing import Any
+
 SHARED_PREFIX = "shared_prefix"
 """The name of the attention that reads rows with shared prompts (`summpo.models.shared_prefix`)."""
 
@@ -12,3 +14,9 @@ outside, and the LM head's outputs are the logits."""
 
 HEAD = "score"
 """What transformers names the linear head of a decoder that classifies sequences."""
+
+
+def is_known(model: Any) -> bool:
+    """Whether a loaded model, or the one under its adapter, is of these families: code of its folder's own is not."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return base.config.model_type in FAMILIES and type(base).__module__.startswith("transformers.")

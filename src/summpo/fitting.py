@@ -71,6 +71,7 @@ def make_data(
         order=config.order,
         batch_tokens=config.batch_tokens,
         tokens=read_tokens(rows, base.shares_prefixes),
+        pads=not base.shares_prefixes,
         prompts=prompt_numbers(rows) if config.order == "by_prompt" else None,
     )
     return ColumnData(
@@ -87,9 +88,12 @@ def make_data(
 
 
 def read_tokens(rows: TokenRows, shares_prefixes: bool) -> np.ndarray:
-    """int64 [row]: the tokens that the model reads of each row by itself; its prompt once where prompts are shared."""
-    prompts = 1 if shares_prefixes else len(rows.completions)
-    return prompts * rows.prompts.lengths + np.sum([side.lengths for side in rows.completions], axis=0)
+    """int64 [row]: the tokens that the model reads of each row by itself: its prompt once where prompts are shared,
+    else padding too."""
+    sides = np.stack([side.lengths for side in rows.completions])
+    if shares_prefixes:
+        return rows.prompts.lengths + sides.sum(axis=0)
+    return len(sides) * (rows.prompts.lengths + sides.max(axis=0))
 
 
 def prompt_numbers(rows: TokenRows) -> np.ndarray:

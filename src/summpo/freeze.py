@@ -11,27 +11,25 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
 from summpo.columns import Arrays, ColumnStore, fingerprint
 from summpo.encoding import count_tokens
 from summpo.errors import UserError, require
-from summpo.layouts import Layout
-from summpo.log_probs import completion_log_probs
 from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward
+from summpo.models.shared_prefix import attend
 from summpo.prompts import Prompt
-from summpo.records import Batch, Ragged, Texts, TokenRows
+from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import PairRow, SummaryRow
+from summpo.scoring import score_completions
 from summpo.tokens import Limits, Tokenized, completions_of, tokenize
 
 if TYPE_CHECKING:
-    from torch import nn
     from transformers import PreTrainedTokenizerBase
 
 PACKAGE = __name__.partition(".")[0]
@@ -141,7 +139,8 @@ class Freezer:
             "tokens": content_of(tokenized.rows),
             "weights": weights,
             "arithmetic": list(arithmetic),
-            "code": code_fingerprint(completion_log_probs),
+            "code": [code_fingerprint(score_completions), code_fingerprint(attend)],
+            "libraries": [version(name) for name in ("torch", "transformers", "peft")],
         }
 
         def compute() -> Arrays:
@@ -203,36 +202,6 @@ def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:
     if len(bad):
         raise UserError(f"row {completions.ids[bad[0]]}: {name} gave {values[bad[0]]}")
     return values.reshape(-1, 2)
-
-
-@torch.inference_mode()
-def score_completions(
-    model: nn.Module, rows: TokenRows, *, batch_size: int, layout: Layout, autocast: torch.dtype | None, progress: bool
-) -> tuple[Ragged, ...]:
-    """Token log-probs of every completion under a frozen model, float32, shaped like `rows.completions`.
-
-    Sequences of one prompt share a batch, and so do prompts of like length; the model is left in the mode (train or
-    eval) in which it came.
-    """
-    sequences = [(rows.prompts[i], side[i]) for side in rows.completions for i in range(len(rows))]
-    order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i][0]), hash(sequences[i][0].tobytes())))
-    device = next(model.parameters()).device
-    scored: list[np.ndarray] = [np.zeros(0, np.float32)] * len(sequences)
-    was_training = model.training
-    model.eval()
-    bar = tqdm(total=len(sequences), desc="reference log-probs", unit="completion", disable=not progress)
-    for first in range(0, len(order), batch_size):
-        chunk = order[first : first + batch_size]
-        batch = Batch(row_ids=(), share=torch.ones(len(chunk)), **layout([sequences[i] for i in chunk])).to(device)
-        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            log_probs = completion_log_probs(model, batch)
-        for i, values in zip(chunk, log_probs.tokens.cpu().split(log_probs.lengths.tolist()), strict=True):
-            scored[i] = values.numpy()
-        bar.update(len(chunk))
-    bar.close()
-    model.train(was_training)
-    n = len(rows)
-    return tuple(Ragged.from_rows(scored[i * n : (i + 1) * n], np.float32) for i in range(len(rows.completions)))
 
 
 def _tokens_to_arrays(tokenized: Tokenized) -> Arrays:

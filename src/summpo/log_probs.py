@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from summpo.families import FAMILIES, SHARED_PREFIX
+from summpo.families import SHARED_PREFIX, is_known
 from summpo.records import Batch, LogProbs, Padded
 
 LOGITS_AT_ONCE = 2**23
@@ -31,19 +31,26 @@ class _AtPositions:
         return (self.hidden.unsqueeze(0) if self.runs_head else hidden[:, :0],)
 
 
-def _run(model: nn.Module, batch: Batch, runs_head: bool) -> tuple[Tensor, Tensor]:
-    """The hidden states [distinct, hidden] before the LM head, and the logits where it runs."""
+def inputs_of(model: nn.Module, batch: Batch) -> dict[str, Any]:
+    """What a model is called with to read a batch.
+
+    Raises:
+        ValueError: the batch shares prompts, and the model's attention would not see them.
+    """
     layout = batch.layout
     if isinstance(layout, Padded):
-        inputs: dict[str, Any] = {"attention_mask": layout.attention_mask.to(batch.input_ids.dtype)}
-    elif model.config._attn_implementation != SHARED_PREFIX:  # type: ignore[union-attr]
+        return {"input_ids": batch.input_ids, "attention_mask": layout.attention_mask.to(batch.input_ids.dtype)}
+    if model.config._attn_implementation != SHARED_PREFIX:  # type: ignore[union-attr]
         raise ValueError("this model's attention does not know shared prompts: completions would lose theirs")
-    else:
-        inputs = {"position_ids": layout.position_ids, "prompt_groups": layout.groups}
+    return {"input_ids": batch.input_ids, "position_ids": layout.position_ids, "prompt_groups": layout.groups}
+
+
+def _run(model: nn.Module, batch: Batch, runs_head: bool) -> tuple[Tensor, Tensor]:
+    """The hidden states [distinct, hidden] before the LM head, and the logits where it runs."""
     at_positions = _AtPositions(batch.predicted_at, runs_head)
     handle = model.get_output_embeddings().register_forward_pre_hook(at_positions)  # type: ignore[operator]
     try:
-        logits = model(input_ids=batch.input_ids, use_cache=False, **inputs).logits
+        logits = model(**inputs_of(model, batch), use_cache=False).logits
     finally:
         handle.remove()
     assert at_positions.hidden is not None
@@ -81,7 +88,7 @@ def has_frozen_head(model: nn.Module) -> bool:
     """
     head = model.get_output_embeddings()  # type: ignore[operator]
     return (
-        model.config.model_type in FAMILIES  # type: ignore[union-attr]
+        is_known(model)
         and type(head) is nn.Linear
         and head.weight.shape == (head.out_features, head.in_features)
         and not any(weight.requires_grad for weight in head.parameters())

@@ -15,8 +15,9 @@ from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
 from summpo.data_stage import DataStage, check_models, require_rows
-from summpo.devices import check_device
+from summpo.devices import check_device, check_kernels
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
+from summpo.log_probs import has_frozen_head
 from summpo.run_folder import RunFolder
 from summpo.shared import Shared
 
@@ -46,6 +47,7 @@ def train(
         return done
     parts, shared = train_parts(config), shared or Shared()
     check_device(config.trainer.accelerator)
+    check_kernels(config.trainer.accelerator, parts.model.attention, parts.compiles)
     asked_for = (config.validation.times > 0, config.validation.rows)
     source = {"train": source_of(parts, "train"), "validation": (source_of(parts, "validation"), asked_for)}
     held_out = shared.get("validation rows", source["validation"], lambda: held_out_rows(parts, config))
@@ -68,6 +70,8 @@ def train(
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
     policy = make_policy(parts, base, config.seed, shared)
+    if not parts.trains_scorer and not has_frozen_head(policy):
+        print("logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen")
     device = trainer.strategy.root_device
     frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
     stage.release()

@@ -1,13 +1,13 @@
 """A reward model's scores of the sequences of a batch. Knows nothing of pairs or losses."""
 
 from itertools import accumulate
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from summpo.families import HEAD
+from summpo.log_probs import inputs_of
 from summpo.records import Batch, Padded
 
 
@@ -17,12 +17,10 @@ def sequence_scores(model: nn.Module, batch: Batch) -> Float[Tensor, " sequence"
     Read at the last token that is not padding, as plain transformers does: where a tokenizer pads with EOS, that is the
     completion's last token before EOS. The head runs there alone, in float32: under bf16 autocast scores near 1.5 would
     be rounded to steps of 1/128, and make ties.
+
+    Raises:
+        ValueError: the batch shares prompts, and the model's attention would not see them.
     """
-    layout = batch.layout
-    if isinstance(layout, Padded):
-        inputs: dict[str, Any] = {"attention_mask": layout.attention_mask.to(batch.input_ids.dtype)}
-    else:
-        inputs = {"position_ids": layout.position_ids, "prompt_groups": layout.groups}
     at = read_at(batch, model.config.pad_token_id)  # type: ignore[union-attr]
     found: list[Tensor] = []
 
@@ -34,7 +32,7 @@ def sequence_scores(model: nn.Module, batch: Batch) -> Float[Tensor, " sequence"
     (head,) = (module for name, module in model.named_modules() if name == HEAD or name.endswith(f"model.{HEAD}"))
     handle = head.register_forward_hook(score)
     try:
-        model(input_ids=batch.input_ids, **inputs)
+        model(**inputs_of(model, batch))
     finally:
         handle.remove()
     return found[0].squeeze(1)

@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 
 from summpo.batches import epoch_order
 from summpo.compose import compose_config
-from summpo.freeze import score_completions
 from summpo.layouts import share_prefixes
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
@@ -28,6 +27,7 @@ from summpo.models.loading import load_base, load_tokenizer
 from summpo.prompts import Prompt
 from summpo.rows import PairRow
 from summpo.run import train
+from summpo.scoring import score_completions
 from summpo.tokens import Limits, tokenize
 from train_runs import metrics_of, small, write_rows
 

@@ -81,7 +81,7 @@ def test_weights_of_another_shape(copy: Path) -> None:
 @pytest.mark.parametrize("config", ["", "{", "[]", '{"model_type": "no_such_type"}'])
 def test_a_config_that_is_none(copy: Path, config: str) -> None:
     (copy / "config.json").write_text(config)
-    assert "cannot load the weights" in refusal(copy)
+    assert "cannot load the config" in refusal(copy)
 
 
 def test_code_in_the_folder_does_not_run(copy: Path) -> None:

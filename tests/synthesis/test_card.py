@@ -58,7 +58,10 @@ def test_the_numbers_are_there() -> None:
     assert "| selected | 100 | 58 | too_short 40, duplicate 2 |" in text
     assert "| kept | 58 | 40 | scores_tied 18 |" in text
     assert "| train | 4 | 4 | 75.0% | 75.0% | 50.0% | 6, 4 | 16.00, 12.50 |" in text
-    assert "174 requests, 210,000 tokens read, 60,500 written, 1.50 dollars, and at most 0.25 that may have been paid" in text
+    assert (
+        "174 requests, 210,000 tokens read, 60,500 written, 1.50 dollars, and at most 0.25 that may have been paid"
+        in text
+    )
     assert f"| prompt `judge` | SHA-256 `{'b' * 64}` |" in text
     assert "| `filters.max_similarity` | `null` |" in text
     assert "written first or second by draw" in text

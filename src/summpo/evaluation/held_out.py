@@ -14,13 +14,13 @@ from summpo.encoding import count_tokens, text_tokens
 from summpo.errors import require
 from summpo.evaluation.bert_score import BertScorer, bert_scores, measured_by
 from summpo.evaluation.scores import SummaryScores, columns_of, intervals_of, means_of, score_summary
-from summpo.freeze import score_completions
 from summpo.frozen_models import FrozenModels
 from summpo.layouts import pad
 from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.models import Model
 from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import SummaryRow
+from summpo.scoring import score_completions
 from summpo.writer import Writer
 
 

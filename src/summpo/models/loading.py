@@ -11,7 +11,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from summpo.errors import UserError, require
-from summpo.families import FAMILIES, HEAD, SHARED_PREFIX
+from summpo.families import HEAD, SHARED_PREFIX, is_known
 from summpo.models import Model
 from summpo.models.rope import scaled
 
@@ -98,14 +98,14 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
             **more,
             **rope_settings(folder, model),
             dtype=dtype,
-            attn_implementation=model.attention,
+            attn_implementation=attention_of(kind, folder, model),
             quantization_config=nf4 if model.quantization == "nf4" else None,
             trust_remote_code=model.trust_remote_code,
             local_files_only=True,
             output_loading_info=True,
         )
     base, report = loaded  # a pair, for output_loading_info
-    if model.attention == "sdpa" and base.config.model_type in FAMILIES:
+    if model.attention == "sdpa" and is_known(base):
         base.set_attn_implementation(SHARED_PREFIX)  # the same, and knows shared prompts
     for layer in base.modules():
         # on a CPU with AVX512-BF16 bitsandbytes repacks a layer for good, in bfloat16, at its first forward in eval
@@ -113,6 +113,21 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
     return base, report
+
+
+def attention_of(kind: Any, folder: Path, model: Model) -> str:
+    """The attention that is asked for; eager for a model that transformers has not written sdpa for, such as Mamba."""
+    from transformers import AutoConfig
+
+    if model.attention != "sdpa" or model.trust_remote_code:
+        return model.attention
+    with loading(f"the config in {folder}"), quiet():
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    made = kind._model_mapping.get(type(config), None)
+    if made is None or made._supports_sdpa:
+        return model.attention
+    print(f"attention: eager, for transformers has no sdpa for {made.__name__}")
+    return "eager"
 
 
 def rope_settings(folder: Path, model: Model) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 Importing this file registers it with transformers under the name `SHARED_PREFIX`. A model under that name takes both
 kinds of batches: with `prompt_groups` among its inputs each completion sees its prompt and itself; without, all is as
-under transformers' sdpa. transformers' own attention would read the restarted positions of such a row as new documents
-(sdpa), so that completions lose their prompt, or the row as one document (flash attention).
+under transformers' sdpa, for sequences whose positions nobody restarts. transformers' own attention would read the
+restarted positions of such a row as new documents (sdpa), so that completions lose their prompt, or the row as one
+document (flash attention).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import CONFIG_MAPPING, AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
@@ -20,22 +21,27 @@ from summpo.families import FAMILIES, SHARED_PREFIX
 from summpo.records import PromptGroup
 
 
-def why_not(config: Mapping[str, Any], max_length: int) -> str | None:
+def why_not(config: Mapping[str, Any], max_length: int, may_run_code: bool = False) -> str | None:
     """Why a model cannot be proven to read such rows as it reads their sequences apart; None where it can.
 
     Args:
-        config: what its config.json says.
+        config: what its config.json says; for the rest transformers' own defaults are asked, such as Mistral's window.
         max_length: tokens of the longest sequence.
+        may_run_code: whether code in the model's folder may run.
     """
-    family, window = config.get("model_type"), config.get("sliding_window")
+    family = config.get("model_type")
     if family not in FAMILIES:
         return f"the model family {family} is not proven to read them as it reads the sequences apart"
-    slides = config.get("use_sliding_window", family == "mistral")
-    kinds = set(config.get("layer_types") or [])
-    if (slides or "sliding_attention" in kinds) and window is not None and window < max_length:
+    if may_run_code and config.get("auto_map"):
+        return f"its folder brings code of its own, which need not do what transformers' {family} does"
+    kinds = set(config.get("layer_types") or []) - {"full_attention", "sliding_attention"}
+    if kinds:
+        return f"it has layers of other kinds than attention: {', '.join(sorted(kinds))}"
+    default = getattr(CONFIG_MAPPING[family], "sliding_window", None)
+    window, slides = config.get("sliding_window", default), config.get("use_sliding_window", family == "mistral")
+    slides = slides or "sliding_attention" in (config.get("layer_types") or [])
+    if slides and window is not None and window < max_length:
         return f"its attention slides over {window} tokens, less than tokens.max_length={max_length}"
-    if kinds - {"full_attention", "sliding_attention"}:
-        return f"it has layers of other kinds than attention: {', '.join(sorted(kinds - {'full_attention'}))}"
     scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
     rope = scaling.get("rope_type", scaling.get("type", "default"))
     if rope in ("dynamic", "longrope"):
@@ -56,7 +62,7 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attention as transformers asks for it: query [1, head, position, size], key and value [1, kv head, ...].
 
-    Two kinds of calls a group, both without a copy of the keys for each head that shares them: causal over
+    Two kinds of calls a group, on the CPU without a copy of the keys for each head that shares them: causal over
     [prompt | first completion], and each further completion's queries over the keys of [prompt | itself].
 
     Args:
@@ -71,8 +77,11 @@ def attend(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
     lengths = [length for group in prompt_groups for length in stretches(group)]
-    parts = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     shared = query.shape[1] != key.shape[1]
+    if shared and query.is_cuda:  # its kernels take no mask beside keys that heads share
+        key, value = (each.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for each in (key, value))
+        shared = False
+    parts = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     found = []
     for group in prompt_groups:
         queries, keys, values = next(parts)
@@ -105,11 +114,19 @@ def stretches(group: PromptGroup) -> list[int]:
     return [group.prompt + first, *further]
 
 
-def mask_of(q_length: int, kv_length: int, attention_mask: Tensor | None = None, **others: Any) -> Tensor | None:
-    """transformers' mask; none where nothing is padded and nothing cached: causal is all there is to say then."""
-    if attention_mask is None and q_length == kv_length:
+def mask_of(
+    q_length: int, kv_length: int, attention_mask: Tensor | None = None, local_size: int | None = None, **others: Any
+) -> Tensor | None:
+    """transformers' mask; none where nothing is padded, cached or out of a window: causal is all there is to say then.
+
+    Args:
+        local_size: tokens that attention slides over; None where it reaches them all.
+    """
+    if attention_mask is None and q_length == kv_length and (local_size is None or local_size >= kv_length):
         return None
-    return sdpa_mask(q_length=q_length, kv_length=kv_length, attention_mask=attention_mask, **others)
+    return sdpa_mask(
+        q_length=q_length, kv_length=kv_length, attention_mask=attention_mask, local_size=local_size, **others
+    )
 
 
 AttentionInterface.register(SHARED_PREFIX, attend)
