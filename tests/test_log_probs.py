@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
+import summpo.log_probs
+from families import VOCABULARY, tiny
+from summpo.families import SHARED_PREFIX
 from summpo.layouts import pad
 from summpo.log_probs import completion_log_probs, target_log_probs
 from summpo.models import Lora, Model
@@ -61,16 +66,21 @@ def base_of(folder: Path, dtype: str = "float32") -> PreTrainedModel:
 
 def with_adapter(folder: Path, targets: list[str] | str = "all-linear") -> nn.Module:
     """A policy wrapped by PEFT, whose adapter does something."""
+    return adapted(base_of(folder), targets)
+
+
+def adapted(base: PreTrainedModel, targets: list[str] | str = "all-linear") -> nn.Module:
+    """The same on a base that is there."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        policy = add_lora(base_of(folder), Lora(r=4, alpha=8, target_modules=targets))
+        policy = add_lora(base, Lora(r=4, alpha=8, target_modules=targets))
         for name, weight in policy.named_parameters():
             if "lora_B" in name:
                 nn.init.normal_(weight, std=0.1)
     return policy.eval()
 
 
-def soft_capped(_: Path) -> nn.Module:
+def soft_capped(_: Path) -> PreTrainedModel:
     """A tiny Gemma 2, which caps its logits after the head."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -89,7 +99,25 @@ def soft_capped(_: Path) -> nn.Module:
         return Gemma2ForCausalLM(config).eval()
 
 
-MODELS: dict[str, Callable[[Path], nn.Module]] = {"base": base_of, "adapter": with_adapter, "soft cap": soft_capped}
+def soft_capped_with_adapter(folder: Path) -> nn.Module:
+    """Its head is frozen, and its outputs are not yet the logits."""
+    return adapted(soft_capped(folder))
+
+
+def with_biased_head(folder: Path) -> nn.Module:
+    """A frozen head that adds something to each logit."""
+    base = base_of(folder)
+    head_of(base).bias = nn.Parameter(torch.linspace(-2, 2, 300))
+    return adapted(base)
+
+
+MODELS: dict[str, Callable[[Path], nn.Module]] = {
+    "base": base_of,
+    "adapter": with_adapter,
+    "biased head": with_biased_head,
+    "soft cap": soft_capped,
+    "soft cap under an adapter": soft_capped_with_adapter,
+}
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -144,6 +172,124 @@ def test_the_gradient_is_that_of_the_full_logits(tiny_model_path: Path) -> None:
         assert gradient is not None
         assert gradient.abs().max() > 0, name
         assert torch.allclose(gradient, expected[name], atol=1e-4), name
+
+
+def trained_gradients(model: nn.Module, log_probs: Tensor) -> dict[str, Tensor]:
+    """Of a sum in which every token counts differently."""
+    (log_probs * torch.linspace(-1, 1, len(log_probs))).sum().backward()
+    return {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4, 8])
+@pytest.mark.parametrize("kind", ["adapter", "base", "biased head"])
+def test_logits_made_a_few_at_a_time_are_those_made_at_once(
+    kind: str, rows: int, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine tokens in chunks of 1, 2, 4 or 8, a last one of one token among them; the base's own head trains."""
+    found = []
+    for at_once in (2**23, rows * 300 + 299):
+        monkeypatch.setattr(summpo.log_probs, "LOGITS_AT_ONCE", at_once)
+        policy = MODELS[kind](tiny_model_path)
+        tokens = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
+        found.append((tokens.detach(), trained_gradients(policy, tokens)))
+    plain = MODELS[kind](tiny_model_path)
+    expected = torch.cat([by_full_logits(plain, *sequence) for sequence in SEQUENCES]).float()
+    found.append((expected.detach(), trained_gradients(plain, expected)))
+    for (tokens, gradients), (of_others, others) in zip(found, found[1:], strict=False):
+        assert torch.allclose(tokens, of_others, atol=1e-5)
+        assert gradients.keys() == others.keys()
+        assert len(gradients) == (20 if kind == "base" else 2 * 2 * 7)
+        for name, gradient in gradients.items():
+            assert gradient.abs().max() > 0, name
+            assert torch.allclose(gradient, others[name], atol=1e-4), name
+
+
+def test_what_a_model_does_to_a_frozen_heads_outputs_is_kept(tiny_model_path: Path) -> None:
+    """A cap of 0.5 on the logits of a family that is not proven, under an adapter: transformers' own numbers."""
+    policy, plain = (soft_capped_with_adapter(tiny_model_path) for _ in range(2))
+    found = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
+    expected = torch.cat([by_full_logits(plain, *sequence) for sequence in SEQUENCES]).float()
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert found.min() > -torch.tensor(100.0).log() - 1, "logits between -0.5 and 0.5: no log-prob is further from ln 1/100"
+    ours, theirs = trained_gradients(policy, found), trained_gradients(plain, expected)
+    assert ours.keys() == theirs.keys() and len(ours) == 2 * 7
+    for name, gradient in theirs.items():
+        assert gradient.abs().max() > 1e-3, name
+        assert torch.allclose(ours[name], gradient, rtol=1e-4, atol=1e-6), name
+
+
+class LargestLogits(TorchDispatchMode):
+    """The most logits in one tensor of all that is computed: rows of one number a word, but for the weights themselves."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.weights, self.most = places_of(model), 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(tensor, Tensor) and tensor.shape[-1:] == (300,) and tensor.data_ptr() not in self.weights:
+                self.most = max(self.most, tensor.numel())
+        return made
+
+
+def places_of(model: nn.Module) -> set[int]:
+    """Where the weights of a model lie."""
+    return {weight.data_ptr() for weight in model.parameters()}
+
+
+@pytest.mark.parametrize("trains", [True, False])
+@pytest.mark.parametrize("rows", [1, 4])
+def test_of_a_frozen_heads_logits_a_few_exist_at_a_time(
+    trains: bool, rows: int, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the way forward and back; a row of logits is 300 numbers."""
+    monkeypatch.setattr(summpo.log_probs, "LOGITS_AT_ONCE", rows * 300)
+    policy = with_adapter(tiny_model_path)
+    with LargestLogits(policy) as seen, torch.set_grad_enabled(trains):
+        tokens = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
+        if trains:
+            tokens.sum().backward()
+    assert seen.most == rows * 300
+
+
+def test_of_a_frozen_heads_logits_none_is_kept_for_the_backward_pass(tiny_model_path: Path) -> None:
+    """What is kept beside the weights: of each layer its hidden states, and of the head one of them a token."""
+    policy = with_adapter(tiny_model_path)
+    weights, kept = places_of(policy), []
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in weights:
+            kept.append(tuple(tensor.shape))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        completion_log_probs(policy, batch_of(SEQUENCES))
+    assert (9, 32) in kept, "nine tokens predicted, by 32 numbers each"
+    assert not [shape for shape in kept if 300 in shape]
+
+
+@pytest.mark.parametrize("left", [0, 1000], ids=["nothing", "a shard"])
+def test_a_head_that_is_whole_within_its_own_forward_alone(left: int) -> None:
+    """As FSDP and DeepSpeed cut weights up over processes, and gather them for a module's forward: its forward runs."""
+    policy = adapted(tiny("llama", SHARED_PREFIX))
+    head = head_of(policy)
+    whole = head.weight.data
+    with torch.no_grad():
+        expected = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
+
+        def gather(*_: object) -> None:
+            head.weight.data = whole
+
+        def cut(*_: object) -> None:
+            head.weight.data = whole.flatten()[:left].clone()
+
+        head.register_forward_pre_hook(gather)
+        head.register_forward_hook(cut)
+        cut()
+        found = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
+    assert head.weight.numel() == left < VOCABULARY * 32
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_only_what_predicts_a_completion_token_goes_through_the_head(tiny_model_path: Path) -> None:
