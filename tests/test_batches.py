@@ -295,6 +295,13 @@ class TestOrdersAndTokens:
         changes = np.count_nonzero(np.diff(PROMPTS[rows]))
         assert changes == len(set(PROMPTS.tolist())) - 1
 
+    def test_by_prompt_is_another_order_in_each_epoch_and_seed(self) -> None:
+        """Of prompts, and of the five rows of prompt 0 among themselves."""
+        plans = [Plan(12, 5, 1, 1, seed=seed, order="by_prompt", prompts=PROMPTS) for seed in (0, 1)]
+        orders = [np.concatenate([b[0] for b in epoch_batches(plan, epoch)]) for plan in plans for epoch in range(3)]
+        assert len({tuple(dict.fromkeys(PROMPTS[rows].tolist())) for rows in orders}) == 6
+        assert len({tuple(rows[PROMPTS[rows] == 0].tolist()) for rows in orders}) == 6
+
     def test_by_length_by_hand(self) -> None:
         """All in one window: the batches of 3 are 1 1 2 | 3 3 4 | 5 6 7 | 8 9 30 tokens, in whatever order."""
         plan = Plan(12, 3, 1, 1, seed=4, order="by_length", tokens=TOKENS)

@@ -158,6 +158,15 @@ def test_the_attention_of_others_is_refused(family: str) -> None:
             completion_log_probs(model, batch_of(SEQUENCES))
 
 
+@pytest.mark.parametrize("attention", ["flash_attention_2", "flash_attention_3", "flex_attention"])
+def test_the_attention_of_a_gpu_is_refused(attention: str) -> None:
+    """It would take the row for one document, each completion reading those before it. Told by its name: no kernel is here."""
+    model = tiny("llama", "sdpa")
+    model.config._attn_implementation = attention
+    with pytest.raises(ValueError, match="does not know shared prompts"):
+        completion_log_probs(model, batch_of(SEQUENCES))
+
+
 def test_why_it_is_refused() -> None:
     """The trap: under sdpa, without a mask, the second completion does not see its prompt."""
     sequences = [(PROMPTS[0], ids(9)), (PROMPTS[0], ids(9))]
@@ -179,6 +188,7 @@ def test_why_it_is_refused() -> None:
         ({"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": True}, "slides over 4096"),
         ({"model_type": "mistral"}, "slides over 4096 tokens"),
         ({"model_type": "qwen2", "use_sliding_window": True}, "slides over 4096 tokens"),
+        ({"model_type": "qwen3", "layer_types": ["full_attention", "sliding_attention"], "sliding_window": 4096}, "slides over 4096"),
         ({"model_type": "llama", "layer_types": ["full_attention", "linear_attention"]}, "linear_attention"),
         ({"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
         ({"model_type": "llama", "rope_parameters": {"rope_type": "longrope"}}, "longrope"),

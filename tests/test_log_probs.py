@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 import summpo.log_probs
+import summpo.models.shared_prefix  # noqa: F401  (registers the attention)
 from families import VOCABULARY, tiny
 from summpo.families import SHARED_PREFIX
 from summpo.layouts import pad
