@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, MambaConfig, MambaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MambaForCausalLM
 
+from random_models import random_model
+from summpo.commands import main
 from summpo.compose import compose_config
 from summpo.errors import UserError
 from summpo.run import train
@@ -111,6 +114,25 @@ def test_a_limit_on_tokens(tiny_model_path: Path, pairs: Path, tmp_path: Path, o
     assert metrics_of(run)[-1]["epoch"] == 2
 
 
+@pytest.mark.parametrize(("batching", "steps"), [("shared_prefix", 2), ("padded", 4)])
+def test_a_limit_counts_a_prompt_as_often_as_it_is_read(
+    tiny_model_path: Path, tmp_path: Path, batching: str, steps: int
+) -> None:
+    """Four pairs of a prompt of P tokens and completions of 2, at most 2 (P + 4) tokens at a time: two rows where each
+    reads its prompt once, one where it reads it twice. What is seen counts no padding and is the same.
+    """
+    row = {"document": "The cat sat on the mat.", "chosen": "a", "rejected": "b"}
+    file = tmp_path / "train.jsonl"
+    file.write_text("".join(json.dumps(row | {"id": str(number)}) + "\n" for number in range(4)), "utf-8")
+    prompt = f"\n\nParagraph:\n{row['document']}\n\nTL;DR:\n"
+    tokens = len(AutoTokenizer.from_pretrained(tiny_model_path)(prompt)["input_ids"])
+    fixed = {"batching": batching, "trainer__max_epochs": 1}
+    run = run_of(tiny_model_path, file, tmp_path / "run", batch_tokens=2 * (tokens + 4), **fixed)
+    assert tokens > 4
+    assert len(metrics_of(run)) == steps
+    assert summary_of(run)["tokens_seen"] == 4 * 2 * (tokens + 2)
+
+
 def test_what_is_not_proven_is_padded_and_says_so(
     tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +165,55 @@ def test_a_head_that_trains_is_said(
     for lora, says in (("null", True), ("{r: 2, alpha: 4}", False)):
         run_of(tiny_model_path, pairs, tmp_path / f"run{says}", lora=lora, trainer__max_steps=1)
         assert ("logits: those of all completions" in capsys.readouterr().out) is says
+
+
+def test_a_window_shorter_than_the_rows_is_padded_says_so_and_is_kept(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mistral's, of 8 tokens: the first step by `summpo train` has the log-probs of plain transformers."""
+    model, out = tmp_path / "mistral", tmp_path / "run"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_path)
+    random_model("mistral", sliding_window=8).save_pretrained(model)
+    tokenizer.save_pretrained(model)
+    splits = {"dataset__validation_fraction": 0, "dataset__test_fraction": 0, "batch_size": 12}
+    settings = small(model, pairs, tmp_path / "cache", **splits, trainer__max_steps=1)
+    assert main(["train", *settings, f"output_dir={out}"]) == 0
+    assert (
+        "batching: padded, for its attention slides over 8 tokens, less than tokens.max_length=512\n"
+        in capsys.readouterr().out
+    )
+    (step,) = metrics_of(out)
+    assert step["train/loss"] == pytest.approx(math.log(2), abs=1e-6)
+    rows = [json.loads(line) for line in pairs.read_text("utf-8").splitlines()]
+    for attention, is_it in (("eager", True), ("without a window", False)):
+        plain = AutoModelForCausalLM.from_pretrained(model, attn_implementation="eager").eval()
+        plain.config.sliding_window = 8 if is_it else None
+        found = []
+        for row in rows:
+            prompt = tokenizer(f"\n\nParagraph:\n{row['document']}\n\nTL;DR:\n")["input_ids"]
+            chosen = [*tokenizer(row["chosen"])["input_ids"], tokenizer.eos_token_id]
+            with torch.no_grad():
+                log_probs = plain(torch.tensor([prompt + chosen])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+            found.append(log_probs[range(len(chosen)), chosen].sum().item())
+        is_near = step["train/log_prob_chosen"] == pytest.approx(sum(found) / len(found), abs=1e-3)
+        assert is_near is is_it, attention
+
+
+def test_a_kernel_that_is_not_here_stops_the_run_in_a_sentence(
+    tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """flash_attention_2, asked for with shared prompts: padded, it says, and then that it cannot load the model so."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine may have it")
+    out = tmp_path / "run"
+    settings = small(tiny_model_path, pairs, tmp_path / "cache", model__attention="flash_attention_2")
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *settings, f"output_dir={out}"])
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "batching: padded, for model.attention=flash_attention_2 is not proven to read shared prompts" in said.out
+    assert said.err.startswith("summpo train: cannot load the weights in") and said.err.count("\n") == 1
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -188,10 +188,20 @@ def test_why_it_is_refused() -> None:
         ({"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": True}, "slides over 4096"),
         ({"model_type": "mistral"}, "slides over 4096 tokens"),
         ({"model_type": "qwen2", "use_sliding_window": True}, "slides over 4096 tokens"),
-        ({"model_type": "qwen3", "layer_types": ["full_attention", "sliding_attention"], "sliding_window": 4096}, "slides over 4096"),
+        (
+            {"model_type": "qwen3", "layer_types": ["full_attention", "sliding_attention"], "sliding_window": 4096},
+            "slides over 4096",
+        ),
         ({"model_type": "llama", "layer_types": ["full_attention", "linear_attention"]}, "linear_attention"),
         ({"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
         ({"model_type": "llama", "rope_parameters": {"rope_type": "longrope"}}, "longrope"),
+        pytest.param(
+            {"model_type": "mistral"},
+            "slides",
+            marks=pytest.mark.xfail(
+                strict=True, reason="transformers' own window of 4096, where a config names none, is not known"
+            ),
+        ),
     ],
 )
 def test_what_is_not_proven_is_not_guessed(config: dict[str, Any], reason: str) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.held_out_preference import by_length_difference
+from summpo.compose import compose_config
+from summpo.held_out_preference import by_length_difference, held_out_preference
+from summpo.inherit import trained_config
+from summpo.run import train
+from summpo.run_folder import RunFolder
+from train_runs import small, write_splits
 
 
 def test_by_hand() -> None:
@@ -30,3 +38,19 @@ def test_every_pair_is_in_one_bucket(differences: list[int]) -> None:
     assert sum(bucket["pairs"] for bucket in buckets) == len(differences)
     total = sum(bucket["pairs"] * bucket["accuracy"] for bucket in buckets if bucket["pairs"])
     assert np.isclose(total, right[:, 0].sum())
+
+
+@pytest.mark.parametrize("batching", ["shared_prefix", "padded"])
+def test_a_policy_that_has_learnt_nothing_prefers_nothing(tiny_model_path: Path, tmp_path: Path, batching: str) -> None:
+    """Also under bf16-mixed: policy and reference are rounded alike, every pair is a tie and counts half.
+
+    A learning rate of 1e-30 leaves an adapter that changes no bit.
+    """
+    data, folder = write_splits(tmp_path / "data", train=2, validation=9), tmp_path / "run"
+    once = {"trainer__max_steps": 1, "validation__times": 0, "optimizer__lr": 1e-30, "eval_batch_size": 18}
+    settings = small(
+        tiny_model_path, data, tmp_path / "cache", trainer__precision="bf16-mixed", batching=batching, **once
+    )
+    train(compose_config("train", [*settings, f"output_dir={folder}"]), folder, {})
+    found = held_out_preference(folder, trained_config(RunFolder(folder)), "validation", "cpu")
+    assert (found["pairs"], found["preference_accuracy"]) == (9, 0.5)

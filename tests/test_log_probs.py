@@ -1,6 +1,7 @@
 """Log-probs of completions, against the logits of every position written out independently."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 import summpo.log_probs
-import summpo.models.shared_prefix  # noqa: F401  (registers the attention)
+import summpo.models.shared_prefix
 from families import VOCABULARY, tiny
 from summpo.families import SHARED_PREFIX
 from summpo.layouts import pad
@@ -196,7 +197,7 @@ def test_logits_made_a_few_at_a_time_are_those_made_at_once(
     plain = MODELS[kind](tiny_model_path)
     expected = torch.cat([by_full_logits(plain, *sequence) for sequence in SEQUENCES]).float()
     found.append((expected.detach(), trained_gradients(plain, expected)))
-    for (tokens, gradients), (of_others, others) in zip(found, found[1:], strict=False):
+    for (tokens, gradients), (of_others, others) in pairwise(found):
         assert torch.allclose(tokens, of_others, atol=1e-5)
         assert gradients.keys() == others.keys()
         assert len(gradients) == (20 if kind == "base" else 2 * 2 * 7)
@@ -211,7 +212,9 @@ def test_what_a_model_does_to_a_frozen_heads_outputs_is_kept(tiny_model_path: Pa
     found = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
     expected = torch.cat([by_full_logits(plain, *sequence) for sequence in SEQUENCES]).float()
     assert torch.allclose(found, expected, atol=1e-5)
-    assert found.min() > -torch.tensor(100.0).log() - 1, "logits between -0.5 and 0.5: no log-prob is further from ln 1/100"
+    assert found.min() > -torch.tensor(100.0).log() - 1, (
+        "logits between -0.5 and 0.5: no log-prob is further from ln 1/100"
+    )
     ours, theirs = trained_gradients(policy, found), trained_gradients(plain, expected)
     assert ours.keys() == theirs.keys() and len(ours) == 2 * 7
     for name, gradient in theirs.items():

@@ -15,16 +15,19 @@ import torch
 from lightning.pytorch import LightningModule
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 import summpo.data_sources
 import summpo.shared
 from summpo.assemble import source_of
 from summpo.build import train_parts
 from summpo.compose import compose_config
+from summpo.families import SHARED_PREFIX
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
+from summpo.models.shared_prefix import attend
 from summpo.module import BadLoss, PreferenceModule
 from summpo.rows import PairRow
 from summpo.run import train
@@ -233,6 +236,37 @@ def test_of_a_run_that_stopped_half_way_no_base_is_left(settings: list[str], tmp
     before = len(loads)
     assert trained(settings, tmp_path / "next", shared) == trained(settings, tmp_path / "alone")
     assert len(loads) == before + 4  # the next run's base; the other's two splits and base
+
+
+def recomputed_layers(model: Any) -> set[bool]:
+    """Whether the layers of a model compute their activations once more in the backward pass."""
+    return {layer.gradient_checkpointing for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)}
+
+
+def test_a_point_computes_its_layers_as_it_says_and_not_as_the_one_before(
+    settings: list[str], tmp_path: Path, loads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Activation checkpointing is set for a point and taken back for the next, on the one base that they share."""
+    shared, found = Shared(), []
+    monkeypatch.setattr(PreferenceModule, "on_train_start", lambda module: found.append(recomputed_layers(module)))
+    short = {"trainer__max_steps": 1, "validation__times": 0}
+    for recomputes in ("true", "false"):
+        trained(settings, tmp_path / recomputes, shared, activation_checkpointing=recomputes, **short)
+    assert found == [{True}, {False}]
+    assert len(loads) == 2  # a split, a base
+
+
+def test_a_compiled_base_is_not_kept(settings: list[str], tmp_path: Path, loads: list[Path]) -> None:
+    """Its layers would go on compiled in points that ask for plain ones; the compiler itself is left out here."""
+    shared, settings = Shared(), [*settings, "trainer.max_steps=1", "validation.times=0"]
+    try:
+        with torch.compiler.set_stance("force_eager"):
+            compiled = trained(settings, tmp_path / "compiled", shared, compile="true")
+    finally:
+        AttentionInterface.register(SHARED_PREFIX, attend)  # as it was, for other tests
+    before = len(loads)
+    assert trained(settings, tmp_path / "plain", shared) == compiled
+    assert len(loads) == before + 1, "a base of its own"
 
 
 def test_one_base_is_in_memory_at_a_time(settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,66 @@
+"""The reference columns that runs ask for: computed as the run computes, and others where it computes otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from summpo.assemble import Base, load_base, load_plain, text_rows
+from summpo.batches import pair_batch
+from summpo.build import TrainParts, train_parts
+from summpo.compose import compose_config
+from summpo.data_stage import DataStage
+from summpo.log_probs import completion_log_probs
+from summpo.records import FrozenColumns
+from summpo.shared import Shared
+from train_runs import small, write_splits
+
+
+@pytest.fixture
+def settings(tiny_model_path: Path, tmp_path: Path) -> list[str]:
+    """Of a run on 12 pairs."""
+    data = write_splits(tmp_path / "data", train=12, validation=2)
+    return small(tiny_model_path, data, tmp_path / "cache")
+
+
+def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainParts, Base, FrozenColumns]:
+    """The columns of the training rows of a run with these settings."""
+    config = compose_config("train", [*settings, *overrides])
+    parts, shared = train_parts(config), Shared()
+    base = load_base(parts, root / "cache", shared)
+    stage = DataStage(parts, base, config, shared)
+    text = stage.from_text(text_rows(parts, "train"))
+    return parts, base, stage.with_reference(text, text.spreads(), None, torch.device("cpu"))
+
+
+def test_another_precision_or_layout_is_another_column(settings: list[str], tmp_path: Path) -> None:
+    """Both round otherwise; what is the same again is read again, and w, the objective and batch sizes change nothing."""
+    runs = [
+        [],
+        ["trainer.precision=bf16-mixed"],
+        ["batching=padded"],
+        ["trainer.precision=bf16-mixed", "batching=padded"],
+        ["objective=modpo", "w=0.1", "batch_size=3", "eval_batch_size=2"],
+    ]
+    counts = []
+    for overrides in runs:
+        frozen(settings, tmp_path, *overrides)
+        counts.append(len(list((tmp_path / "cache" / "columns" / "reference").glob("*/columns.json"))))
+    assert counts == [1, 2, 3, 4, 4]
+
+
+@pytest.mark.parametrize("batching", ["shared_prefix", "padded"])
+def test_a_column_is_rounded_as_the_policy_of_the_run_is(settings: list[str], tmp_path: Path, batching: str) -> None:
+    """Under bf16-mixed a log-prob is off by some thousandths, and its reference likewise: they differ by far less."""
+    parts, base, columns = frozen(settings, tmp_path, "trainer.precision=bf16-mixed", f"batching={batching}")
+    model, batch = load_plain(parts, base), pair_batch(columns, np.arange(12), np.ones(12), base.layout)
+    with torch.inference_mode():
+        exact = completion_log_probs(model, batch).tokens
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = completion_log_probs(model, batch).tokens
+    off = (rounded - exact).abs().mean()
+    assert off > 1e-3
+    assert (batch.reference - rounded).abs().mean() < off / 10
