@@ -277,7 +277,7 @@ def test_of_a_frozen_heads_logits_none_is_kept_for_the_backward_pass(tiny_model_
 def test_a_head_that_is_whole_within_its_own_forward_alone(left: int) -> None:
     """As FSDP and DeepSpeed cut weights up over processes, and gather them for a module's forward: its forward runs."""
     policy = adapted(tiny("llama", SHARED_PREFIX))
-    head = head_of(policy)
+    head: Any = head_of(policy)
     whole = head.weight.data
     with torch.no_grad():
         expected = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
