@@ -195,13 +195,6 @@ def test_why_it_is_refused() -> None:
         ({"model_type": "llama", "layer_types": ["full_attention", "linear_attention"]}, "linear_attention"),
         ({"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
         ({"model_type": "llama", "rope_parameters": {"rope_type": "longrope"}}, "longrope"),
-        pytest.param(
-            {"model_type": "mistral"},
-            "slides",
-            marks=pytest.mark.xfail(
-                strict=True, reason="transformers' own window of 4096, where a config names none, is not known"
-            ),
-        ),
     ],
 )
 def test_what_is_not_proven_is_not_guessed(config: dict[str, Any], reason: str) -> None:

@@ -15,9 +15,9 @@ PAIRS = TokenRows(
 
 
 def test_a_rows_tokens_by_hand() -> None:
-    """Prompts of 3, 1, 3 tokens; chosen of 1, 2, 1; rejected of 2, 1, 4: a padded row reads its prompt twice."""
+    """Prompts of 3, 1, 3 tokens; chosen of 1, 2, 1; rejected of 2, 1, 4: padded, a row reads its longer side twice."""
     assert read_tokens(PAIRS, shares_prefixes=True).tolist() == [3 + 1 + 2, 1 + 2 + 1, 3 + 1 + 4]
-    assert read_tokens(PAIRS, shares_prefixes=False).tolist() == [6 + 1 + 2, 2 + 2 + 1, 6 + 1 + 4]
+    assert read_tokens(PAIRS, shares_prefixes=False).tolist() == [2 * (3 + 2), 2 * (1 + 2), 2 * (3 + 4)]
 
 
 def test_summaries_alone_read_their_prompt_once_in_either_layout() -> None:
