@@ -74,8 +74,9 @@ def command_line(script: str, options: Mapping[str, object]) -> str:
 
 
 def conditions(device: str, threads: int) -> str:
-    """Machine, threads and versions. A GPU is named where it computed, and nowhere else."""
-    machine = torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads} thread(s)"
+    """Machine, threads, how busy it is, and versions. A GPU is named where it computed, and nowhere else."""
+    on_cpu = f"{processor()}, {threads} thread(s), load {os.getloadavg()[0]:.1f}"
+    machine = torch.cuda.get_device_name() if device == "cuda" else on_cpu
     return f"{machine}; {', '.join(f'{name} {_version(name)}' for name in PACKAGES)}."
 
 

@@ -82,7 +82,7 @@ def test_the_script_runs_on_the_cpu_and_says_so(
     monkeypatch.setattr(sys, "argv", ["sized_models.py", *words, str(table)])
     sized_models.main()
     text = table.read_text("utf-8")
-    assert "## random weights, tiny, cpu" in text and "1 thread(s); torch" in text
+    assert "## random weights, tiny, cpu" in text and "1 thread(s), load " in text
     command = "`python benchmarks/sized_models.py --sizes tiny --device cpu --contexts 256 --batch-tokens 512 "
     assert command in text and "FOLDER" not in text
     rows = [line for line in text.splitlines() if "224/32 tokens, 1 pair, bfloat16, activations computed" in line]
