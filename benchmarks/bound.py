@@ -24,7 +24,8 @@ import torch
 
 from clock import Clock, medians
 from pairs import Shape, random_pairs
-from sides import COMPACT, SUMMPO, Setting, Summpo, make_sides, with_reference
+from setting import Setting, dtype_name
+from sides import COMPACT, make_sides
 from summpo.records import PairBatch, PromptGroup, SharedPrefix
 from table import Row
 
@@ -135,10 +136,8 @@ def flops_of(needed: Mapping[Product, float]) -> float:
 
 def rows(shape: Shape, setting: Setting, repeats: int) -> list[Row]:
     """Both shares: the steps and the products are measured in turn."""
-    sides = make_sides([SUMMPO, COMPACT], setting)
-    side = sides[SUMMPO]
-    assert isinstance(side, Summpo)
-    columns = with_reference(side, random_pairs(shape, vocabulary=49_000))
+    side, sides = make_sides([COMPACT], setting)
+    columns = side.with_reference(random_pairs(shape, setting.base.vocabulary))
     batch, padded = side.batch(columns, np.arange(shape.pairs)), side.padded(columns, np.arange(shape.pairs))
     theirs = sides[COMPACT].batch(columns, np.arange(shape.pairs))
     needed, more, dtype = products(side.policy, batch), products(side.policy, padded), setting.autocast or torch.float32
@@ -156,7 +155,7 @@ def rows(shape: Shape, setting: Setting, repeats: int) -> list[Row]:
     seconds = medians({name: values[1:] for name, values in steps.items()})
     fewer = flops_of(more) / flops_of(needed)
     giga = f"{flops_of(needed) / 1e9:.0f} GFLOP"
-    what = f"{shape}, {str(dtype).removeprefix('torch.')}"
+    what = f"{shape}, {dtype_name(dtype)}"
     goal = "90%" if setting.device == "cpu" else "85%"
     step = f"{seconds['shared']:.3f} {clock.unit}"
     saved = [

@@ -1,13 +1,13 @@
-"""CPU seconds of writing summaries: summpo's `generate` beside plain transformers, same weights, same greedy decoding.
+"""Seconds of writing summaries: summpo's `generate` beside plain transformers, same weights, same greedy decoding.
 
     python benchmarks/generation.py --documents 200
 
-Plain is `model.generate` over batches of 8 in the order of the documents, padded on the left.
+Plain is `model.generate` over batches of 8 in the order of the documents, padded on the left. It does not need TRL.
 """
 
 import argparse
 import json
-import time
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,9 @@ from pathlib import Path
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
+from clock import Clock
+from door import ended, require_comparisons, require_device
+from pairs import COMPARISONS
 from summpo.cpu_generation import left_pad
 from summpo.datasets import one_per_document
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
@@ -31,7 +34,7 @@ class Measured:
     """What both ways took for the same prompts."""
 
     plain_seconds: float
-    """CPU seconds, system time included, of this process."""
+    """By the clock: CPU seconds of this process, system time included, or a GPU's."""
     summpo_seconds: float
     documents: int
     same: int
@@ -43,8 +46,8 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """summpo's seconds by plain's."""
-        return self.summpo_seconds / self.plain_seconds
+        """Plain's seconds by summpo's."""
+        return self.plain_seconds / self.summpo_seconds
 
 
 def measure(
@@ -57,31 +60,35 @@ def measure(
     batch_size: int = 32,
     plain_batch_size: int = 8,
 ) -> Measured:
-    """Writes the prompts both ways, in turns of a batch of summpo's, so that a busy machine is busy for both.
+    """Writes the prompts both ways on the model's device, in turns of a batch of summpo's.
+
+    A machine that is busy is so for both.
 
     Args:
         batch_size: summpo's; its default is the configuration's.
     """
+    clock = Clock(model.device.type)
     by_plain: list[Generated] = []
+    by_summpo: list[Generated] = []
     plain_seconds = 0.0
 
     def catch_up(positions: list[int], _: list[Generated]) -> None:
         """Plain's turn: as many documents as summpo has just written."""
         nonlocal plain_seconds
-        started, done = time.process_time(), len(by_plain)
-        some = prompts[done : done + len(positions)]
-        by_plain.extend(plain(model, some, max_new_tokens, plain_batch_size, eos_id=eos_id, pad_id=pad_id))
-        plain_seconds += time.process_time() - started
+        some = prompts[len(by_plain) : len(by_plain) + len(positions)]
+        plain_seconds += clock.seconds(
+            lambda: by_plain.extend(plain(model, some, max_new_tokens, plain_batch_size, eos_id=eos_id, pad_id=pad_id))
+        )
 
     decoding = Decoding(max_new_tokens=max_new_tokens, batch_size=batch_size)
     generate(model, prompts[:1], Decoding(max_new_tokens=2), eos_id=eos_id, pad_id=pad_id)  # imports, first touches
-    started = time.process_time()
-    by_summpo = generate(model, prompts, decoding, eos_id=eos_id, pad_id=pad_id, on_batch=catch_up)
-    summpo_seconds = time.process_time() - started - plain_seconds
+    both = clock.seconds(
+        lambda: by_summpo.extend(generate(model, prompts, decoding, eos_id=eos_id, pad_id=pad_id, on_batch=catch_up))
+    )
+    summpo_seconds = both - plain_seconds
     same = sum(a == b for a, b in zip(by_plain, by_summpo, strict=True))
-    ended = sum(one.ended for one in by_plain)
     tokens = sum(len(one.ids) for one in by_plain)
-    return Measured(plain_seconds, summpo_seconds, len(prompts), same, ended, tokens)
+    return Measured(plain_seconds, summpo_seconds, len(prompts), same, sum(one.ended for one in by_plain), tokens)
 
 
 def plain(
@@ -99,49 +106,59 @@ def plain(
     )
     written = []
     for first in range(0, len(prompts), batch_size):
-        ids, mask = left_pad(prompts[first : first + batch_size], pad_id)
+        ids, mask = (each.to(model.device) for each in left_pad(prompts[first : first + batch_size], pad_id))
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
         written += [cut_at_eos(row, eos_id) for row in output[:, ids.shape[1] :].tolist()]
     return written
 
 
-def main() -> None:
-    """One line a way, then the ratio."""
+def parse() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--documents", type=int, default=200)
-    parser.add_argument("--data", type=Path, default=Path("shared/data/tldr_comparisons"), help="folder of comparisons")
+    parser.add_argument("--data", type=Path, default=COMPARISONS, help="folder of comparisons")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--adapter", default=None, help="PEFT folder, merged into the weights for both ways")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32, help="summpo's; plain has 8")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "summpo")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    rows = one_per_document(SummarizeFromFeedback(path=str(arguments.data)).summaries("train"))[: arguments.documents]
-    model = Model(path=arguments.model, adapter=arguments.adapter)
-    decoding = Decoding(max_new_tokens=arguments.max_new_tokens)
-    writer = load_writer(model, Prompt(), Limits(), decoding, arguments.cache, "cpu")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """One line a way, then the ratio."""
+    options = parse()
+    require_comparisons(options.data)
+    require_device(options.device)
+    torch.set_num_threads(options.threads)
+    rows = one_per_document(SummarizeFromFeedback(path=str(options.data)).summaries("train"))[: options.documents]
+    model = Model(path=options.model, adapter=options.adapter)
+    decoding = Decoding(max_new_tokens=options.max_new_tokens)
+    writer = load_writer(model, Prompt(), Limits(), decoding, options.cache, options.device)
+    assert isinstance(writer.model, PreTrainedModel)
     prompts, _ = writer.prompts(rows)
     measured = measure(
         writer.model,
         prompts,
-        max_new_tokens=arguments.max_new_tokens,
+        max_new_tokens=options.max_new_tokens,
         eos_id=int(writer.tokenizer.eos_token_id),  # type: ignore[arg-type]
         pad_id=int(writer.tokenizer.pad_token_id),  # type: ignore[arg-type]
-        batch_size=arguments.batch_size,
+        batch_size=options.batch_size,
     )
-    print(f"plain   {measured.plain_seconds:8.1f} CPU seconds, batches of 8 as they come")
-    print(f"summpo  {measured.summpo_seconds:8.1f} CPU seconds, batches of {arguments.batch_size}")
+    unit = Clock(options.device).unit
+    print(f"plain   {measured.plain_seconds:8.1f} {unit}, batches of 8 as they come")
+    print(f"summpo  {measured.summpo_seconds:8.1f} {unit}, batches of {options.batch_size}")
     print(
-        f"ratio   {measured.ratio:8.3f}; {measured.same} of {measured.documents} the same, "
+        f"plain / summpo {measured.ratio:.3f}; {measured.same} of {measured.documents} the same, "
         f"{measured.tokens} tokens, {measured.ended} ended"
     )
-    if arguments.output is not None:
+    if options.output is not None:
         figures = vars(measured) | {"ratio": measured.ratio}
-        arguments.output.write_text(json.dumps(figures, indent=1) + "\n")
+        options.output.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +14,13 @@ from summpo.batches import Plan
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.fitting import prompt_numbers
 from summpo.prompts import Prompt
-from summpo.records import Ragged, Texts, TokenRows
+from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
 from summpo.rows import PairRow
 from summpo.tokens import Limits, tokenize
 
+REPOSITORY = Path(__file__).resolve().parents[1]
+COMPARISONS = Path(os.environ.get("SUMMPO_TEST_DATA", REPOSITORY.parent / "shared" / "data"), "tldr_comparisons")
+"""Where human comparisons are looked for, as by the tests: $SUMMPO_TEST_DATA, or shared/data beside the repository."""
 SEED = 0
 NO_LIMIT = Limits(max_length=10**6)
 
@@ -43,6 +47,13 @@ def random_pairs(shape: Shape, vocabulary: int) -> TokenRows:
 
     ids = Texts.of([f"random-{i}" for i in range(shape.pairs)])
     return TokenRows(ids, column(shape.prompt), (column(shape.completion), column(shape.completion)))
+
+
+def random_columns(shape: Shape, vocabulary: int) -> FrozenColumns:
+    """The same, with a reference that is 0 everywhere."""
+    rows = random_pairs(shape, vocabulary)
+    reference = tuple(Ragged(np.zeros(len(s.values), np.float32), s.offsets) for s in rows.completions)
+    return FrozenColumns(rows, reference, np.zeros((shape.pairs, 0), np.float32))
 
 
 def comparisons(folder: Path) -> list[PairRow]:
@@ -78,3 +89,18 @@ def take(rows: TokenRows, which: np.ndarray) -> TokenRows:
 
     ids = Texts.of([rows.ids[i] for i in which])
     return TokenRows(ids, column(rows.prompts), tuple(column(side) for side in rows.completions))
+
+
+def padded_tokens(rows: TokenRows, which: np.ndarray) -> int:
+    """Tokens of the rows as two padded sequences each."""
+    longest = max(int((rows.prompts.lengths + side.lengths)[which].max()) for side in rows.completions)
+    return len(rows.completions) * len(which) * longest
+
+
+def shared_tokens(rows: TokenRows, which: np.ndarray) -> int:
+    """Tokens of the rows, each prompt once and each completion of a prompt once."""
+    prompts = {rows.prompts[i].tobytes(): len(rows.prompts[i]) for i in which}
+    completions = {
+        (rows.prompts[i].tobytes(), side[i].tobytes()): len(side[i]) for side in rows.completions for i in which
+    }
+    return sum(prompts.values()) + sum(completions.values())

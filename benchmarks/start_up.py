@@ -6,12 +6,11 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
+from pairs import REPOSITORY
 from table import Row
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 COMMANDS = {"train.py --help": (["--help"], 0), "a config error": (["objective=nothing"], 2)}
 """What is timed: its arguments, and the exit code that it must have."""
 

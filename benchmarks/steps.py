@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from clock import Clock, medians, take_turns
-from memory import available, give_back
-from pairs import Shape, comparisons, planned_batches, random_pairs, take, with_short_prompts
-from sides import BEST, COMPACT, DEFAULTS, SUMMPO, Setting, Side, assert_equal, make_sides, with_reference
-from summpo.models.loading import load_tokenizer
-from summpo.records import FrozenColumns, TokenRows
+from pairs import (
+    Shape,
+    comparisons,
+    padded_tokens,
+    planned_batches,
+    random_pairs,
+    shared_tokens,
+    take,
+    with_short_prompts,
+)
+from process_memory import available, give_back
+from setting import Setting
+from sides import BEST, COMPACT, DEFAULTS, SUMMPO, Side, assert_equal, make_sides
+from summpo.records import FrozenColumns
 from table import Row, times
 
 GOALS_350 = {BEST: "2.6x", COMPACT: "1.7x"}
@@ -28,39 +38,40 @@ BYTES_OF_MODELS = 3 * 2**30
 
 
 def fixed_shape(
-    what: str, shape: Shape, setting: Setting, goals: Mapping[str, str], others: Sequence[str], repeats: int
+    shape: Shape, setting: Setting, goals: Mapping[str, str], others: Sequence[str], repeats: int
 ) -> list[Row]:
-    """A row for each other side."""
-    sides = make_sides([SUMMPO, *others], setting)
-    rows = random_pairs(shape, vocabulary=49_000)
-    columns, every = with_reference(sides[SUMMPO], rows), np.arange(len(rows))
+    """A row for each other side: the median of `repeats` turns."""
+    ours, sides = make_sides(others, setting)
+    columns, every = ours.with_reference(random_pairs(shape, setting.base.vocabulary)), np.arange(shape.pairs)
+    what = f"step, {shape}, {setting.precision}"
     if setting.autocast is None:
         print(f"{what}: {assert_equal(sides, columns, every)}")
     clock = Clock(setting.device)
     batches = {name: side.batch(columns, every) for name, side in sides.items()}
     works = {name: lambda s=side, b=batches[name]: s.step(b) for name, side in sides.items()}
-    seconds = medians(take_turns(works, clock, repeats))
-    return compared(f"step, {what}", seconds, clock, goals)
+    return compared(what, medians(take_turns(works, clock, repeats)), clock, goals)
 
 
-def real(folder: Path, setting: Setting, longest_prompt: int, batch_size: int, count: int, grouped: bool) -> list[Row]:
+def real(
+    folder: Path, setting: Setting, longest_prompt: int, batch_size: int, count: int, turns: int, grouped: bool
+) -> list[Row]:
     """A row for each other side, over `count` batches of human comparisons."""
     others = head_variants(setting.device)[-1 if grouped else 0 :]
-    _, rows = with_short_prompts(comparisons(folder), load_tokenizer(setting.model), longest_prompt)
+    _, rows = with_short_prompts(comparisons(folder), setting.base.tokenizer(), longest_prompt)
     drawn = planned_batches(rows, batch_size, count, "by_prompt" if grouped else "shuffled")
     longest = max(padded_tokens(rows, batch) for batch in drawn)
     rows = take(rows, np.concatenate(drawn))
     others = [name for name in others if has_room(name, longest, setting.device)]
-    sides = make_sides([SUMMPO, *others], setting)
-    columns = with_reference(sides[SUMMPO], rows)
+    ours, sides = make_sides(others, setting)
+    columns = ours.with_reference(rows)
     batches = np.split(np.arange(len(rows)), len(drawn))
     if setting.autocast is None:
         print(f"real comparisons: {assert_equal(sides, columns, batches[0][:2])}")
     clock = Clock(setting.device)
-    seconds = over_batches(sides, columns, batches, clock)
+    seconds = over_batches(sides, columns, batches, clock, turns)
     order = "grouped by prompt" if grouped else "shuffled"
-    means = f"prompts of at most {longest_prompt}, mean of {len(drawn)} batches ({sizes(columns, batches)})"
-    what = f"step, real comparisons {order}, batch {batch_size}, {means}"
+    means = f"prompts of at most {longest_prompt}, {mean_of(len(drawn), turns)} ({sizes(columns, batches)})"
+    what = f"step, real comparisons {order}, batch {batch_size}, {setting.precision}, {means}"
     return compared(what, seconds, clock, GOALS_GROUPED if grouped else GOALS_REAL)
 
 
@@ -74,42 +85,36 @@ def has_room(name: str, tokens: int, device: str) -> bool:
 
 
 def over_batches(
-    sides: Mapping[str, Side], columns: FrozenColumns, batches: Sequence[np.ndarray], clock: Clock
+    sides: Mapping[str, Side], columns: FrozenColumns, batches: Sequence[np.ndarray], clock: Clock, turns: int
 ) -> dict[str, float]:
-    """Mean seconds of a step; the sides take turns batch by batch, after an uncounted step on the first pair."""
+    """Mean over the batches of a step's seconds, each the median of so many turns in which all sides take that batch.
+
+    A mean, for an epoch takes the sum of its batches; medians within, for other work on the machine comes and goes.
+    Before it an uncounted step on the first pair.
+    """
     for side in sides.values():
         side.step(side.batch(columns, batches[0][:1]))
-    totals = dict.fromkeys(sides, 0.0)
-    for rows in batches:
-        for name, side in sides.items():
-            give_back()
-            batch = side.batch(columns, rows)
-            totals[name] += clock.seconds(lambda side=side, batch=batch: side.step(batch))
-    return {name: total / len(batches) for name, total in totals.items()}
+    seconds: dict[str, list[list[float]]] = {name: [[] for _ in batches] for name in sides}
+    for number, rows in enumerate(batches):
+        for _ in range(turns):
+            for name, side in sides.items():
+                give_back()
+                batch = side.batch(columns, rows)
+                seconds[name][number].append(clock.seconds(lambda side=side, batch=batch: side.step(batch)))
+    return {name: float(np.mean([np.median(each) for each in found])) for name, found in seconds.items()}
+
+
+def mean_of(batches: int, turns: int) -> str:
+    """What `over_batches` gives, in words."""
+    of = f"mean of {batches} batches" if batches > 1 else "1 batch"
+    return f"{of}, each the median of {turns} turns" if turns > 1 else f"{of}, each measured once"
 
 
 def sizes(columns: FrozenColumns, batches: Sequence[np.ndarray]) -> str:
     """How many tokens a batch has, padded and with what it repeats once."""
-    padded = shared = 0
-    for rows in batches:
-        padded += padded_tokens(columns.rows, rows)
-        shared += shared_tokens(columns.rows, rows)
+    padded = sum(padded_tokens(columns.rows, rows) for rows in batches)
+    shared = sum(shared_tokens(columns.rows, rows) for rows in batches)
     return f"{padded // len(batches):,} tokens padded, {shared // len(batches):,} shared"
-
-
-def padded_tokens(rows: TokenRows, which: np.ndarray) -> int:
-    """Tokens of the rows as two padded sequences each."""
-    longest = max(int((rows.prompts.lengths + side.lengths)[which].max()) for side in rows.completions)
-    return len(rows.completions) * len(which) * longest
-
-
-def shared_tokens(rows: TokenRows, which: np.ndarray) -> int:
-    """Tokens of the rows, each prompt once and each completion of a prompt once."""
-    prompts = {rows.prompts[i].tobytes(): len(rows.prompts[i]) for i in which}
-    completions = {
-        (rows.prompts[i].tobytes(), side[i].tobytes()): len(side[i]) for side in rows.completions for i in which
-    }
-    return sum(prompts.values()) + sum(completions.values())
 
 
 def compared(what: str, seconds: Mapping[str, float], clock: Clock, goals: Mapping[str, str]) -> list[Row]:
@@ -129,4 +134,4 @@ def head_variants(device: str) -> list[str]:
 
 def bfloat16(setting: Setting) -> Setting:
     """The same under autocast."""
-    return Setting(setting.model, setting.device, torch.bfloat16)
+    return replace(setting, autocast=torch.bfloat16)

@@ -13,8 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clock import Clock
 from pairs import NO_LIMIT, comparisons
-from sides import Setting
-from summpo.models.loading import load_tokenizer
+from setting import Setting
 from summpo.prompts import Prompt
 from summpo.records import TokenRows
 from summpo.rows import PairRow
@@ -24,7 +23,7 @@ from table import Row, times
 
 def rows(folder: Path, setting: Setting) -> list[Row]:
     """Comparisons as they are, several a post; and as many that share no text, where no text is encoded twice."""
-    pairs, tokenizer = comparisons(folder), load_tokenizer(setting.model)
+    pairs, tokenizer = comparisons(folder), setting.base.tokenizer()
     return [
         measure("as they are", pairs, tokenizer, "3.3x, equal ids"),
         measure("no text shared", apart(pairs), tokenizer, ""),
@@ -47,7 +46,7 @@ def measure(what: str, pairs: Sequence[PairRow], tokenizer: PreTrainedTokenizerB
     kept = made["summpo"].kept
     assert_same_ids(made["trl"].select(kept), made["summpo"].rows)
     return Row(
-        f"tokenisation, {len(pairs):,} comparisons, {what}",
+        f"tokenisation, {len(pairs):,} comparisons, {what}, one pass of each",
         "TRL",
         f"{theirs:.2f} {clock.unit}",
         f"{ours:.2f} {clock.unit}, equal ids",

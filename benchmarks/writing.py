@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from clock import Clock
+from fresh_process import last_line_of
 from table import Row, times
 
-SCRIPT = Path(__file__).with_name("generation.py")
 
-
-def rows(data: Path, documents: int) -> list[Row]:
-    """One row; none, and a word, where the script is not there.
-
-    It runs in a process of its own, as it does by hand: what this one holds would slow the system down for it.
-    """
-    if not SCRIPT.is_file():
-        print(f"generation: skipped, there is no {SCRIPT.name} beside this script")
-        return []
+def rows(data: Path, documents: int, model: str, cache: Path, device: str, threads: int) -> list[Row]:
+    """One row. It runs in a process of its own, as it does by hand: what this one holds would slow it down."""
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder, "figures.json")
-        options = {"--documents": documents, "--data": data, "--output": output}
-        command = [sys.executable, SCRIPT, *(each for option in options.items() for each in option)]
-        ended = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stderr[-2000:]
-        found = json.loads(output.read_text())
-    plain, ours = found["plain_seconds"], found["summpo_seconds"]
-    what = f"generation for evaluation, {documents} documents"
+        options = {
+            "documents": documents,
+            "data": data,
+            "model": model,
+            "cache": cache,
+            "device": device,
+            "threads": threads,
+            "output": Path(folder, "figures.json"),
+        }
+        last_line_of("generation.py", [word for name, value in options.items() for word in (f"--{name}", value)])
+        found = json.loads(options["output"].read_text())
+    unit = Clock(device).unit
+    what = f"generation for evaluation, {documents} documents, float32 ({found['same']} written alike)"
     against = "transformers' generate, batch 8, unsorted"
-    return [Row(what, against, f"{plain:.1f} CPU s", f"{ours:.1f} CPU s", times(plain / ours), "2x")]
+    plain, ours = found["plain_seconds"], found["summpo_seconds"]
+    return [Row(what, against, f"{plain:.1f} {unit}", f"{ours:.1f} {unit}", times(found["ratio"]), "2x")]
