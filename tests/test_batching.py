@@ -133,6 +133,21 @@ def test_a_limit_counts_a_prompt_as_often_as_it_is_read(
     assert summary_of(run)["tokens_seen"] == 4 * 2 * (tokens + 2)
 
 
+def test_a_limit_counts_the_padding_of_a_short_row_beside_a_long_one(tiny_model_path: Path, tmp_path: Path) -> None:
+    """Pairs of prompts of P and of more, Q, with completions of 2, padded: together 4 (Q + 2), more than they read apart."""
+    tokenizer, counts, rows = AutoTokenizer.from_pretrained(tiny_model_path), [], []
+    for number, document in enumerate(("The cat sat.", "The cat sat on the mat, and the dog sat on the cat.")):
+        rows.append({"id": str(number), "document": document, "chosen": "a", "rejected": "b"})
+        counts.append(len(tokenizer(f"\n\nParagraph:\n{document}\n\nTL;DR:\n")["input_ids"]))
+    file = tmp_path / "train.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert counts[0] < counts[1]
+    apart, together = sum(2 * (count + 2) for count in counts), 4 * (max(counts) + 2)
+    for limit, steps in ((apart, 2), (together - 1, 2), (together, 1)):
+        fixed = {"batching": "padded", "trainer__max_epochs": 1, "batch_tokens": limit}
+        assert len(metrics_of(run_of(tiny_model_path, file, tmp_path / str(limit), **fixed))) == steps
+
+
 def test_what_is_not_proven_is_padded_and_says_so(
     tiny_model_path: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
