@@ -63,4 +63,4 @@ def test_a_column_is_rounded_as_the_policy_of_the_run_is(settings: list[str], tm
             rounded = completion_log_probs(model, batch).tokens
     off = (rounded - exact).abs().mean()
     assert off > 1e-3
-    assert (batch.reference - rounded).abs().mean() < off / 10
+    assert (batch.reference - rounded).abs().mean() < off / 2
