@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -165,7 +166,7 @@ def test_a_state_space_model_falls_back_by_itself(
     (folder / "model.safetensors").unlink()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     eos = tokenizer.eos_token_id
-    sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}
+    sizes: dict[str, Any] = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}
     MambaForCausalLM(MambaConfig(**sizes, eos_token_id=eos, pad_token_id=eos)).save_pretrained(folder)
     run_of(folder, pairs, tmp_path / "run", lora__target_modules="[in_proj]", trainer__max_steps=1)
     said = capsys.readouterr().out

@@ -1,8 +1,7 @@
-"""The scoring pass: each column right, computed once, and independent of what it must not depend on."""
+"""The data stage's columns: each right, computed once, and independent of what it must not depend on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from scored import LIMITS, ROWS, scored
 from summpo.columns import ColumnStore
 from summpo.errors import UserError
-from summpo.freeze import Context, Freezer, code_fingerprint, margin_values, score_completions
-from summpo.layouts import pad
+from summpo.freeze import Context, Freezer, code_fingerprint, margin_values
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.margin_rewards.coverage import Coverage as Coverage_
 from summpo.margin_rewards.length import Length
@@ -26,18 +24,9 @@ from summpo.margin_rewards.score import Score
 from summpo.models import Model
 from summpo.models.loading import load_base, load_tokenizer
 from summpo.prompts import Prompt
-from summpo.records import Ragged, Texts, TokenRows
+from summpo.records import Ragged, TokenRows
 from summpo.rows import PairRow, SummaryRow
-from summpo.tokens import Limits, Tokenized, tokenize
-
-LIMITS = Limits(max_length=400)
-ROWS = [
-    PairRow("a", "A text about cats.", "The cat sat.", "The dog sat on the cat, and the cat sat on the mat."),
-    PairRow("b", "Another text, a longer one, about dogs and papers.", "We summarise papers 😀.", "No."),
-    PairRow("same", "A text about cats.", "twice", "twice"),
-    PairRow("c", "x", "method " * 20, "{}"),
-    PairRow("d", "", "A cat.", "A dog.", prompt="Say: "),
-]
+from summpo.tokens import Tokenized, tokenize
 
 
 @dataclass(frozen=True)
@@ -201,74 +190,6 @@ class TestMargins:
             single="<|im_start|> $A <|im_end|>", special_tokens=[("<|im_start|>", 0), ("<|im_end|>", 1)]
         )
         assert replace(freezer, tokenizer=with_bos).count_tokens(texts) == counts
-
-
-def scored(model: PreTrainedModel, rows: TokenRows, batch_size: int = 4) -> tuple[Ragged, ...]:
-    return score_completions(
-        model, rows, batch_size=batch_size, layout=partial(pad, pad_id=1), autocast=None, progress=False
-    )
-
-
-class TestScoring:
-    @pytest.fixture
-    def rows(self, tokenizer: PreTrainedTokenizerBase) -> TokenRows:
-        return tokenize(ROWS, tokenizer, Prompt(), LIMITS).rows
-
-    def test_equals_each_completion_alone(self, model: PreTrainedModel, rows: TokenRows) -> None:
-        reference = scored(model, rows)
-        for side, completions in zip(reference, rows.completions, strict=True):
-            assert side.values.dtype == np.float32
-            assert side.offsets.tolist() == completions.offsets.tolist()
-            for i in range(len(rows)):
-                ids = torch.tensor([*rows.prompts[i].tolist(), *completions[i].tolist()])
-                with torch.no_grad():
-                    all_log_probs = model(input_ids=ids[None]).logits[0].log_softmax(dim=-1)
-                start = len(rows.prompts[i])
-                expected = [all_log_probs[place - 1, ids[place]].item() for place in range(start, len(ids))]
-                assert side[i].tolist() == pytest.approx(expected, abs=1e-5)
-
-    def test_does_not_depend_on_the_batch_size_or_the_order_of_rows(
-        self, model: PreTrainedModel, rows: TokenRows
-    ) -> None:
-        turned = TokenRows(
-            Texts.of(list(rows.ids)[::-1]),
-            Ragged.from_rows([rows.prompts[i] for i in range(len(rows))][::-1], np.int32),
-            tuple(Ragged.from_rows([side[i] for i in range(len(rows))][::-1], np.int32) for side in rows.completions),
-        )
-        one = scored(model, rows, batch_size=1)
-        for side, full, back in zip(one, scored(model, rows, 8), scored(model, turned, 3), strict=True):
-            assert np.allclose(full.values, side.values, atol=1e-5)
-            for i in range(len(rows)):
-                assert np.allclose(back[len(rows) - 1 - i], side[i], atol=1e-5)
-
-    @pytest.mark.parametrize("training", [True, False])
-    def test_leaves_the_model_as_it_came(self, model: PreTrainedModel, rows: TokenRows, training: bool) -> None:
-        model.train(training)
-        weights = {name: weight.clone() for name, weight in model.state_dict().items()}
-        scored(model, rows)
-        assert model.training is training
-        assert all(torch.equal(weight, weights[name]) for name, weight in model.state_dict().items())
-        model.eval()
-
-    def test_under_autocast_it_rounds_as_the_model_itself_does(self, model: PreTrainedModel, rows: TokenRows) -> None:
-        """A token's log-prob is off by some thousandths under bfloat16, by the same ones as in a forward of its own."""
-        layout = partial(pad, pad_id=1)
-        found = score_completions(model, rows, batch_size=1, layout=layout, autocast=torch.bfloat16, progress=False)
-        alone = []
-        for side in rows.completions:
-            for i in range(len(rows)):
-                ids = torch.tensor([*rows.prompts[i].tolist(), *side[i].tolist()])
-                with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-                    log_probs = model(input_ids=ids[None]).logits[0].float().log_softmax(dim=-1)
-                places = np.arange(len(rows.prompts[i]), len(ids))
-                alone.append(log_probs[places - 1, ids[places]].numpy())
-        rounded, exact = np.concatenate(alone), np.concatenate([side.values for side in scored(model, rows)])
-        off = np.abs(rounded - exact).mean()
-        assert off > 1e-3
-        assert np.abs(np.concatenate([side.values for side in found]) - rounded).mean() < off / 3
-
-    def test_no_rows(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        assert scored(model, tokenize([], tokenizer, Prompt(), LIMITS).rows) == ()
 
 
 class TestReference:

@@ -16,6 +16,7 @@ from summpo.build import TrainParts, check_columns, column_rewards
 from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.layouts import Layout, pad, share_prefixes
+from summpo.log_probs import has_frozen_head
 from summpo.models.adapters import add_lora, load_adapter, save_adapter
 from summpo.models.compiling import compile_layers
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
@@ -175,6 +176,12 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
         return add_lora(model, parts.lora)
     require(parts.model.quantization is None, "quantised weights cannot train: set lora, or model.quantization=null")
     return model
+
+
+def say_of_logits(parts: TrainParts, policy: nn.Module) -> None:
+    """Says so where the memory of a step grows with the vocabulary."""
+    if not parts.trains_scorer and not has_frozen_head(policy):
+        print("logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen")
 
 
 def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> Path:

@@ -49,7 +49,7 @@ class Plan:
     """int64 [row]: one number for each distinct prompt; for order by_prompt."""
     pads: bool = False
     """Whether each row of a batch takes as many tokens as its longest."""
-    _batches: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    counted: dict[int, int] = field(default_factory=dict, init=False, repr=False)
     """How many batches an epoch has, where that has been counted."""
 
     def total_batches(self, max_epochs: int | None, max_steps: int) -> int:
@@ -114,9 +114,9 @@ def count_batches(plan: Plan, epoch: int) -> int:
     """How many batches an epoch has."""
     if plan.batch_tokens is None:
         return -(-plan.rows // (plan.batch_size * plan.world_size))
-    if epoch not in plan._batches:
-        plan._batches[epoch] = len(epoch_batches(plan, epoch))
-    return plan._batches[epoch]
+    if epoch not in plan.counted:
+        plan.counted[epoch] = len(epoch_batches(plan, epoch))
+    return plan.counted[epoch]
 
 
 def cut(plan: Plan, order: np.ndarray) -> list[list[np.ndarray]]:
@@ -125,14 +125,13 @@ def cut(plan: Plan, order: np.ndarray) -> list[list[np.ndarray]]:
         size = plan.batch_size * plan.world_size
         return [np.array_split(order[first : first + size], plan.world_size) for first in range(0, len(order), size)]
     assert plan.tokens is not None
-    ends, first, held = [], 0, 0
+    ends, first, held, longest = [], 0, 0, 0
     for place, tokens in enumerate(plan.tokens[order].tolist()):
-        count = place - first
-        grown = (count + 1) * max(held // max(1, count), tokens) if plan.pads else held + tokens
-        if count and (count == plan.batch_size or grown > plan.batch_tokens):
+        held, longest = held + tokens, max(longest, tokens)
+        taken = (place - first + 1) * longest if plan.pads else held
+        if place > first and (place - first == plan.batch_size or taken > plan.batch_tokens):
             ends.append(place)
-            first, grown = place, tokens
-        held = grown
+            first, held, longest = place, tokens, tokens
     shares = np.split(order, ends)
     shares += [order[:0]] * (-len(shares) % plan.world_size)
     return [shares[first : first + plan.world_size] for first in range(0, len(shares), plan.world_size)]

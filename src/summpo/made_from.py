@@ -44,11 +44,10 @@ def require_same_documents(file: Path, config: dict[str, Any]) -> None:
         UserError: naming what was summarised there.
     """
     try:
-        was = json.loads(file.read_text("utf-8"))["config"]
-        was, now = documents_named(was), documents_named(config)
+        was = documents_named(json.loads(file.read_text("utf-8"))["config"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
-    other = first_difference(settings(was), settings(now))
+    other = first_difference(settings(was), settings(documents_named(config)))
     if other is not None:
         key, before, after = other
         raise UserError(

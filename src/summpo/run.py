@@ -10,14 +10,23 @@ import torch
 from lightning.pytorch import LightningModule
 from omegaconf import DictConfig
 
-from summpo.assemble import check_rows, held_out_rows, load_base, lora_of, make_policy, save, source_of, text_rows
+from summpo.assemble import (
+    check_rows,
+    held_out_rows,
+    load_base,
+    lora_of,
+    make_policy,
+    save,
+    say_of_logits,
+    source_of,
+    text_rows,
+)
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
 from summpo.data_stage import DataStage, check_models, require_rows
 from summpo.devices import check_device, check_kernels
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
-from summpo.log_probs import has_frozen_head
 from summpo.run_folder import RunFolder
 from summpo.shared import Shared
 
@@ -70,8 +79,7 @@ def train(
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
     policy = make_policy(parts, base, config.seed, shared)
-    if not parts.trains_scorer and not has_frozen_head(policy):
-        print("logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen")
+    say_of_logits(parts, policy)
     device = trainer.strategy.root_device
     frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
     stage.release()

@@ -18,7 +18,8 @@ from summpo.generation import Generated, cut_at_eos
 from summpo.models import Model
 from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, read_json
-from summpo.models.loading import rope_settings
+from summpo.models.loading import config_of
+from summpo.models.rope import scaled
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def load_vllm(folder: Path, model: Model, max_length: int) -> VllmModel:
         dtype=model.dtype,
         max_model_len=max_length,
         quantization="bitsandbytes" if model.quantization == "nf4" else None,
-        hf_overrides=rope_settings(folder, model),
+        hf_overrides=scaled(config_of(folder, model).to_dict(), model.rope_scaling),
         trust_remote_code=model.trust_remote_code,
         **of_adapter,
     )

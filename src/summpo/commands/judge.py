@@ -12,11 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from summpo.build import from_target
 from summpo.commands.help import wants_help
-from summpo.commands.synthesize import JOURNAL, bill, in_words
 from summpo.compose import compose_config, plain
 from summpo.errors import require, require_number
 from summpo.run_folder import require_writable, write_whole
+from summpo.synthesis.bill import bill, in_words
 from summpo.synthesis.budget import require_price
+from summpo.synthesis.output import JOURNAL, jsonl
 from summpo.synthesis.prompt_files import read_prompt
 from summpo.synthesis.teacher import Teacher
 
@@ -65,7 +66,6 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
     from summpo.evaluation.judging import Verdict
     from summpo.synthesis.asking import ask
     from summpo.synthesis.journal import open_journal
-    from summpo.synthesis.output import jsonl
 
     outcomes: dict[str, Verdict | Rejected] = {}
 

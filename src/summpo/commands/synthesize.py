@@ -17,6 +17,7 @@ from summpo.errors import FieldError, UserError, require, require_choice, requir
 from summpo.made_from import already
 from summpo.models import Model
 from summpo.run_folder import require_writable
+from summpo.synthesis.bill import bill, in_words
 from summpo.synthesis.budget import require_price
 from summpo.synthesis.documents import DocumentSource, Split
 from summpo.synthesis.documents.executors import Executor
@@ -24,16 +25,13 @@ from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearD
 from summpo.synthesis.filters import Filters
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
-from summpo.synthesis.output import CARD, FORMATS, MANIFEST, PICTURE, REJECTED, SplitShares
+from summpo.synthesis.output import CARD, FORMATS, JOURNAL, MANIFEST, PICTURE, REJECTED, SplitShares
 from summpo.synthesis.teacher import Teacher
 
 if TYPE_CHECKING:
     from summpo.synthesis.asking import Asked
     from summpo.synthesis.card import Synthesis
     from summpo.synthesis.documents.funnel import Funnel
-    from summpo.synthesis.estimate import Estimate
-
-JOURNAL = "journal.sqlite"
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,7 @@ def finish(
         "prompts": made_from["prompts"],
     }
     path = config.push_to_hub or str(folder)
-    made = write(
-        folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path
-    )  # fmt: skip
+    made = write(folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path)
     stopped = asked.stopped is not None
     unanswered = asked.rejected.get("unanswered", 0)
     is_done = bool(made.splits) and not stopped and not unanswered
@@ -161,9 +157,9 @@ def finish(
         print(f"synthesize: {unanswered} documents had no answer; the same command asks for them again")
         return 1
     if config.push_to_hub is not None:
-        files = [f"{split}.{config.format}" for split in made.splits] + ["README.md", "funnel.png"]
+        files = [f"{split}.{config.format}" for split in made.splits] + [CARD, PICTURE]
         print(f"synthesize: uploaded to {push_to_hub(folder, config.push_to_hub, files)}")
-    print(f"synthesize: done; read them with dataset=jsonl dataset.path={folder}, see {folder / 'README.md'}")
+    print(f"synthesize: done; read them with dataset=jsonl dataset.path={folder}, see {folder / CARD}")
     return 0
 
 
@@ -254,30 +250,3 @@ def told(made: Synthesis, asked: Asked) -> list[str]:
             f"{part.first_chosen:.0%}; {part.words_chosen:.0f} words chosen, {part.words_rejected:.0f} rejected"
         )
     return [*said, *bill(asked, made.teacher)]
-
-
-def bill(asked: Asked, model: str) -> list[str]:
-    """What was asked of a model and what it cost."""
-    spent = asked.spent
-    cost = "price not known" if asked.cost is None else f"{asked.cost:,.4g} dollars"
-    maybe = f", and at most {asked.cost_maybe:,.4g} maybe" if asked.cost_maybe else ""
-    said = [
-        f"teacher: {spent.answers + spent.maybe_paid:,} requests, {spent.paid.prompt:,} tokens read, "
-        f"{spent.paid.completion:,} written: {cost}{maybe}"
-    ]
-    if asked.other_models:
-        said.append(f"teacher: {asked.other_models:,} answers name another model than {model}: {asked.models}")
-    return said
-
-
-def in_words(found: Estimate) -> str:
-    """An estimate in a line."""
-    dollars = (
-        "the price is not known (teacher.price_per_million_prompt, teacher.price_per_million_completion)"
-        if found.cost_at_most is None
-        else f"at most {found.cost_at_most:,.2f} dollars"
-    )
-    return (
-        f"{found.tasks:,} tasks, {found.requests:,} requests, about {found.expected.prompt:,} tokens to read and at "
-        f"most {found.at_most.completion:,} to write: {dollars}"
-    )

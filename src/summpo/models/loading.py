@@ -16,7 +16,7 @@ from summpo.models import Model
 from summpo.models.rope import scaled
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -84,7 +84,7 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
 
     import summpo.models.shared_prefix  # noqa: F401  (registers it)
 
-    dtype = getattr(torch, model.dtype)
+    config, dtype = config_of(folder, model), getattr(torch, model.dtype)
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -96,9 +96,9 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
         loaded: Any = kind.from_pretrained(
             folder,
             **more,
-            **rope_settings(folder, model),
+            **scaled(config.to_dict(), model.rope_scaling),
             dtype=dtype,
-            attn_implementation=attention_of(kind, folder, model),
+            attn_implementation=attention_of(kind, config, model),
             quantization_config=nf4 if model.quantization == "nf4" else None,
             trust_remote_code=model.trust_remote_code,
             local_files_only=True,
@@ -115,34 +115,25 @@ def _load(kind: Any, folder: Path, model: Model, more: dict[str, Any]) -> tuple[
     return base, report
 
 
-def attention_of(kind: Any, folder: Path, model: Model) -> str:
-    """The attention that is asked for; eager for a model that transformers has not written sdpa for, such as Mamba."""
+def config_of(folder: Path, model: Model) -> PretrainedConfig:
+    """The config in a folder, as transformers reads it.
+
+    Raises:
+        UserError: where it cannot be read, or needs code that may not run.
+    """
     from transformers import AutoConfig
 
-    if model.attention != "sdpa" or model.trust_remote_code:
-        return model.attention
     with loading(f"the config in {folder}"), quiet():
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    made = kind._model_mapping.get(type(config), None)
-    if made is None or made._supports_sdpa:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code, local_files_only=True)
+
+
+def attention_of(kind: Any, config: PretrainedConfig, model: Model) -> str:
+    """The attention that is asked for; eager for a model that transformers has not written sdpa for, such as Mamba."""
+    made = kind._model_mapping.get(type(config), None)  # None: code of the folder's own
+    if model.attention != "sdpa" or made is None or made._supports_sdpa:
         return model.attention
     print(f"attention: eager, for transformers has no sdpa for {made.__name__}")
     return "eager"
-
-
-def rope_settings(folder: Path, model: Model) -> dict[str, Any]:
-    """What of the config in `folder` changes where `model` asks for a longer context.
-
-    Raises:
-        UserError: the model's positions cannot be scaled in this way.
-    """
-    if model.rope_scaling is None:
-        return {}
-    from transformers import AutoConfig
-
-    with loading(f"the config in {folder}"), quiet():
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code, local_files_only=True)
-    return scaled(config.to_dict(), model.rope_scaling)
 
 
 def is_scorer(model: Any) -> bool:

@@ -10,9 +10,8 @@ pass all of these but the 400, for which it has skip_bad_requests. What stays: i
 answer, through a queue that commits one by one, slower than the answers come. In 20 kills of a run of 1,200 requests,
 120 answers that had come whole were asked for and paid again, and nothing says so. Here 3 were, in 50 kills of 4,500
 requests, for a kill can hit between an answer's last byte and its commit; they and whatever else was under way are
-counted as maybe paid. Its cache is
-deleted as a run ends, so no raw answer is kept and no cost can be summed; it has no budget and no pace. datatrove's
-readers, filters and executors are used as they are, before and around this engine.
+counted as maybe paid. Its cache is deleted as a run ends, so no raw answer is kept and no cost can be summed; it has no
+budget and no pace. datatrove's readers, filters and executors are used as they are, before and around this engine.
 """
 
 from __future__ import annotations

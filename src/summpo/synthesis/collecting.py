@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import tee
 
 from summpo.synthesis.asking import Asked, ask
 from summpo.synthesis.documents import Split
@@ -52,21 +52,19 @@ def collect(
         UserError: as `ask`.
     """
     found: dict[Split, Collected] = {split: Collected() for split in documents}
-    under_way: dict[str, list[tuple[Split, Document]]] = {}
+    under_way: dict[int, tuple[Split, Document]] = {}
+    """By the task itself: ids may come twice."""
 
     def tasks() -> Iterable[Task[JudgedPair]]:
-        return chain.from_iterable(mode.tasks(noted(split, part)) for split, part in documents.items())
-
-    def noted(split: Split, part: Iterable[Document]) -> Iterable[Document]:
-        for document in part:
-            under_way.setdefault(document.id, []).append((split, document))
-            yield document
+        for split, part in documents.items():
+            ahead, behind = tee(part)
+            for document, task in zip(ahead, mode.tasks(behind), strict=True):
+                under_way[id(task)] = split, document
+                yield task
 
     def keep(task: Task[JudgedPair], outcome: JudgedPair | Rejected) -> None:
-        waiting = under_way[task.id]
-        split, document = waiting.pop(-1 if is_again(outcome) else 0)
-        if not waiting:
-            del under_way[task.id]
+        """Files an outcome under its document's split, and lets the document go where nothing came of it."""
+        split, document = under_way.pop(id(task))
         if isinstance(outcome, JudgedPair):
             found[split].pairs.append(outcome)
         else:
@@ -75,11 +73,6 @@ def collect(
 
     asked = ask(tasks(), teacher, journal, keep, max_cost=max_cost, seed=seed, total=total)
     return found, asked
-
-
-def is_again(outcome: JudgedPair | Rejected) -> bool:
-    """Whether a task was turned away because an earlier one, perhaps still under way, has its id."""
-    return isinstance(outcome, Rejected) and outcome.reason == "duplicate_id"
 
 
 def answers_of(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> dict[str, Answer]:

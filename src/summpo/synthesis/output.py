@@ -22,6 +22,8 @@ Format = Literal["jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 CARD, MANIFEST, REJECTED, PICTURE = "README.md", "synthesize.json", "rejected.jsonl", "funnel.png"
 """What lies beside the splits."""
+JOURNAL = "journal.sqlite"
+"""Where the requests and answers lie, of judges too."""
 
 
 @dataclass(frozen=True)

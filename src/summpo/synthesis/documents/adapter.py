@@ -28,6 +28,7 @@ def adapter_of(columns: Columns, place: str, source: str) -> Callable[[Any, dict
     name = place.rsplit("/", 1)[-1]
 
     def adapt(_reader: Any, data: dict[str, Any], _path: str, number: int | str) -> dict[str, Any]:
+        """A row in datatrove's own columns, or what is wrong with it as metadata."""
         shard, _, in_shard = str(number).rpartition("/")  # of a data set on the Hub "00002/17"
         where = f"shard {int(shard)}, row {in_shard}" if shard else f"row {number}"
         row = SourceRow(f"{place}, {where}", int(in_shard), data)
