@@ -6,9 +6,9 @@ from omegaconf import OmegaConf
 
 from summpo.build import from_target, margins_of, train_parts, writing_parts
 from summpo.commands import COMMANDS, FREE_FORM, quoted
-from summpo.commands.synthesize import synthesis_parts
 from summpo.commands.train import points_of
 from summpo.compose import compose_config
+from summpo.synthesis.parts import synthesis_parts
 from summpo.synthesis.teacher import Teacher
 
 HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")

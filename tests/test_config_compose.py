@@ -18,7 +18,6 @@ import summpo.config
 from command_lines import HEAVY, REPORT, check
 from summpo.build import train_parts
 from summpo.commands.help import field_docs, help_of
-from summpo.commands.synthesize import rules_of, synthesis_parts
 from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain, require_distinct
 from summpo.decoding import Decoding
 from summpo.errors import UserError
@@ -29,6 +28,7 @@ from summpo.prompts import Prompt
 from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
 from summpo.synthesis.filters import Filters
 from summpo.synthesis.output import SplitShares
+from summpo.synthesis.parts import rules_of, synthesis_parts
 from summpo.tokens import Limits
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -29,10 +29,11 @@ def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
 
 
 def already(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:
-    """Whether `file` was made with these settings from these inputs."""
+    """Whether `file` was made with these settings from these inputs, and the files that it names lie beside it."""
     try:
         record = json.loads(file.read_text("utf-8"))
-        return record["config"] == json.loads(json.dumps(config)) and record["made_from"] == made_from
+        is_same = record["config"] == json.loads(json.dumps(config)) and record["made_from"] == made_from
+        return is_same and all((file.parent / name).exists() for name in record.get("files", ()))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, Call, FaultServer, status
+from fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, Act, Call, FaultServer, status
 from summpo.commands import main
 from train_runs import summary_of
 
@@ -54,6 +54,11 @@ def teacher_says(messages: list[dict[str, str]]) -> str:
         f"**Summary 2:** {two}\n**Total score:** {second}/18\n**Explanation:** It is brief.\n\n"
         f"**Best summary:** {1 if first > second else 2}"
     )
+
+
+def two_summaries(messages: list[dict[str, str]]) -> str:
+    """The first of two steps, of any document."""
+    return f"**Summary 1:** {'It was written about at length and in words. ' * 3}\n\n**Summary 2:** It was said in few."
 
 
 def options(documents: Path, model: Path, out: Path, url: str, *more: str) -> list[str]:
@@ -142,6 +147,95 @@ def test_what_had_no_answer_is_asked_again(documents: Path, tiny_model_path: Pat
         assert 0 < len(ill.billed) < 30
     manifest = json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))
     assert "config" not in manifest, "it is not done"
+
+
+def test_an_answer_that_was_lost_too_often_is_the_end_of_it(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may have been paid as often as is allowed: done; who allows one more gets it."""
+
+    def script(call: Call) -> Act | None:
+        return CUT if len(call.content) % 3 == 0 and call.nth <= 2 else None
+
+    with FaultServer(answer=teacher_says, script=script) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, "teacher.backoff=0.01")
+        assert main(command) == 0
+        said, calls = capsys.readouterr().out, len(server.calls)
+        assert "documents' answers were lost and may be paid; a higher teacher.max_paid_retries asks again" in said
+        assert main(command) == 0
+        assert "done already" in capsys.readouterr().out and len(server.calls) == calls
+        assert main([*command, "teacher.max_paid_retries=2"]) == 0
+        assert "were lost" not in capsys.readouterr().out
+    answered = json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))["stages"][1]
+    assert answered["passed"] == 30
+
+
+def test_a_wrong_setting_stops_and_spoils_nothing(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def script(call: Call) -> Act | None:
+        return None if "max_completion_tokens" in call.body else status(400)
+
+    with FaultServer(answer=teacher_says, script=script) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, "teacher.max_in_flight=4")
+        assert main(command) == 2
+        assert "has refused each of the first" in capsys.readouterr().err and len(server.calls) < 20
+        assert main([*command, "teacher.max_tokens_name=max_completion_tokens"]) == 0
+    assert json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))["stages"][1]["passed"] == 30
+
+
+def test_an_endpoint_that_moved_and_a_file_that_is_gone(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither costs anything: all answers are in the journal, whoever gave them."""
+    out = tmp_path / "out"
+    with FaultServer(answer=teacher_says) as server:
+        assert main(options(documents, tiny_model_path, out, server.url)) == 0
+    pairs = (out / "train.jsonl").read_bytes()
+    elsewhere = options(documents, tiny_model_path, out, "http://127.0.0.1:9/v1")
+    assert main([*elsewhere, "--dry-run"]) == 0
+    assert "30 tasks, 0 requests beside 30 that are answered" in capsys.readouterr().out
+    for _ in range(2):
+        (out / "train.jsonl").unlink()
+        assert main(elsewhere) == 0
+        assert (out / "train.jsonl").read_bytes() == pairs and "done; read them" in capsys.readouterr().out
+    assert main(elsewhere) == 0 and "done already" in capsys.readouterr().out
+
+
+def test_a_failed_upload_is_tried_again(
+    documents: Path,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody answers at the Hub's address: what was made lies there, and the same command tries again, and says why not."""
+    monkeypatch.setenv("HF_TOKEN", "hf_0123456789")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with FaultServer(answer=teacher_says) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, "push_to_hub=me/pairs")
+        for _ in range(2):
+            assert main(command) == 2
+            assert "cannot be uploaded to me/pairs" in (said := capsys.readouterr().err), said
+            assert (tmp_path / "out" / "train.jsonl").exists()
+        assert set(server.billed.values()) == {1}
+
+
+def test_a_dry_run_after_some_answers_counts_what_is_left(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """30 documents in two steps: their summaries are all written, and no judge has said anything."""
+
+    def script(call: Call) -> Act | None:
+        return status(500) if "score" in call.content.lower() else None
+
+    with FaultServer(answer=two_summaries, script=script) as server:
+        command = options(documents, tiny_model_path, tmp_path / "out", server.url, "mode=two_step")
+        assert main([*command, "teacher.max_retries=0", "teacher.max_in_flight=1"]) == 1
+        assert len(server.billed) == 30
+        capsys.readouterr()
+        assert main([*command, "--dry-run"]) == 0
+        assert "60 requests beside 30 that are answered" in capsys.readouterr().out
 
 
 def test_another_mode_is_not_paid_for_unasked(

@@ -38,6 +38,7 @@ from fault_server import (
     drip,
     hang,
     in_turn,
+    ordinary,
     status,
 )
 from summpo.errors import UserError
@@ -116,7 +117,7 @@ class TestFaults:
             asked([Question("first")], teacher(server.url), tmp_path)
             for most, lost in ((0, 6), (0, 6), (1, 12), (1, 12)):
                 found, outcomes = asked(QUESTIONS, teacher(server.url, max_paid_retries=most, **settings), tmp_path)
-                assert found.spent.maybe_paid == lost and found.rejected == {"unanswered": 6}
+                assert found.spent.maybe_paid == lost and found.rejected == {"answer_lost": 6}
                 assert all(isinstance(outcome, Rejected) for outcome in outcomes.values())
             found, outcomes = asked(QUESTIONS, teacher(server.url, max_paid_retries=2, **settings), tmp_path)
             assert outcomes == ANSWERS and sum(server.billed.values()) <= 7 + found.spent.maybe_paid == 19
@@ -140,12 +141,16 @@ class TestFaults:
                     assert found.rejected == {outcome: 6}
                 assert found.other_models == (6 if act is OTHER_MODEL else 0)
 
-    def test_a_400_rejects_its_task_alone_and_for_good(self, tmp_path: Path) -> None:
+    def test_a_400_rejects_its_task_alone(self, tmp_path: Path) -> None:
+        """It is not asked again in this run; in another one it is, for nobody paid, and it may be taken by then."""
         with FaultServer(script=lambda call: status(400) if call.content == "q3" else None) as server:
-            for _ in range(2):
+            for calls in (6, 7):
                 found, outcomes = asked(QUESTIONS, teacher(server.url), tmp_path)
                 assert outcomes == ANSWERS | {"q3": Rejected("bad_request", "400: as the script says")}
-                assert found.rejected == {"bad_request": 1} and len(server.calls) == 6
+                assert found.rejected == {"bad_request": 1} and len(server.calls) == calls
+            server.script = ordinary
+            assert asked(QUESTIONS, teacher(server.url), tmp_path)[1] == ANSWERS
+        assert set(server.billed.values()) == {1}
 
     def test_all_at_once_at_random(self, tmp_path: Path) -> None:
         """Each request meets two of all faults, drawn by chance; what comes out is what comes out without any."""
@@ -258,6 +263,32 @@ class TestStops:
     def test_at_used_up_credit(self, tmp_path: Path) -> None:
         with FaultServer(script=lambda call: status(429, code="insufficient_quota")) as server:
             assert "has no credit left" in self.refused(server, tmp_path)
+
+    def test_where_all_is_refused(self, tmp_path: Path) -> None:
+        """A wrong setting: the first ten say so. Then it is put right, and nothing stands in the way."""
+        tasks = [Question(str(number)) for number in range(40)]
+        with FaultServer(script=lambda call: status(400)) as server:
+            with pytest.raises(
+                UserError, match=r"refused each of the first 1\d requests, it says 400: as the script says"
+            ):
+                asked(tasks, teacher(server.url, max_in_flight=4), tmp_path)
+            assert 10 <= len(server.calls) <= 13
+            server.script = ordinary
+            found, _ = asked(tasks, teacher(server.url), tmp_path)
+        assert found.outcomes == 40
+
+    def test_but_not_where_one_that_is_under_way_is_answered_later(self, tmp_path: Path) -> None:
+        """Twelve are refused at once, the thirteenth is answered after a while: it is not the settings."""
+        tasks = [Question(str(number)) for number in range(40)]
+
+        def script(call: Call) -> Act | None:
+            if call.content == "12":
+                return hang(0.5)
+            return status(400) if int(call.content) < 12 else None
+
+        with FaultServer(script=script) as server:
+            found, outcomes = asked(tasks, teacher(server.url, max_in_flight=20), tmp_path)
+        assert found.rejected == {"bad_request": 12} and found.outcomes == 28 and outcomes["12"] == "answer to 12"
 
     def test_where_nothing_is_answered_any_more(self, tmp_path: Path) -> None:
         """The first 5 of 200 are answered, then only 500s come: 20 in a row are enough. Another run goes on with all."""
@@ -465,7 +496,8 @@ class TestKills:
     def test_fifty_lose_nothing_and_pay_nothing_twice(self, tmp_path: Path) -> None:
         self.kill(50, 1600, tmp_path)
 
-    def test_the_first_interrupt_lets_what_is_under_way_finish(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+    def test_the_first_interrupt_lets_what_is_under_way_finish(self, name: str, tmp_path: Path) -> None:
         """Ctrl-C while four are under way: they are answered and kept, no fifth is asked, and a second run goes on."""
         program = (
             "import sys, asked; from pathlib import Path; "
@@ -476,7 +508,7 @@ class TestKills:
                                        stderr=subprocess.PIPE, text=True)  # fmt: skip
             while len(server.calls) < 4:
                 time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(getattr(signal, name))
             _, said = process.communicate(timeout=30)
             assert "KeyboardInterrupt" in said and "finishing 4 requests" in said
             assert rows(tmp_path) == {("answered", None): 4}

@@ -54,10 +54,10 @@ class TestSteps:
         assert journal.spent() == Spent(Tokens(30, 4), Tokens(200, 100), 1, 2)
         assert journal.faults() == {"server_error": 1, "timeout": 2}
 
-    def test_a_refusal_is_for_good(self, journal: Journal) -> None:
+    def test_a_refusal_costs_nothing_and_is_asked_again(self, journal: Journal) -> None:
         journal.failed(journal.sent(ONE, "k1", MOST), REFUSED)
-        assert journal.past("k1") == Past(refusal=REFUSED)
-        assert journal.spent() == Spent()
+        assert journal.past("k1") == Past()
+        assert journal.spent() == Spent() and journal.faults() == {"bad_request": 1}
 
     def test_the_request_is_there_as_it_was_made(self, journal: Journal) -> None:
         journal.sent(ONE, "k1", MOST)
@@ -139,6 +139,17 @@ class TestOpening:
         path.mkdir(parents=True)
         with pytest.raises(UserError, match="cannot be used as a journal"), open_journal(path, MADE_FROM):
             pass
+
+
+def test_a_nearly_full_disk_lets_no_more_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way still finds room for its answer."""
+    with open_journal(path, MADE_FROM) as journal:
+        attempt = journal.sent(ONE, "k1", MOST)
+        monkeypatch.setattr("summpo.synthesis.journal.LEAST_FREE", 2**80)
+        with pytest.raises(UserError, match=f"{path.parent}: the disk is full but for [0-9,]+ bytes; the same command"):
+            journal.sent(TWO, "k2", MOST)
+        journal.answered(attempt, ANSWER)
+        assert journal.past("k1").answer == ANSWER and journal.tasks() == {"a"}
 
 
 def test_a_full_disk_keeps_what_was_written(path: Path) -> None:

@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import from_fields, from_target
 from summpo.commands.help import wants_help
 from summpo.compose import compose_config, plain
 from summpo.datasets import SPLITS
-from summpo.errors import FieldError, UserError, require, require_choice, require_number
+from summpo.errors import require
 from summpo.made_from import already
-from summpo.models import Model
 from summpo.run_folder import require_writable
 from summpo.synthesis.bill import bill, in_words
-from summpo.synthesis.budget import require_price
-from summpo.synthesis.documents import DocumentSource, Split
-from summpo.synthesis.documents.executors import Executor
-from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
-from summpo.synthesis.filters import Filters
+from summpo.synthesis.documents import Split
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
-from summpo.synthesis.output import CARD, FORMATS, JOURNAL, MANIFEST, PICTURE, REJECTED, SplitShares
-from summpo.synthesis.teacher import Teacher
+from summpo.synthesis.output import CARD, FORMATS, JOURNAL, MANIFEST, PICTURE, REJECTED
+from summpo.synthesis.parts import SynthesisParts, synthesis_parts
+from summpo.synthesis.records import Document
 
 if TYPE_CHECKING:
     from summpo.synthesis.asking import Asked
     from summpo.synthesis.card import Synthesis
     from summpo.synthesis.documents.funnel import Funnel
-
-
-@dataclass(frozen=True)
-class SynthesisParts:
-    """What it takes to make pairs of documents, before anything is read or sent."""
-
-    sources: Mapping[Split, DocumentSource]
-    rules: DocumentRules
-    executor: Executor
-    model: Model
-    teacher: Teacher
-    mode: Mode
-    filters: Filters
-    shares: SplitShares
 
 
 def run(arguments: list[str]) -> int:
@@ -54,7 +35,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_config("synthesize", ["dry_run=true" if each == "--dry-run" else each for each in arguments])
     parts = synthesis_parts(config)
-    prompts = {step: prompt.hash for step, prompt in parts.mode.prompts().items()}
+    parts.mode.prompts()
     require(not OmegaConf.is_missing(config, "output_dir"), "output_dir is required: the folder of the pairs")
     folder = Path(config.output_dir)
     require_writable(folder)
@@ -77,19 +58,29 @@ def run(arguments: list[str]) -> int:
     for line in lines(funnels, {split: parts.rules.of(split).quotas for split in funnels}):
         print(f"documents: {line}")
     if config.dry_run:
-        from summpo.synthesis.collecting import estimated
-
-        found = estimated(
-            (document for split in funnels for document in read(folder, split)), parts.mode, parts.teacher
-        )
-        print(f"synthesize: {in_words(found)}; nothing was sent")
-        return 0
+        documents = (document for split in funnels for document in read(folder, split))
+        return say_cost(config, parts, documents, folder)
     settings = {key: value for key, value in plain(config).items() if key not in ("max_cost", "dry_run", "cache_dir")}
-    made_from = {"prompts": prompts, "documents": (folder / "documents" / "documents.json").read_text("utf-8")}
+    made_from = {
+        "prompts": hashes(parts.mode),
+        "documents": (folder / "documents" / "documents.json").read_text("utf-8"),
+    }
     if already(folder / MANIFEST, settings, made_from):
         print(f"synthesize: done already with these settings, see {folder / MANIFEST}")
         return 0
     return finish(config, parts, funnels, folder, settings, made_from)
+
+
+def say_cost(config: DictConfig, parts: SynthesisParts, documents: Iterable[Document], folder: Path) -> int:
+    """Says what is still to be asked, and what it may cost."""
+    from summpo.synthesis.collecting import estimated
+    from summpo.synthesis.journal import open_journal
+
+    has_journal = (folder / JOURNAL).exists()
+    with open_journal(folder / JOURNAL, asks(config, parts)) if has_journal else nullcontext() as journal:
+        found = estimated(documents, parts.mode, parts.teacher, journal)
+    print(f"synthesize: {in_words(found)}; nothing was sent")
+    return 0
 
 
 def require_own(folder: Path) -> None:
@@ -107,6 +98,20 @@ def require_own(folder: Path) -> None:
     )
 
 
+def hashes(mode: Mode) -> dict[str, str]:
+    """What each prompt says, as hex, by the step that asks with it."""
+    return {step: prompt.hash for step, prompt in mode.prompts().items()}
+
+
+def asks(config: DictConfig, parts: SynthesisParts) -> dict[str, Any]:
+    """What makes requests what they are, and a journal theirs. An endpoint may move: its answers are paid."""
+    return {
+        "teacher": {"model": parts.teacher.model},
+        "mode": plain(config)["mode"],
+        "prompts": hashes(parts.mode),
+    }
+
+
 def finish(
     config: DictConfig,
     parts: SynthesisParts,
@@ -115,19 +120,15 @@ def finish(
     settings: dict[str, Any],
     made_from: dict[str, Any],
 ) -> int:
-    """Asks, and writes what came of it; 1 where the budget ended before the documents did."""
+    """Asks, writes what came of it and uploads it; 1 where the budget ended first, or nothing came of it."""
+    from summpo.synthesis.attempts import LOST
     from summpo.synthesis.collecting import collect
     from summpo.synthesis.data_set import write, write_manifest
     from summpo.synthesis.documents.prepare import read
     from summpo.synthesis.journal import open_journal
 
-    asks = {
-        "teacher": {"url": parts.teacher.url, "model": parts.teacher.model},
-        "mode": settings["mode"],
-        "prompts": made_from["prompts"],
-    }
     total = sum(funnel.kept for funnel in funnels.values())
-    with open_journal(folder / JOURNAL, asks) as journal:
+    with open_journal(folder / JOURNAL, asks(config, parts)) as journal:
         collected, asked = collect(
             {split: read(folder, split) for split in funnels},
             total, parts.mode, parts.teacher, journal, config.max_cost, config.seed,
@@ -141,90 +142,37 @@ def finish(
     }
     path = config.push_to_hub or str(folder)
     made = write(folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path)
-    stopped = asked.stopped is not None
-    unanswered = asked.rejected.get("unanswered", 0)
-    is_done = bool(made.splits) and not stopped and not unanswered
-    record = {"config": settings, "made_from": made_from} if is_done else {}
-    write_manifest(folder, made, asked, record)
     print("\n".join(told(made, asked)))
-    if stopped:
-        print(f"synthesize: stopped at max_cost={config.max_cost:g}; the same command with more of it goes on")
+    files = [f"{split}.{config.format}" for split in made.splits] + [CARD, PICTURE]
+    why_open = unfinished(config, made, asked, folder)
+    if why_open is not None:
+        status, sentence = why_open
+        write_manifest(folder, status, made, asked, {})
+        print(f"synthesize: {sentence}")
         return 1
-    if not made.splits:
-        print(f"synthesize: not one pair came of it; {folder / REJECTED} holds every answer and why it was rejected")
-        return 1
-    if unanswered:
-        print(f"synthesize: {unanswered} documents had no answer; the same command asks for them again")
-        return 1
-    if config.push_to_hub is not None:
-        files = [f"{split}.{config.format}" for split in made.splits] + [CARD, PICTURE]
+    if config.push_to_hub is not None:  # before the manifest says done: one that fails is tried again
         print(f"synthesize: uploaded to {push_to_hub(folder, config.push_to_hub, files)}")
+    write_manifest(folder, "done", made, asked, {"config": settings, "made_from": made_from, "files": files})
+    if lost := asked.rejected.get(LOST, 0):
+        print(
+            f"synthesize: {lost} documents' answers were lost and may be paid; a higher teacher.max_paid_retries asks "
+            "again"
+        )
     print(f"synthesize: done; read them with dataset=jsonl dataset.path={folder}, see {folder / CARD}")
     return 0
 
 
-def synthesis_parts(config: DictConfig) -> SynthesisParts:
-    """Every object of the command, each guarded.
+def unfinished(config: DictConfig, made: Synthesis, asked: Asked, folder: Path) -> tuple[str, str] | None:
+    """The manifest's status and the sentence of a run that the same command goes on with; None where all is done."""
+    from summpo.synthesis.attempts import UNANSWERED
 
-    Raises:
-        UserError: one sentence with the key and the value.
-    """
-    require_number("seed", config.seed, low=0)
-    require_choice("format", config.format, FORMATS)
-    teacher = from_target(config.teacher, "teacher", (Teacher,))
-    require_price(config.max_cost, teacher.prices)
-    source = from_target(config.documents, "documents", (DocumentSource,))
-    sources: dict[Split, DocumentSource] = {"train": source}
-    if config.test_documents is not None:
-        sources["test"] = test_source(source, config.test_documents)
-    return SynthesisParts(
-        sources=sources,
-        rules=rules_of(config.rules),
-        executor=from_target(config.executor, "executor", (Executor,)),
-        model=from_target(config.model, "model", (Model,)),
-        teacher=teacher,
-        mode=from_target(config.mode, "mode", (Mode,)),
-        filters=from_fields(Filters, config.filters, "filters"),
-        shares=from_fields(SplitShares, config.splits, "splits"),
-    )
-
-
-def test_source(source: Any, given: Any) -> DocumentSource:
-    """The source of train documents, read from elsewhere, with what else is said to differ there.
-
-    Raises:
-        UserError: an option that the source does not have, or a value that it refuses.
-    """
-    options = {str(key): value for key, value in given.items()} if isinstance(given, DictConfig) else {"path": given}
-    known = [field.name for field in fields(source)]
-    odd = next((str(name) for name in options if name not in known), None)
-    require(odd is None, f"unknown option test_documents.{odd}; test_documents has {', '.join(known)}")
-    try:
-        return replace(source, **options)
-    except UserError as error:
-        raise UserError(str(error).replace("documents.", "test_documents.")) from None
-
-
-def rules_of(node: DictConfig) -> DocumentRules:
-    """The rules on documents, nested as their configuration is."""
-    nested: dict[str, type] = {
-        "train": SplitRules, "test": SplitRules, "near_duplicates": NearDuplicates, "contamination": Contamination,
-    }  # fmt: skip
-    values = {str(key): value for key, value in node.items() if key not in nested}
-    for key, made in nested.items():
-        values[key] = None if node[key] is None else guarded(f"rules.{key}", from_fields, made, node[key])
-    try:
-        return DocumentRules(**values)
-    except FieldError as error:
-        raise error.under("rules") from None
-
-
-def guarded(key: str, make: Callable[..., Any], made: type, node: DictConfig) -> Any:
-    """What is made of a node, whose own guards know no more than their fields' names."""
-    try:
-        return make(made, node, key)
-    except FieldError as error:
-        raise (error if error.key.startswith(key) else error.under(key)) from None
+    if asked.stopped is not None:
+        return "max_cost", f"stopped at max_cost={config.max_cost:g}; the same command with more of it goes on"
+    if not made.splits:
+        return "no_pairs", f"not one pair came of it; {folder / REJECTED} says why, with every answer"
+    if open_ones := asked.rejected.get(UNANSWERED, 0):
+        return "unanswered", f"{open_ones} documents had no answer; the same command asks for them again"
+    return None
 
 
 def flat(settings: Mapping[str, Any], under: str = "") -> dict[str, Any]:

@@ -17,8 +17,11 @@ budget and no pace. datatrove's readers, filters and executors are used as they 
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -76,12 +79,14 @@ def ask(
 ) -> Asked:
     """Brings every task to its outcome, as far as the budget goes.
 
-    The first interrupt (Ctrl-C) lets the requests under way come back, for they are paid; the second leaves at once.
+    The first interrupt (Ctrl-C, or SIGTERM, which a cluster sends before it takes a machine away) lets the requests
+    under way come back, for they are paid; the second leaves at once.
 
     Args:
         on_outcome: called once for each task, in the order in which they finish, also for those that the journal alone
             answers. Beside a task's own reasons it may be rejected as duplicate_id (its id was there before),
-            bad_request (the endpoint refuses a request) or unanswered (retries are used up; another run asks again).
+            bad_request (the endpoint refuses a request, and is asked again in another run: nobody paid), unanswered
+            (retries are used up; another run asks again) or answer_lost (those that may be paid are).
         max_cost: dollars, of all runs on the journal: nothing is sent that could go over.
         seed: of the retries' jitter.
         total: tasks, for the progress bar.
@@ -119,7 +124,7 @@ async def run_all(
     seed: int,
 ) -> Run[Outcome]:
     """Works until nothing is left to do or the run must stop; what is under way comes back in any case."""
-    async with endpoint(teacher) as send:
+    async with endpoint(teacher) as send, cancelled_by_sigterm():
         attempts = Attempts(teacher, journal, budget, send, progress, seed)
         with Reader(iter(tasks)) as reader:
             run = Run(reader, attempts, on_outcome, progress, journal.tasks())
@@ -133,6 +138,22 @@ async def run_all(
     if attempts.failure is not None:
         raise attempts.failure
     return run
+
+
+@asynccontextmanager
+async def cancelled_by_sigterm() -> AsyncIterator[None]:
+    """Makes of SIGTERM what asyncio makes of Ctrl-C; in the main thread, where alone signals can be taken."""
+    task = asyncio.current_task()
+    if task is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
 
 
 class Run(Generic[Outcome]):

@@ -21,10 +21,14 @@ from summpo.synthesis.records import Answer, Rejected, Request
 from summpo.synthesis.sending import Send
 from summpo.synthesis.teacher import Teacher
 
+UNANSWERED, LOST = "unanswered", "answer_lost"
+"""Why a task has no answer: its retries are used up, and another run asks again; or those that may be paid are."""
 GIVEN_UP_IN_A_ROW = 20
 """Requests whose retries are used up, one after another, at which the endpoint is taken to be down."""
 FIRST_GIVEN_UP = 3
 """The same while nothing was ever answered: a model that is not there is a 500 at some endpoints."""
+FIRST_REFUSED = 10
+"""Requests that are refused (400) while nothing was ever answered: it is not them, but how they are asked."""
 FIRST_CONNECTIONS = 3
 """Tries to connect while nothing has ever come back: a wrong url is no reason to wait."""
 
@@ -44,7 +48,7 @@ class Attempts:
         self._limits = RateLimits(teacher.requests_per_minute, teacher.tokens_per_minute)
         self._slots = asyncio.Semaphore(teacher.max_in_flight)
         self._halt, self._settled = asyncio.Event(), asyncio.Event()
-        self._given_up_in_a_row = 0
+        self._given_up_in_a_row = self._refused_at_first = 0
         self._was_reached = False
         self._has_answered = budget.spent.answers > 0
         self._others = set[str]()
@@ -62,8 +66,6 @@ class Attempts:
         past = self.journal.past(key)
         if past.answer is not None:
             return past.answer
-        if past.refusal is not None:
-            return Rejected(past.refusal.reason, past.refusal.detail)
         if self.stopped:
             return None
         fault, retries, lost = None, 0, past.lost
@@ -77,7 +79,7 @@ class Attempts:
                 return result
             fault, retries, lost = result, retries + 1, lost + result.maybe_paid
             if fault.then == "reject":
-                return Rejected(fault.reason, fault.detail)
+                return self._refused(fault)
             if fault.then == "stop" or self._is_wrong_url(fault, retries):
                 self.stop(UserError(sentence_of(fault, self.teacher)))
                 return None
@@ -122,14 +124,25 @@ class Attempts:
         while not self.stopped:
             if (seconds := start.at - time.monotonic()) > 0:
                 await self._pause(seconds)
+            elif self._is_in_doubt and self.budget.in_flight > 0:
+                await self._next_to_settle()
             elif self.budget.fits(most):
                 return True
             elif self.budget.in_flight == 0:
                 self.stop()
             else:  # what is under way may cost less than it could have
-                self._settled.clear()
-                await self._settled.wait()
+                await self._next_to_settle()
         return False
+
+    async def _next_to_settle(self) -> None:
+        """Waits until one of those under way comes back, or the run stops."""
+        self._settled.clear()
+        await self._settled.wait()
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether all that came back so far was refused: then those under way decide."""
+        return not self._has_answered and self._refused_at_first >= FIRST_REFUSED
 
     async def _pause(self, seconds: float) -> None:
         """Waits, or until the run stops."""
@@ -140,14 +153,29 @@ class Attempts:
         """Whether there is nobody to wait for."""
         return fault.reason == "no_connection" and not self._was_reached and tries >= FIRST_CONNECTIONS
 
+    def _refused(self, fault: Fault) -> Rejected:
+        """A request that the endpoint does not take; where it takes none at all, the end of the run."""
+        self._refused_at_first += not self._has_answered
+        if self._is_in_doubt and self.budget.in_flight == 0:
+            self.stop(
+                UserError(
+                    f"{self.teacher.url} has refused each of the first {self._refused_at_first} requests, it says "
+                    f"{fault.detail}; is it a setting (config keys teacher, mode)?"
+                )
+            )
+        return Rejected(fault.reason, fault.detail)
+
     def _given_up(self, fault: Fault | None, lost: int) -> Rejected:
         """A request whose retries are used up; after too many of them in a row, the end of the run."""
+        allowed = self.teacher.max_paid_retries
+        if lost > allowed:
+            detail = f"teacher.max_paid_retries={allowed}, and it may have been paid {lost} times"
+            rejected = Rejected(LOST, detail if fault is None else f"{fault.reason}: {fault.detail}; {detail}")
+        else:
+            assert fault is not None
+            rejected = Rejected(UNANSWERED, f"{fault.reason}: {fault.detail}")
         if fault is None:
-            return Rejected(
-                "unanswered",
-                f"may have been paid {lost} times in earlier runs, and teacher.max_paid_retries is "
-                f"{self.teacher.max_paid_retries}",
-            )
+            return rejected
         self._given_up_in_a_row += 1
         if self._given_up_in_a_row >= (GIVEN_UP_IN_A_ROW if self._has_answered else FIRST_GIVEN_UP):
             self.stop(
@@ -156,7 +184,7 @@ class Attempts:
                     f"{fault.reason}, {fault.detail}); the same command goes on from what is done"
                 )
             )
-        return Rejected("unanswered", f"{fault.reason}: {fault.detail}")
+        return rejected
 
 
 def delay(fault: Fault, retries: int, teacher: Teacher, chance: random.Random) -> float:

@@ -16,9 +16,10 @@ def in_words(found: Estimate) -> str:
         if found.cost_at_most is None
         else f"at most {found.cost_at_most:,.2f} dollars"
     )
+    answered = f" beside {found.answered:,} that are answered" if found.answered else ""
     return (
-        f"{found.tasks:,} tasks, {found.requests:,} requests, about {found.expected.prompt:,} tokens to read and at "
-        f"most {found.at_most.completion:,} to write: {dollars}"
+        f"{found.tasks:,} tasks, {found.requests:,} requests{answered}, about "
+        f"{found.expected.prompt:,} tokens to read and at most {found.at_most.completion:,} to write: {dollars}"
     )
 
 

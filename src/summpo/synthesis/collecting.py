@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import tee
 
 from summpo.synthesis.asking import Asked, ask
+from summpo.synthesis.attempts import LOST, UNANSWERED
 from summpo.synthesis.documents import Split
 from summpo.synthesis.estimate import Estimate, estimate
 from summpo.synthesis.journal import Journal
@@ -14,7 +15,7 @@ from summpo.synthesis.modes import Mode
 from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request, Task, requests_in
 from summpo.synthesis.teacher import Teacher
 
-NO_ANSWER = ("duplicate_id", "bad_request", "unanswered")
+NO_ANSWER = ("duplicate_id", "bad_request", UNANSWERED, LOST)
 """Why a task has no answer to read; all other reasons are of what was read."""
 
 
@@ -68,22 +69,23 @@ def collect(
         if isinstance(outcome, JudgedPair):
             found[split].pairs.append(outcome)
         else:
-            answers = {} if outcome.reason in NO_ANSWER else answers_of(task, teacher, journal)
+            said = [] if outcome.reason in NO_ANSWER else answered(task, teacher, journal)
+            answers = {request.step: answer for request, answer in said}
             found[split].failed.append(Failed(document.id, document.source, outcome, answers))
 
     asked = ask(tasks(), teacher, journal, keep, max_cost=max_cost, seed=seed, total=total)
     return found, asked
 
 
-def answers_of(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> dict[str, Answer]:
-    """What the journal has been told of a task, by the step that asked."""
-    answers: dict[str, Answer] = {}
-    while new := [each for each in requests_in(task.proceed(answers)) if each.step not in answers]:
-        said = {request.step: journal.past(request.key(teacher.model)).answer for request in new}
-        answers |= {step: answer for step, answer in said.items() if answer is not None}
-        if None in said.values():
+def answered(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> list[tuple[Request, Answer]]:
+    """What a task has asked so far and the journal has been told, in order."""
+    found: list[tuple[Request, Answer]] = []
+    while new := requests_in(task.proceed({request.step: answer for request, answer in found})):
+        said = [(request, journal.past(request.key(teacher.model)).answer) for request in new]
+        found += [(request, answer) for request, answer in said if answer is not None]
+        if any(answer is None for _, answer in said):
             break
-    return answers
+    return found
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,20 @@ class Imagined:
         return open_ones or Rejected("imagined", "")
 
 
-def estimated(documents: Iterable[Document], mode: Mode, teacher: Teacher) -> Estimate:
-    """What the documents will cost: nothing is sent, no key is needed."""
-    return estimate((Imagined(document.id, mode.imagined(document)) for document in documents), teacher)
+def estimated(documents: Iterable[Document], mode: Mode, teacher: Teacher, journal: Journal | None = None) -> Estimate:
+    """What the documents will still cost: nothing is sent, no key is needed.
+
+    Args:
+        journal: of an earlier run; what it answers costs nothing, and says what is asked next.
+    """
+
+    def tasks() -> Iterable[Imagined]:
+        ahead, behind = tee(documents)
+        for document, task in zip(ahead, mode.tasks(behind), strict=True):
+            said = answered(task, teacher, journal) if journal else []
+            answers = {request.step: answer for request, answer in said}
+            asks_more = bool(requests_in(task.proceed(answers)))
+            ahead_of_it = [each for each in mode.imagined(document) if each.step not in answers] if asks_more else []
+            yield Imagined(document.id, [request for request, _ in said] + ahead_of_it)
+
+    return estimate(tasks(), teacher, journal=journal)

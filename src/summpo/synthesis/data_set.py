@@ -127,8 +127,8 @@ def summaries_of(pair: JudgedPair) -> dict[str, Any]:
     return {name: value for name, value in asdict(pair).items() if name != "document"}
 
 
-def write_manifest(folder: Path, made: Synthesis, asked: Asked, more: Mapping[str, Any]) -> None:
+def write_manifest(folder: Path, status: str, made: Synthesis, asked: Asked, more: Mapping[str, Any]) -> None:
     """synthesize.json: the counts, what was spent, and what it was made with; there when all else is."""
     counts = {"retries": asked.retries, "models": asked.models}
-    record = {"status": asked.stopped or "done", **made.as_record(), **counts, **more}
+    record = {"status": status, **made.as_record(), **counts, **more}
     write_whole(folder / MANIFEST, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

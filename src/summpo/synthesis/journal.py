@@ -8,6 +8,7 @@ power cut may lose its last moments, never its integrity.) The key of an endpoin
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from summpo.synthesis.faults import Fault
 from summpo.synthesis.records import Answer, Request
 
 VERSION = 1
+LEAST_FREE = 2**25
+"""Bytes of the disk, without which no request goes out: those under way need room for their answers."""
+GOES_ON = "the same command goes on from what is done"
 SCHEMA = """
 CREATE TABLE made_from (settings TEXT NOT NULL);
 CREATE TABLE requests (key TEXT PRIMARY KEY, task TEXT NOT NULL, step TEXT NOT NULL, request TEXT NOT NULL);
@@ -52,8 +56,6 @@ class Past:
     """What is known of a request from all runs so far."""
 
     answer: Answer | None = None
-    refusal: Fault | None = None
-    """Why the endpoint refused it for good."""
     lost: int = 0
     """How often it may have been paid and brought nothing, kills apart."""
 
@@ -68,16 +70,21 @@ class Journal:
     def past(self, key: str) -> Past:
         """What came of the request with this key."""
         rows = self.connection.execute(
-            "SELECT status, reason, detail, answer, finish_reason, model, prompt_tokens, completion_tokens "
-            "FROM attempts WHERE key = ? AND status IN ('answered', 'refused', 'maybe_paid')",
+            "SELECT status, reason, answer, finish_reason, model, prompt_tokens, completion_tokens "
+            "FROM attempts WHERE key = ? AND status IN ('answered', 'maybe_paid')",
             (key,),
         ).fetchall()
-        answer = next((Answer(*row[3:]) for row in rows if row[0] == "answered"), None)
-        refusal = next((Fault(row[1], row[2], "reject") for row in rows if row[0] == "refused"), None)
-        return Past(answer, refusal, sum(row[0] == "maybe_paid" and row[1] != "killed" for row in rows))
+        answer = next((Answer(*row[2:]) for row in rows if row[0] == "answered"), None)
+        return Past(answer, sum(row[0] == "maybe_paid" and row[1] != "killed" for row in rows))
 
     def sent(self, request: Request, key: str, most: Tokens) -> int:
-        """Notes that a request goes out now, and what it can cost at most; returns the attempt's number."""
+        """Notes that a request goes out now, and what it can cost at most; returns the attempt's number.
+
+        Raises:
+            UserError: the disk is nearly full: an answer that finds no room would be paid for nothing.
+        """
+        free = shutil.disk_usage(self.path.parent).free
+        require(free >= LEAST_FREE, f"{self.path.parent}: the disk is full but for {free:,} bytes; {GOES_ON}")
         with together(self.connection):
             self.connection.execute(
                 "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?)",
