@@ -317,6 +317,8 @@ WRONG = [
     (["teacher=openai"], "the teacher's key is missing: set the environment variable OPENAI_API_KEY"),
     (["teacher.url=localhost"], "url must be an endpoint's base"),
     (["max_cost=5", "teacher.price_per_million_prompt=null"], "max_cost=5 needs the teacher's prices"),
+    (["max_cost=inf"], "max_cost must be a finite number of dollars, or null for no limit, got inf"),
+    (["max_cost=nan"], "max_cost must be a finite number of dollars, or null for no limit, got nan"),
     (["mode.prompt=/nope.txt"], "there is no prompt /nope.txt"),
     (["documents.path=/nope"], "/nope"),
     (["format=csv"], "format must be one of jsonl, parquet, got csv"),
@@ -508,6 +510,7 @@ def test_few_documents_tell_little(tmp_path: Path, capsys: pytest.CaptureFixture
         (["against=/nope"], "/nope has no samples.jsonl"),
         (["prompt=/nope.txt"], "there is no prompt /nope.txt"),
         (["limit=0"], "limit must be >= 1, got 0"),
+        (["max_cost=inf"], "max_cost must be a finite number of dollars, or null for no limit, got inf"),
         (["teacher.url=http://localhost:1/v1"], "localhost:1"),
     ],
 )
