@@ -17,9 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from summpo.errors import UserError, require
+from summpo.folder_locks import locked
 from summpo.run_folder import require_writable, write_whole
 from summpo.synthesis.documents import PART_BYTES, DocumentSource, Part, Split
 from summpo.synthesis.documents.executors import Executor, Stage, silent
@@ -189,13 +188,5 @@ def alone(folder: Path) -> Iterator[None]:
         UserError: another process is in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UserError(f"{folder}: another process is making documents here") from None
-    try:
+    with locked(folder / ".lock", f"{folder}: another process is making documents here"):
         yield
-    finally:
-        (folder / ".lock").unlink(missing_ok=True)
-        lock.release()
