@@ -15,8 +15,9 @@ import numpy as np
 
 from summpo.errors import require
 from summpo.evaluation.bert_score import measured_alike
+from summpo.evaluation.json_fields import read_object
 from summpo.evaluation.resampling import few_documents, mean_intervals, sign_flip_p_values
-from summpo.evaluation.results import Sample, read_object, read_samples
+from summpo.evaluation.results import Sample, read_samples
 from summpo.evaluation.scores import METRICS, score_summary
 from summpo.margins import SCALING
 

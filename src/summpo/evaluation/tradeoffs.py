@@ -120,7 +120,8 @@ def notes(results: Sequence[RunResult]) -> list[str]:
     odd = [tag for run, tag in zip(results, labels(results), strict=True) if run.generation != first.generation]
     if odd:
         said.append(f"Generation settings differ from those of {labels(results)[0]} in: {', '.join(odd)}.")
-    if len({run.seed for run in results if run.w is not None}) <= 1:
+    was_trained = any(run.objective is not None for run in results)
+    if was_trained and len({run.seed for run in results if run.w is not None}) <= 1:
         said.append("One training seed: the intervals cover the choice of documents, not the luck of a training run.")
     return said + bertscore_notes(results)
 
