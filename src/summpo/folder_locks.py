@@ -6,7 +6,7 @@ Knows nothing of what is in the folder.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,17 +33,26 @@ def locked(file: Path, sentence: str) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def writing_alone(folder: Path) -> Iterator[None]:
-    """Keeps every other process that writes summaries out of a folder, which goes again where nothing was written.
+def writing_alone(folder: Path) -> AbstractContextManager[None]:
+    """Keeps every other process that writes summaries out of a folder, as `alone`.
 
     Raises:
         UserError: another process is writing there.
     """
+    return alone(folder, ".samples.lock", f"{folder}: another process is writing here (config key output_dir)")
+
+
+@contextmanager
+def alone(folder: Path, name: str, sentence: str) -> Iterator[None]:
+    """Makes a folder and has the lock of that name in it; takes away again what folders it made and nothing is in.
+
+    Raises:
+        UserError: `sentence`, where another process has the lock.
+    """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with locked(folder / ".samples.lock", f"{folder}: another process is writing here (config key output_dir)"):
+        with locked(folder / name, sentence):
             yield
     finally:
         for path in made:
