@@ -61,6 +61,17 @@ def options(group: str) -> list[str]:
     return [name for of, name in OPTIONS if of == group]
 
 
+def takes(command: str, override: str) -> bool:
+    """Whether a command's configuration can be composed with an option; if not, it has no such key."""
+    try:
+        compose_config(command, [override])
+    except UserError as error:
+        key = override.partition("=")[0]
+        assert re.search(rf"unknown option {key}|{key} must be a dictionary", str(error)), error
+        return False
+    return True
+
+
 class TestEveryOption:
     def test_is_found(self) -> None:
         assert {"sft", "dpo", "modpo"} <= set(options("objective"))
@@ -236,6 +247,12 @@ class TestCommands:
             assert re.search(rf"^  {re.escape(key)}( = .*)?$", text, re.MULTILINE), key
         shown = [group for group in GROUPS if group in {f.name for f in fields(SCHEMAS[command])} - {"trainer"}]
         assert all(re.search(rf"^  {group}: .*{options(group)[0]}", text, re.MULTILINE) for group in shown)
+
+    @pytest.mark.parametrize("command", SCHEMAS)
+    def test_help_lists_the_groups_that_the_command_takes(self, command: str) -> None:
+        listed = re.findall(r"^  (\w+): ", help_of(command).split("groups (")[1], re.MULTILINE)
+        folders = {path.parent.name: path.stem for path in sorted(CONF.glob("*/*.yaml"), reverse=True)}
+        assert listed == sorted(group for group, option in folders.items() if takes(command, f"{group}={option}")) != []
 
     @pytest.mark.parametrize(("group", "option"), OF_SYNTHESIS)
     def test_what_synthesize_is_composed_of(self, group: str, option: str) -> None:

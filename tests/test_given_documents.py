@@ -29,7 +29,7 @@ def test_stdin() -> None:
     assert is_one_text("-")
 
 
-def test_a_folder_of_texts_by_their_paths(tmp_path: Path) -> None:
+def test_a_folder_of_texts_by_their_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("b.txt", "a/c.md", "a/B.TEX", ".hidden/d.txt", "e.pdf", "a/.f.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"Text of {name}.", "utf-8")
@@ -39,6 +39,15 @@ def test_a_folder_of_texts_by_their_paths(tmp_path: Path) -> None:
         ("b.txt", "Text of b.txt."),
     ]
     assert not is_one_text(str(tmp_path))
+    only = "only .txt, .md, .rst, .tex are read\n"
+    assert capsys.readouterr().out == f"{tmp_path}: 1 of 4 files is left out, e.pdf the first: {only}"
+    (tmp_path / "a" / "two\nlines").touch()
+    read_documents(str(tmp_path))
+    assert capsys.readouterr().out == f"{tmp_path}: 2 of 5 files are left out, 'a/two\\nlines' the first: {only}"
+    (tmp_path / "a" / "two\nlines").unlink()
+    (tmp_path / "e.pdf").unlink()
+    read_documents(str(tmp_path))
+    assert capsys.readouterr().out == ""
 
 
 def test_rows(tmp_path: Path) -> None:

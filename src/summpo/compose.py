@@ -228,6 +228,12 @@ def sentence_of(error: BaseException, under: str = "", command: str | None = Non
     if absent:
         return f"{absent[1]} has no option {absent[2]}; there are {options_of(absent[1])}"
     text = re.sub(r"\s+", " ", text).strip()
+    no_group = re.match(r"Could not override '(\w+)'\. No match in the defaults list", text)
+    if no_group:
+        return unknown(no_group[1], command)
+    no_values = re.match(r"force-add of config groups is not supported: '\+\+(\w+)=", text)
+    if no_values:  # pairs' documents, of the same name as a group
+        return f"{no_values[1]} must be a dictionary, {{name: value}} (config key {no_values[1]})"
     several = re.match(r"Ambiguous value for argument '(.*?)=(.*?)' 1\.", text)
     if several:
         option, values = several.groups()

@@ -400,7 +400,7 @@ class JudgeConfig:
     max_tokens: int = 200
     """Of an answer, at most."""
     limit: int | None = None
-    """Documents, at most; null for all that both have."""
+    """Documents, at most; null for all that both have. Those that were judged before stay, whatever it says."""
     max_cost: float | None = None
     """Dollars that the judge may cost in all; null for no limit."""
     dry_run: bool = False
@@ -408,7 +408,8 @@ class JudgeConfig:
     seed: int = 0
     """Of the drawn order, the bootstrap and the retries' jitter."""
     output_dir: str | None = None
-    """Where judgement.json, verdicts.jsonl and journal.sqlite go; by default <run>/judged/<name of against>."""
+    """Where judgement.json, verdicts.jsonl and journal.sqlite go; by default <run>/judged/<name of against>. A folder
+    is of one judge, prompt, both_orders, seed and max_tokens; another needs a folder of its own."""
 
 
 @dataclass

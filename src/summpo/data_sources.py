@@ -1,6 +1,7 @@
 """Where a data set lies: a local folder with files for each split, as they are or as the Hub has them, or the Hub."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,12 @@ def read_hub(name: str, split: str, config: str | None, folder: str | None = Non
         raise UserError(f"{name} is no local folder, and the Hub gives no split {split} of it: {reason}") from error
     rows = enumerate(table.to_list())
     return [SourceRow(f"{name}, split {split}, row {number}", number, columns) for number, columns in rows]
+
+
+def files_left_out(folder: str, names: Sequence[str], total: int, endings: Sequence[str]) -> None:
+    """Says how many of a folder's files are of no kind that is read, and which is the first."""
+    if names:
+        first = names[0] if names[0].isprintable() else ascii(names[0])
+        are = "is" if len(names) == 1 else "are"
+        what = f"{len(names)} of {total} files {are} left out"
+        print(f"{folder}: {what}, {first} the first: only {', '.join(endings)} are read")

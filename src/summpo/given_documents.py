@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from summpo.data_sources import read_parquet
+from summpo.data_sources import files_left_out, read_parquet
 from summpo.datasets import unique_ids
 from summpo.errors import UserError, require
 from summpo.jsonl_files import SourceRow, read_jsonl
@@ -81,18 +81,16 @@ def _holds_rows(path: Path) -> bool:
 
 
 def _of_folder(folder: Path) -> list[SummaryRow]:
-    """The texts in a folder and below it, by their paths; hidden files are passed over."""
-    inside = ((path, path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file())
-    found = [
-        (path, str(name))
-        for path, name in inside
-        if path.suffix.lower() in TEXTS and not any(part.startswith(".") for part in name.parts)
-    ]
+    """The texts in a folder and below it, by their paths. Hidden files are passed over; of other kinds it is said."""
+    inside = [(path, path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    seen = [(path, str(name)) for path, name in inside if not any(part.startswith(".") for part in name.parts)]
+    found = [(path, name) for path, name in seen if path.suffix.lower() in TEXTS]
     require(
         bool(found),
         f"folder {folder} has no text ({', '.join(TEXTS)}); a folder of JSONL files is read by dataset=jsonl "
         f"dataset.path={folder} (config key input)",
     )
+    files_left_out(str(folder), [name for path, name in seen if path.suffix.lower() not in TEXTS], len(seen), TEXTS)
     return [_of_text(path, name) for path, name in found]
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from summpo.errors import UserError, require
+from summpo.folder_locks import locked
 
 # What may change between a run and its resumption: where it writes, what it shows, how it is watched.
 FREE_KEYS = ("output_dir", "cache_dir", "logger", "eval_batch_size", "checkpoint_every", "hydra")
@@ -116,16 +115,8 @@ class RunFolder:
         Raises:
             UserError: another process is in it.
         """
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise UserError(f"{self.path}: another process is training here (config key output_dir)") from None
-        try:
+        with locked(self.path / ".lock", f"{self.path}: another process is training here (config key output_dir)"):
             yield
-        finally:
-            (self.path / ".lock").unlink(missing_ok=True)
-            lock.release()
 
     def begin(self, summary: dict[str, Any], settings_files: Mapping[str, str]) -> None:
         """Writes the summary of a run that starts or goes on, and its settings into .hydra/.

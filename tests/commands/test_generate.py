@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -123,7 +124,7 @@ def test_a_killed_process_is_gone_on_from(
     here = [*command, f"output_dir={out}"]
     killed = run_summpo(here, tmp_path / "killed", kill_at_the_third_batch)
     assert killed.code == -signal.SIGKILL, killed.err
-    assert [path.name for path in out.iterdir()] == ["samples.partial.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == [".samples.lock", "samples.partial.jsonl"]
     partial = out / "samples.partial.jsonl"
     kept = partial.read_bytes()
     assert len(kept.splitlines()) == 1 + 4, "two batches of two"
@@ -143,6 +144,46 @@ def test_a_killed_process_is_gone_on_from(
     lines = samples(out)
     assert sum(line.pop("was_kept", 0) for line in lines) == 4, "what was written is not written again"
     assert lines == samples(whole)
+
+
+@pytest.mark.parametrize("command", ["generate", "evaluate"])
+def test_two_processes_do_not_write_in_one_folder(
+    options: list[str],
+    tmp_path: Path,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the first keeps its first batch, a second one of either command is refused, and disturbs nothing."""
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "new" / "out"
+    rows.write_text("".join(json.dumps({"document": TEXT + str(n), "summary": "A cat."}) + "\n" for n in range(4)))
+    given = [f"input={rows}", *options, "generation.batch_size=1", f"output_dir={out}"]
+    keep, codes = KeptLines.keep, []
+
+    def between(self: KeptLines, records: Sequence[Record]) -> None:
+        keep(self, records)
+        if not codes:
+            partial = self.file.read_bytes() if self.file else b""
+            codes.extend([main(["generate", *given]), main(["evaluate", *given])])
+            assert self.file is None or self.file.read_bytes() == partial
+
+    monkeypatch.setattr(KeptLines, "keep", between)
+    assert main([command, *given]) == 0
+    assert codes == [2, 2]
+    refused = re.findall(r"summpo .*", capsys.readouterr().err)
+    says = f"{out}: another process is writing here (config key output_dir)"
+    assert refused == [f"summpo generate: {says}", f"summpo evaluate: {says}"]
+    record = {"generate": "generation.json", "evaluate": "evaluation.json"}[command]
+    assert len(samples(out)) == 4 and sorted(path.name for path in out.iterdir()) == [record, "samples.jsonl"]
+    assert main([command, *given]) == 0, "nobody is kept out afterwards"
+
+
+@pytest.mark.parametrize("command", ["generate", "evaluate"])
+def test_nothing_is_left_where_nothing_was_written(options: list[str], tmp_path: Path, command: str) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "new" / "out"
+    rows.write_text(json.dumps({"document": "", "summary": "A cat."}) + "\n")
+    assert main([command, f"input={rows}", *options, f"output_dir={out}"]) == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_evaluate_of_a_file_of_rows(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

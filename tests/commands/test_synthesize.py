@@ -317,6 +317,8 @@ WRONG = [
     (["teacher=openai"], "the teacher's key is missing: set the environment variable OPENAI_API_KEY"),
     (["teacher.url=localhost"], "url must be an endpoint's base"),
     (["max_cost=5", "teacher.price_per_million_prompt=null"], "max_cost=5 needs the teacher's prices"),
+    (["max_cost=inf"], "max_cost must be a finite number of dollars, or null for no limit, got inf"),
+    (["max_cost=nan"], "max_cost must be a finite number of dollars, or null for no limit, got nan"),
     (["mode.prompt=/nope.txt"], "there is no prompt /nope.txt"),
     (["documents.path=/nope"], "/nope"),
     (["format=csv"], "format must be one of jsonl, parquet, got csv"),
@@ -429,6 +431,78 @@ def test_a_judge_is_told_what_it_may_cost_and_says_what_it_did(
         assert (a / "judged" / "b" / "judgement.json").read_bytes() == judged
 
 
+def judging(a: Path, url: str, *more: str) -> list[str]:
+    return ["judge", f"run={a}", "teacher=local", f"teacher.url={url}", f"teacher.model={MODEL}", *more]
+
+
+def test_a_judgement_of_other_settings_neither_pays_nor_replaces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever decides what a judge is asked is refused in a folder of another; an endpoint that moved is not."""
+    a = write_samples(tmp_path / "a", {f"d{n}": "a good one" for n in range(4)})
+    other = write_samples(tmp_path / "other", {f"d{n}": "a poor one" for n in range(4)})
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text(
+        "{document} <summary_1>\n{first}\n</summary_1> <summary_2>\n{second}\n</summary_2> Better: 1 or 2?"
+    )
+    settings = [
+        (f"prompt={prompt}", "prompt="),
+        ("both_orders=false", "both_orders=True, not False"),
+        ("seed=7", "seed=0, not 7"),
+        ("max_tokens=300", "max_tokens=200, not 300"),
+        ("teacher.model=another", f"judge.model={MODEL}, not another"),
+        (f"run={other}", "run=../../a, not ../../other"),
+    ]
+    out = tmp_path / "judged" / "here"
+    with FaultServer(answer=likes_good_ones) as server:
+        assert main(judging(a, server.url, f"output_dir={out}")) == 0
+        paid = sum(server.billed.values())
+        left = {file.name: file.read_bytes() for file in out.iterdir()}
+        for option, sentence in settings:
+            key = option.split("=")[0]
+            given = [one for one in judging(a, server.url, f"output_dir={out}") if not one.startswith(f"{key}=")]
+            capsys.readouterr()
+            for command in ([*given, option], [*given, option, "--dry-run"]):
+                assert main(command) == 2, option
+                said = capsys.readouterr().err
+                assert f"holds the requests of a run with {sentence}" in said and "choose another output_dir" in said
+        assert sum(server.billed.values()) == paid == 8
+        assert {file.name: file.read_bytes() for file in out.iterdir()} == left
+    with FaultServer(answer=likes_good_ones) as moved:
+        assert main(judging(a, moved.url, f"output_dir={out}")) == 0
+        assert not moved.billed
+    assert rows_of(out / "verdicts.jsonl") and (out / "verdicts.jsonl").read_bytes() == left["verdicts.jsonl"]
+
+
+def test_a_smaller_limit_keeps_what_was_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three documents judged, then limit=1, then limit=4: the three stay, and the fourth is all that is paid."""
+    a = write_samples(tmp_path / "a", {f"d{n}": "a good one" for n in range(5)})
+    with FaultServer(answer=likes_good_ones) as server:
+        for limit, documents, asked in ((3, 3, 6), (1, 3, 6), (4, 4, 8)):
+            assert main(judging(a, server.url, f"limit={limit}")) == 0
+            verdicts = rows_of(a / "judged" / "reference" / "verdicts.jsonl")
+            assert [row["id"] for row in verdicts] == [f"d{n}" for n in range(documents)]
+            record = json.loads((a / "judged" / "reference" / "judgement.json").read_text("utf-8"))
+            assert record["documents"] == documents and sum(server.billed.values()) == asked
+            said = capsys.readouterr().out
+            kept = "judge: beyond limit=1, what was judged before is kept: 2 documents\n"
+            assert (kept in said) == (limit == 1)
+        assert main(judging(a, server.url, "limit=1", "--dry-run")) == 0
+    assert "judge: 4 tasks, 0 requests beside 8 that are answered" in capsys.readouterr().out
+
+
+def test_few_documents_tell_little(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = write_samples(tmp_path / "a", {f"d{n}": "a good one" for n in range(30)})
+    few = "intervals from so few are too narrow, read them as hints."
+    with FaultServer(answer=likes_good_ones) as server:
+        assert main(judging(a, server.url, "limit=1")) == 0
+        assert f"judge: Only 1 document: {few}\n" in capsys.readouterr().out
+        assert main(judging(a, server.url, "limit=29")) == 0
+        assert f"judge: Only 29 documents: {few}\n" in capsys.readouterr().out
+        assert main(judging(a, server.url)) == 0
+        assert few not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -436,6 +510,7 @@ def test_a_judge_is_told_what_it_may_cost_and_says_what_it_did(
         (["against=/nope"], "/nope has no samples.jsonl"),
         (["prompt=/nope.txt"], "there is no prompt /nope.txt"),
         (["limit=0"], "limit must be >= 1, got 0"),
+        (["max_cost=inf"], "max_cost must be a finite number of dollars, or null for no limit, got inf"),
         (["teacher.url=http://localhost:1/v1"], "localhost:1"),
     ],
 )

@@ -22,7 +22,10 @@ def _summary(place: int, kept: int) -> tuple[str, str, str]:
 
 @pytest.fixture
 def write_run() -> Callable[..., Path]:
-    """Writes a run folder as training and evaluation leave it. `summary` and `evaluation` replace keys of the files."""
+    """Writes a run folder as training and evaluation leave it. `summary` and `evaluation` replace keys of the files.
+
+    One that is not `trained` is as evaluation alone leaves it.
+    """
 
     def write(
         folder: Path,
@@ -33,6 +36,7 @@ def write_run() -> Callable[..., Path]:
         documents: int = DOCUMENTS,
         samples: bool = True,
         ended: bool = True,
+        trained: bool = True,
         summary: dict[str, Any] | None = None,
         evaluation: dict[str, Any] | None = None,
     ) -> Path:
@@ -64,7 +68,8 @@ def write_run() -> Callable[..., Path]:
             "generation": {"strategy": "greedy"},
             "wall_time_s": 5.0,
         }
-        (folder / "summary.json").write_text(json.dumps(run | (summary or {})))
+        if trained:
+            (folder / "summary.json").write_text(json.dumps(run | (summary or {})))
         (folder / "evaluation.json").write_text(json.dumps(measured | (evaluation or {})))
         if samples:
             (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

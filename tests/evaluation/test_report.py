@@ -1,10 +1,12 @@
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from summpo.commands import main
 from summpo.errors import UserError
 from summpo.evaluation.report import find_runs, read_run, write_report
 
@@ -37,6 +39,31 @@ def test_tables_hold_every_number(tmp_path: Path, runs: list) -> None:
     assert [float(row["eval/rougeL"]) for row in rows] == [run.metrics["eval/rougeL"] for run in runs]
     assert [float(row["eval/rougeL_low"]) for row in rows] == [run.intervals["eval/rougeL"][0] for run in runs]
     assert rows[0]["preference_accuracy_with_margin"] == ""
+
+
+def test_the_road_from_a_model_as_it_is_has_a_row_for_each(
+    tmp_path: Path, write_run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """base, SFT and DPO under their own names; no w is said where there is none, and a square means nothing."""
+    write_run(tmp_path / "runs" / "base", trained=False, kept=12)
+    for name, kept in (("sft", 10), ("dpo", 6)):
+        write_run(tmp_path / "runs" / name, objective=name, kept=kept)
+    assert main(["report", str(tmp_path / "runs"), f"output_dir={tmp_path / 'out'}"]) == 0
+    said = capsys.readouterr().out
+    rows = [line.split()[:3] for line in said.splitlines()[2:5]]
+    assert rows == [["base", "-", "-"], ["sft", "sft", "-"], ["dpo", "dpo", "-"]]
+    assert "w=0" not in said and "base: " in said and "the run that the others are set against" in said
+    assert said.splitlines()[2].split()[-1] == "-", "it was not trained"
+    page = (tmp_path / "out" / "front.html").read_text("utf-8")
+    data = json.loads(re.findall(r'<script[^>]*id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[0])
+    assert [(run["label"], run["baseline"]) for run in data["runs"]] == [(n, False) for n in ("base", "sft", "dpo")]
+    report = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    assert [(run["name"], run["objective"], run["w"]) for run in report["runs"]] == [
+        ("base", None, None),
+        ("sft", "sft", None),
+        ("dpo", "dpo", None),
+    ]
+    assert report["base"] == "base" and len((tmp_path / "out" / "results.csv").read_text("utf-8").splitlines()) == 4
 
 
 def test_the_same_runs_give_the_same_report(tmp_path: Path, runs: list) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from summpo.errors import UserError
-from summpo.evaluation.results import check_comparable, find_runs, in_order, labels, names, read_run
+from summpo.evaluation.results import check_comparable, find_runs, in_order, labels, names, read_run, read_runs
 
 
 def test_reads_what_the_run_left(tmp_path: Path, write_run) -> None:
@@ -36,7 +36,8 @@ def test_missing_or_malformed_files_are_named(tmp_path: Path, write_run, file: s
     with pytest.raises(UserError, match=f"{file} must be a JSON object"):
         read_run(folder)
     (folder / file).unlink()
-    with pytest.raises(UserError, match=f"{file} is missing"):
+    (folder / "evaluation.json").unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"evaluation\.json is missing: `summpo evaluate` writes it"):
         read_run(folder)
 
 
@@ -110,6 +111,36 @@ def test_order_names_and_labels(tmp_path: Path, write_run) -> None:
     assert names(ordered) == ["first/sft", "first/w=0", "a/w=0.1", "b/w=0.1"]
     assert labels(ordered) == ["sft", "w=0", "w=0.1 (a/w=0.1)", "w=0.1 (b/w=0.1)"]
     assert names(ordered[:3]) == ["sft", "w=0", "w=0.1"]
+
+
+def test_a_model_that_was_only_evaluated_is_found_and_read(tmp_path: Path, write_run) -> None:
+    """As it is before any training: it has no objective, no w, no time of training, and its folder is its name."""
+    base = write_run(tmp_path / "chain" / "base", trained=False)
+    sft, dpo = (write_run(tmp_path / "chain" / name, objective=name) for name in ("sft", "dpo"))
+    write_run(sft / "again", trained=False)
+    (tmp_path / "chain" / "report").mkdir()
+    (tmp_path / "chain" / "scored").mkdir()  # a reward model's evaluation: it wrote nothing
+    (tmp_path / "chain" / "scored" / "evaluation.json").write_text("{}")
+    assert find_runs([tmp_path / "chain"]) == [base, dpo, sft] and find_runs([base]) == [base]
+    run = read_run(base)
+    assert (run.objective, run.w, run.seed, run.train_time_s, run.validation_accuracy) == (None,) * 5
+    assert (run.documents, run.evaluation_time_s, len(run.samples)) == (8, 5.0, 8)
+    runs = in_order(read_runs([dpo, sft, base]))
+    assert names(runs) == labels(runs) == ["base", "sft", "dpo"], "as it was, taught, and taught to prefer"
+
+
+def test_a_w_of_0_is_none_where_nothing_is_weighed(tmp_path: Path, write_run) -> None:
+    """DPO at w = 0 has no w, unless it is one point of a sweep; MODPO always has one."""
+
+    def shown(**objectives: float) -> dict[str, float | None]:
+        folders = [
+            write_run(tmp_path / str(len(objectives)) / name, objective=name.split("_")[0], w=w)
+            for name, w in objectives.items()
+        ]
+        return {run.folder.name: run.w for run in read_runs(folders)}
+
+    assert shown(dpo=0.0, modpo=0.0) == {"dpo": None, "modpo": 0.0}
+    assert shown(dpo_1=0.0, dpo_2=0.1, simpo=0.0) == {"dpo_1": 0.0, "dpo_2": 0.1, "simpo": None}
 
 
 def test_runs_on_other_documents_are_not_compared(tmp_path: Path, write_run) -> None:

@@ -1,5 +1,6 @@
 """Tokens and dollars by hand, and the bound that a limit stands on."""
 
+import math
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def test_a_limit_without_a_price_is_refused() -> None:
     )
     with pytest.raises(UserError, match="max_cost must be >= 0, got -1"):
         Budget(PRICES, -1, Spent())
+    for odd in (math.inf, -math.inf, math.nan):
+        with pytest.raises(UserError) as refusal:
+            Budget(PRICES, odd, Spent())
+        assert str(refusal.value) == (
+            f"max_cost must be a finite number of dollars, or null for no limit, got {odd} (config key max_cost)"
+        )
     assert Budget(Prices(None, None), None, Spent()).fits(Tokens(10**12, 0))
 
 

@@ -27,6 +27,7 @@ from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset
 from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.evaluation.bert_backbone import BertScore
+from summpo.folder_locks import writing_alone
 from summpo.given_documents import require_references
 from summpo.inherit import compose_with_run, trained_config
 from summpo.made_from import model_fingerprints, require_same_documents, rows_fingerprint
@@ -47,9 +48,21 @@ def run(arguments: list[str]) -> int:
     margins = margins_of(config.margin_reward)
     bert_score = from_fields(BertScore, config.bertscore, "bertscore")
     out = output_folder(config)
-    file = out / "evaluation.json"
     if config.run is not None and trains_scorer(trained_config(RunFolder(Path(config.run)))):
-        return evaluate_reward_model(config, file)
+        return evaluate_reward_model(config, out / "evaluation.json")
+    with writing_alone(out):
+        return evaluate_summaries(config, parts, margins, bert_score, out)
+
+
+def evaluate_summaries(
+    config: DictConfig, parts: WritingParts, margins: Mapping[str, WeightedMargin], bert_score: BertScore, out: Path
+) -> int:
+    """Writes summaries, goes on with them or finds them done, and measures them.
+
+    Raises:
+        UserError: the model, a document or a margin reward cannot be used, or `out` holds samples of other documents.
+    """
+    file = out / "evaluation.json"
     check_paths(parts.model)
     check_task(parts.model, scores=False)
     check_prompts(margins, parts)

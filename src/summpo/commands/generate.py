@@ -20,6 +20,7 @@ from summpo.compose import plain
 from summpo.datasets import one_per_document, unique_ids
 from summpo.devices import writing_device
 from summpo.errors import require
+from summpo.folder_locks import writing_alone
 from summpo.given_documents import is_one_text, read_documents
 from summpo.inherit import compose_with_run
 from summpo.made_from import already, model_fingerprints, require_same_documents, rows_fingerprint
@@ -46,26 +47,36 @@ def run(arguments: list[str]) -> int:
     with redirect_stdout(sys.stderr) if prints else nullcontext():
         config.accelerator = writing_device(config.accelerator)
         out = None if prints else output_folder(config)
-        require(
-            out is None or not (out / "evaluation.json").exists(),
-            f"{out}/samples.jsonl belongs to the evaluation beside it: choose another output_dir",
-        )
-        check_paths(parts.model)
-        check_task(parts.model, scores=False)
-        documents = documents_of(config, parts)
-        made_from = {
-            "documents": rows_fingerprint(documents),
-            **model_fingerprints(parts.model, Path(config.cache_dir)),
-        }
-        if out is not None and is_done(out, "generation.json", config, made_from):
-            print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
-            return 0
-        if out is not None:
-            require_same_documents(out / "generation.json", plain(config))
-        samples = write_samples(config, parts, documents, made_from, out)
+        with nullcontext() if out is None else writing_alone(out):
+            samples = generate(config, parts, out)
     if out is None:
         print(samples[0]["summary"])
     return 0
+
+
+def generate(config: DictConfig, parts: WritingParts, out: Path | None) -> list[dict[str, Any]]:
+    """The lines of samples.jsonl, as `write_samples`; none where they are in `out` already.
+
+    Raises:
+        UserError: the model or a document cannot be used, or `out` holds samples of other documents.
+    """
+    require(
+        out is None or not (out / "evaluation.json").exists(),
+        f"{out}/samples.jsonl belongs to the evaluation beside it: choose another output_dir",
+    )
+    check_paths(parts.model)
+    check_task(parts.model, scores=False)
+    documents = documents_of(config, parts)
+    made_from = {
+        "documents": rows_fingerprint(documents),
+        **model_fingerprints(parts.model, Path(config.cache_dir)),
+    }
+    if out is not None and is_done(out, "generation.json", config, made_from):
+        print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
+        return []
+    if out is not None:
+        require_same_documents(out / "generation.json", plain(config))
+    return write_samples(config, parts, documents, made_from, out)
 
 
 def write_samples(

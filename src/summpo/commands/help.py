@@ -7,6 +7,8 @@ import inspect
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 import summpo.config
 from summpo.compose import SCHEMAS, conf_dir
 
@@ -26,7 +28,7 @@ def help_of(command: str) -> str:
     lines += ["options:", *_options(schema, ""), "", "groups (GROUP=OPTION; keys of the option as GROUP.KEY=VALUE):"]
     for group in sorted(path for path in conf_dir().iterdir() if path.is_dir()):
         names = sorted(path.stem for path in group.glob("*.yaml"))
-        if names and (group.name in _all_names(schema) or group.name == "experiment"):
+        if names and group.name in _groups(command):
             lines.append(f"  {group.name}: {', '.join(names)}")
     return "\n".join(lines)
 
@@ -52,10 +54,10 @@ def _made(factory: Any) -> Any:
     return factory() if factory is not MISSING else None
 
 
-def _all_names(schema: type) -> set[str]:
-    """Of the fields, but for those that hold named values of their own: `documents` of pairs is no group."""
-    defaults = {field.name: _made(field.default_factory) for field in fields(schema)}
-    return {name for name, default in defaults.items() if not (isinstance(default, dict) and default)}
+def _groups(command: str) -> set[str]:
+    """The groups that the command's own yaml chooses from; `documents` of pairs is no group."""
+    chosen = OmegaConf.load(conf_dir() / f"{command}.yaml").defaults
+    return {str(name) for entry in chosen if isinstance(entry, DictConfig) for name in entry}
 
 
 def field_docs() -> dict[tuple[str, str], str]:

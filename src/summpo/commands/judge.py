@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from summpo.synthesis.bill import bill, in_words
 from summpo.synthesis.budget import require_price
 from summpo.synthesis.output import JOURNAL, jsonl
 from summpo.synthesis.prompt_files import read_prompt
+from summpo.synthesis.records import requests_in
 from summpo.synthesis.teacher import Teacher
 
 if TYPE_CHECKING:
     from summpo.evaluation.judging import Comparison, Verdict
     from summpo.evaluation.results import Sample
+    from summpo.synthesis.journal import Journal
     from summpo.synthesis.records import Rejected, Task
 
 REFERENCE = "reference"
@@ -44,7 +47,7 @@ def run(arguments: list[str]) -> int:
     if config.limit is not None:
         require_number("limit", config.limit, low=1)
     require_price(config.max_cost, teacher.prices)
-    shared = shared_samples(Path(config.run), config.against)[: config.limit]
+    shared = shared_samples(Path(config.run), config.against)
     name = config.against if config.against == REFERENCE else Path(config.against).resolve().name
     folder = Path(config.output_dir or Path(config.run) / "judged" / name)
     tasks = [
@@ -52,17 +55,59 @@ def run(arguments: list[str]) -> int:
         for a, b in shared
     ]
     if config.dry_run:
-        from summpo.synthesis.estimate import estimate
-
-        print(f"judge: {in_words(estimate(tasks, teacher))}; nothing was sent")
-        return 0
+        return say_cost(config, teacher, tasks, folder)
     teacher.key()
     require_writable(folder)
-    return judge(config, teacher, tasks, [len(a.summary.split()) for a, _ in shared], folder)
+    return judge(config, teacher, tasks, {a.id: len(a.summary.split()) for a, _ in shared}, folder)
 
 
-def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a: list[int], folder: Path) -> int:
+def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> int:
+    """Says what is still to be asked, and what it may cost."""
+    from summpo.synthesis.estimate import estimate
+    from summpo.synthesis.journal import open_journal
+
+    file = folder / JOURNAL
+    with open_journal(file, asks(config, teacher, tasks, folder)) if file.exists() else nullcontext() as journal:
+        found = estimate(within(config.limit, tasks, teacher, journal), teacher, journal=journal)
+    print(f"judge: {in_words(found)}; nothing was sent")
+    return 0
+
+
+def asks(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> dict[str, Any]:
+    """What makes questions what they are, and a journal theirs. Folders and an endpoint may move: answers are paid."""
+    is_folder = config.against != REFERENCE
+    return {
+        "run": os.path.relpath(config.run, folder),
+        "against": os.path.relpath(config.against, config.run) if is_folder else REFERENCE,
+        "judge": {"model": teacher.model},
+        "prompt": tasks[0].prompt.hash,
+        "both_orders": config.both_orders,
+        "seed": config.seed,
+        "max_tokens": config.max_tokens,
+    }
+
+
+def within(
+    limit: int | None, tasks: list[Comparison], teacher: Teacher, journal: Journal | None = None
+) -> list[Comparison]:
+    """The first of the tasks, and those that the journal answers: what is paid is no more lost by a smaller limit."""
+    from summpo.evaluation.resampling import documents_in_words
+
+    most = len(tasks) if limit is None else limit
+    beyond = [task for task in tasks[most:] if journal is not None and is_answered(task, teacher, journal)]
+    if beyond:
+        print(f"judge: beyond limit={limit}, what was judged before is kept: {documents_in_words(len(beyond))}")
+    return tasks[:most] + beyond
+
+
+def is_answered(task: Comparison, teacher: Teacher, journal: Journal) -> bool:
+    """Whether the journal has all that the judge said of it."""
+    return all(journal.past(request.key(teacher.model)).answer for request in requests_in(task.proceed({})))
+
+
+def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a: dict[str, int], folder: Path) -> int:
     """Asks, and writes verdicts.jsonl and judgement.json; 1 where the budget ended before the documents did."""
+    from summpo.evaluation.judgement import numbers, told
     from summpo.evaluation.judging import Verdict
     from summpo.synthesis.asking import ask
     from summpo.synthesis.journal import open_journal
@@ -72,14 +117,11 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
     def keep(task: Task[Verdict], outcome: Verdict | Rejected) -> None:
         outcomes[task.id] = outcome
 
-    against = config.against if config.against == REFERENCE else os.path.relpath(config.against, config.run)
-    asks = {"judge": {"url": teacher.url, "model": teacher.model}, "against": against}
-    with open_journal(folder / JOURNAL, asks) as journal:
+    with open_journal(folder / JOURNAL, asks(config, teacher, tasks, folder)) as journal:
+        tasks = within(config.limit, tasks, teacher, journal)
         asked = ask(tasks, teacher, journal, keep, max_cost=config.max_cost, seed=config.seed, total=len(tasks))
     judged = [
-        (task, words, verdict)
-        for task, words in zip(tasks, words_a, strict=True)
-        if isinstance(verdict := outcomes.get(task.id), Verdict)
+        (task, words_a[task.id], verdict) for task in tasks if isinstance(verdict := outcomes.get(task.id), Verdict)
     ]
     rows = [{"id": task.id, **asdict(outcomes[task.id])} for task in tasks if task.id in outcomes]
     write_whole(folder / "verdicts.jsonl", jsonl(rows))
@@ -108,50 +150,6 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
         print(f"judge: {line}")
     print(f"judge: all in {folder / 'judgement.json'}")
     return 0 if asked.stopped is None else 1
-
-
-def numbers(judged: list[tuple[Comparison, int, Verdict]], seed: int) -> dict[str, Any]:
-    """Win rates, and how far the judge followed the order in which it saw the two."""
-    import numpy as np
-
-    from summpo.evaluation.win_rates import length_controlled, win_rate
-
-    a_wins = np.array([verdict.a_wins for *_, verdict in judged])
-    lengths_a = np.array([words for _, words, _ in judged], np.float64)
-    lengths_b = np.array([len(task.b.split()) for task, *_ in judged], np.float64)
-    first = [won for *_, verdict in judged for won in verdict.first_wins]
-    changed = [len(v.orders) == 2 and v.first_wins[0] == v.first_wins[1] != 0.5 for *_, v in judged]
-    return {
-        "documents": len(judged),
-        "wins": int((a_wins == 1).sum()),
-        "ties": int((a_wins == 0.5).sum()),
-        "losses": int((a_wins == 0).sum()),
-        "win_rate": asdict(win_rate(a_wins, seed)),
-        "length_controlled_win_rate": asdict(length_controlled(a_wins, lengths_a, lengths_b, seed)),
-        "words_a": float(lengths_a.mean()),
-        "words_b": float(lengths_b.mean()),
-        "first_wins": float(np.mean(first)),
-        "changed_with_order": float(np.mean(changed)) if judged[0][2].orders == ("ab", "ba") else None,
-    }
-
-
-def told(record: dict[str, Any]) -> list[str]:
-    """The numbers for a reader."""
-
-    def rate(name: str) -> str:
-        found = record[name]
-        return f"{found['value']:.1%} [{found['low']:.1%}, {found['high']:.1%}]"
-
-    said = [
-        f"{record['a']} against {record['b']} on {record['documents']} documents: {record['wins']} won, "
-        f"{record['ties']} tied, {record['losses']} lost",
-        f"win rate {rate('win_rate')}, at equal lengths {rate('length_controlled_win_rate')} "
-        f"({record['words_a']:.0f} words against {record['words_b']:.0f})",
-    ]
-    followed = f"the summary that stood first won {record['first_wins']:.0%} of the time"
-    if record["changed_with_order"] is not None:
-        followed += f"; {record['changed_with_order']:.0%} of the verdicts changed with the order, and count as ties"
-    return [*said, followed]
 
 
 def shared_samples(run: Path, against: str) -> list[tuple[Sample, str]]:

@@ -15,6 +15,7 @@ from summpo.compose import plain
 from summpo.datasets import SPLITS, one_per_document
 from summpo.devices import writing_device
 from summpo.errors import require, require_choice, require_number
+from summpo.folder_locks import writing_alone
 from summpo.inherit import compose_with_run
 from summpo.made_from import already, model_fingerprints, rows_fingerprint
 from summpo.models.sources import check_paths, check_task
@@ -54,12 +55,13 @@ def run(arguments: list[str]) -> int:
     rule = PairRule(config.samples, config.quality, config.min_difference)
     writer = writer_of(config, parts)
     samples_of = fingerprint_of_samples(config, made_from)
-    counts = {
-        split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of)
-        for split, documents in rows.items()
-    }
-    record = {"counts": counts, "config": plain(config), "made_from": made_from}
-    write_whole(manifest, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    with writing_alone(folder):
+        counts = {
+            split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of)
+            for split, documents in rows.items()
+        }
+        record = {"counts": counts, "config": plain(config), "made_from": made_from}
+        write_whole(manifest, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for split, count in counts.items():
         print(f"pairs: {split}: " + ", ".join(f"{name} {n}" for name, n in count.items()))
     print(f"pairs: done; read them with dataset=jsonl dataset.path={folder}")

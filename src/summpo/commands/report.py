@@ -8,7 +8,8 @@ from summpo.errors import UserError, require
 
 USAGE = """usage: summpo report DIR [DIR ...] output_dir=DIR [quality=eval/rouge1]
 
-Each DIR is a run folder or holds run folders (a sweep). Writes front.png, front.html, results.csv and results.json.
+Each DIR is a run folder, or what `summpo evaluate` left of a model as it is, or holds such folders (a sweep).
+Writes front.png, front.html, results.csv and results.json.
 quality: eval/rouge1, eval/rouge2 or eval/rougeL, the measure that the front sets against length."""
 
 
@@ -25,13 +26,13 @@ def run(arguments: list[str]) -> int:
     if "output_dir" not in options:
         raise UserError("output_dir is required: the folder of the report")
 
-    from summpo.evaluation.report import find_runs, read_run, table, write_report
+    from summpo.evaluation.report import find_runs, read_runs, table, write_report
     from summpo.evaluation.results import QUALITIES
     from summpo.evaluation.tradeoffs import compare, notes
 
     quality = options.get("quality", "eval/rouge1")
     require(quality in QUALITIES, f"quality must be one of {', '.join(QUALITIES)}, got {quality}")
-    results = [read_run(folder) for folder in find_runs(folders)]
+    results = read_runs(find_runs(folders))
     written = write_report(results, Path(options["output_dir"]), quality=quality)
     print(table(results))
     print()

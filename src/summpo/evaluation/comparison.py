@@ -15,12 +15,12 @@ import numpy as np
 
 from summpo.errors import require
 from summpo.evaluation.bert_score import measured_alike
-from summpo.evaluation.resampling import mean_intervals, sign_flip_p_values
-from summpo.evaluation.results import Sample, read_object, read_samples
+from summpo.evaluation.json_fields import read_object
+from summpo.evaluation.resampling import few_documents, mean_intervals, sign_flip_p_values
+from summpo.evaluation.results import Sample, read_samples
 from summpo.evaluation.scores import METRICS, score_summary
 from summpo.margins import SCALING
 
-ENOUGH_DOCUMENTS = 30
 METHOD = (
     "difference: mean of the second less that of the first, over the documents that both have",
     "interval: 95%, paired bootstrap over documents",
@@ -125,8 +125,7 @@ def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) 
     means = [side.mean(axis=0).tolist() for side in columns]
     change = columns[1] - columns[0]
     bounds, p_values = mean_intervals(change), sign_flip_p_values(change)
-    if len(shared) < ENOUGH_DOCUMENTS:
-        notes.append(f"Only {len(shared)} documents: intervals from so few are too narrow, read them as hints.")
+    notes += few_documents(len(shared))
     if first.record.get("generation") != second.record.get("generation"):
         notes.append("The two were generated with different settings (generation in evaluation.json).")
     return PairedComparison(

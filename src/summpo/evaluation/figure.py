@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from summpo.evaluation.results import LENGTH
+from summpo.evaluation.results import LENGTH, baselines
 from summpo.evaluation.tradeoffs import Choice, Comparison
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def draw(comparison: Comparison) -> bytes:
     figure = Figure(figsize=(8, 5.6), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.095, 0.205, 0.875, 0.665))
-    for choice in comparison.choices:
-        _draw_point(axes, comparison.quality, choice)
+    is_baseline = baselines([choice.result for choice in comparison.choices])
+    for choice, is_square in zip(comparison.choices, is_baseline, strict=True):
+        _draw_point(axes, comparison.quality, choice, is_square)
     _join_front(axes, comparison)
     _dress(figure, axes, comparison)
     _label_points(axes, comparison)
@@ -48,7 +49,7 @@ def draw(comparison: Comparison) -> bytes:
     return png.getvalue()
 
 
-def _draw_point(axes: Axes, quality: str, choice: Choice) -> None:
+def _draw_point(axes: Axes, quality: str, choice: Choice, is_square: bool) -> None:
     run, colour = choice.result, FRONT if choice.on_front else BEATEN
     x, y = run.length, run.metrics[quality]
     for metric, bar in ((LENGTH, "x"), (quality, "y")):
@@ -59,7 +60,7 @@ def _draw_point(axes: Axes, quality: str, choice: Choice) -> None:
     axes.plot(
         x,
         y,
-        marker="o" if run.w is not None else "s",
+        marker="s" if is_square else "o",
         markersize=9,
         color=colour,
         markerfacecolor=colour if choice.on_front else "white",
@@ -94,7 +95,7 @@ def _dress(figure: Figure, axes: Axes, comparison: Comparison) -> None:
     for side in axes.spines.values():
         side.set_color(FAINT)
     keys = {"on the front: no run is shorter and as good": ("o", FRONT, FRONT), "beaten": ("o", BEATEN, "white")}
-    if any(choice.result.w is None for choice in comparison.choices):
+    if any(baselines([choice.result for choice in comparison.choices])):
         keys["baseline without w"] = ("s", BEATEN, "white")
     handles = [
         Line2D([], [], linewidth=0, marker=marker, color=edge, markerfacecolor=inside, markersize=8, label=meaning)

@@ -14,7 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from summpo.evaluation.results import LENGTH, QUALITIES, RunResult, Sample, labels, names
+from summpo.evaluation.results import LENGTH, QUALITIES, RunResult, Sample, baselines, labels, names
 from summpo.evaluation.table import COLUMNS, FOOTNOTE, TEXT_COLUMNS, table
 from summpo.evaluation.tradeoffs import Comparison, notes
 
@@ -39,7 +39,7 @@ def render(comparisons: Sequence[Comparison], png: bytes) -> str:
         "footnote": FOOTNOTE,
         "columns": [{"title": "name", "meaning": "folder of the run", "words": True}]
         + [{"title": c.title, "meaning": c.meaning, "words": c.title in TEXT_COLUMNS} for c in COLUMNS],
-        "runs": [_run(run, name, tag) for run, name, tag in zip(runs, names(runs), labels(runs), strict=True)],
+        "runs": [_run(*each) for each in zip(runs, names(runs), labels(runs), baselines(runs), strict=True)],
         "views": [_view(comparison) for comparison in comparisons],
         "samples": _samples(runs),
     }
@@ -52,12 +52,12 @@ def render(comparisons: Sequence[Comparison], png: bytes) -> str:
     return re.sub(r"\{\{(picture|still|data)\}\}", lambda found: parts[found[1]], page)
 
 
-def _run(run: RunResult, name: str, label: str) -> dict[str, Any]:
+def _run(run: RunResult, name: str, label: str, is_baseline: bool) -> dict[str, Any]:
     return {
         "name": name,
         "label": label,
         "folder": str(run.folder),
-        "baseline": run.w is None,
+        "baseline": is_baseline,
         "metrics": {metric: run.metrics[metric] for metric in (LENGTH, *QUALITIES)},
         "intervals": {metric: run.intervals.get(metric) for metric in (LENGTH, *QUALITIES)},
         "cells": [{"text": name, "value": name}]

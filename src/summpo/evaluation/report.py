@@ -14,11 +14,11 @@ from typing import Any
 from summpo.errors import UserError
 from summpo.evaluation.figure import draw
 from summpo.evaluation.page import render
-from summpo.evaluation.results import RunResult, find_runs, names, read_run
+from summpo.evaluation.results import RunResult, find_runs, names, read_run, read_runs
 from summpo.evaluation.table import table
 from summpo.evaluation.tradeoffs import Choice, Comparison, compare, notes
 
-__all__ = ["RunResult", "compare", "find_runs", "read_run", "table", "write_report"]
+__all__ = ["RunResult", "compare", "find_runs", "read_run", "read_runs", "table", "write_report"]
 
 
 def write_report(

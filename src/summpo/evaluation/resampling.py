@@ -10,6 +10,20 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
+ENOUGH_DOCUMENTS = 30
+
+
+def documents_in_words(count: int) -> str:
+    """ "1 document" or "4 documents"."""
+    return "1 document" if count == 1 else f"{count} documents"
+
+
+def few_documents(count: int) -> list[str]:
+    """What to know before trusting an interval over so few documents; nothing where they are enough."""
+    if count >= ENOUGH_DOCUMENTS:
+        return []
+    return [f"Only {documents_in_words(count)}: intervals from so few are too narrow, read them as hints."]
+
 
 def mean_intervals(
     values: Float[np.ndarray, "document metric"], seed: int = 0, resamples: int = 1000

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from summpo.errors import UserError, require
+from summpo.evaluation.json_fields import Fields, parse, read_object
 from summpo.evaluation.scores import METRICS
 
 QUALITIES = {"eval/rouge1": "ROUGE-1", "eval/rouge2": "ROUGE-2", "eval/rougeL": "ROUGE-L"}
 """The measures of quality that a front can be drawn for, with the names that readers know."""
 
 LENGTH = "eval/length_tokens"
+RECORDS = ("summary.json", "evaluation.json")
+"""What a training run leaves, and an evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One trained and evaluated run. Accuracies and rates are 0 to 1, times are seconds."""
+    """One evaluated run, or a model that was evaluated as it is. Accuracies and rates are 0 to 1, times are seconds."""
 
     folder: Path
-    objective: str
+    objective: str | None
+    """None for a model that was only evaluated."""
     w: float | None
     """The weight of the margin reward; None for a run that has none, such as SFT."""
     seed: int | None
-    train_time_s: float
+    train_time_s: float | None
     evaluation_time_s: float
     metrics: Mapping[str, float]
     """Means over the held-out documents: `METRICS` of scores, and what else the evaluation measured."""
@@ -77,12 +79,27 @@ class RunResult:
 def find_runs(folders: Sequence[Path]) -> list[Path]:
     """The run folders among `folders` and, where a folder is none itself, below it; each once, in the order of names.
 
-    A run folder is one with a summary.json. Runs inside a run are not looked for.
+    A run folder is one with a summary.json, or with the evaluation.json and samples.jsonl of a model that was only
+    evaluated. Runs inside a run are not looked for.
 
     Raises:
         UserError: naming the folder that does not exist or holds no run.
     """
     return list(dict.fromkeys(run for folder in folders for run in _runs_below(folder)))
+
+
+def read_runs(folders: Sequence[Path]) -> list[RunResult]:
+    """Reads run folders that are reported on together: a w of 0 is one only in a sweep.
+
+    Every objective but SFT takes margin rewards, with w = 0 where nobody asked for any. So w is None then, unless the
+    objective is MODPO or another of its runs has a w.
+
+    Raises:
+        UserError: as `read_run`.
+    """
+    runs = [read_run(folder) for folder in folders]
+    weighed = {"modpo", *(run.objective for run in runs if run.w)}
+    return [run if run.objective in weighed else replace(run, w=None) for run in runs]
 
 
 def read_run(folder: Path) -> RunResult:
@@ -91,20 +108,15 @@ def read_run(folder: Path) -> RunResult:
     Raises:
         UserError: naming the file that is missing or malformed, and the key or line.
     """
-    summary = read_object(folder / "summary.json", "a finished training run leaves it")
-    status = summary.text("status")
-    require(status == "done", f"{summary.place}: status must be done, got {status}: let the run finish first")
+    training = _read_training(folder / "summary.json") if (folder / "summary.json").exists() else _Training()
     evaluation = read_object(folder / "evaluation.json", "`summpo evaluate` writes it")
-    objective, seed = summary.text("objective"), summary.optional_number("seed")
-    train_metrics = summary.record("metrics")
     metrics, intervals = evaluation.record("metrics"), evaluation.record("intervals")
     return RunResult(
         folder=folder,
-        objective=objective,
-        # SFT weighs nothing, whatever the configuration's w said.
-        w=None if objective == "sft" else summary.optional_number("w"),
-        seed=None if seed is None else int(seed),
-        train_time_s=summary.number("wall_time_s"),
+        objective=training.objective,
+        w=training.w,
+        seed=training.seed,
+        train_time_s=training.wall_time_s,
         evaluation_time_s=evaluation.number("wall_time_s"),
         metrics={name: metrics.number(name) for name in dict.fromkeys((*METRICS, *metrics.known()))},
         intervals={name: intervals.interval(name) for name in intervals.known()},
@@ -113,17 +125,51 @@ def read_run(folder: Path) -> RunResult:
         split=evaluation.text("split"),
         preference_accuracy=evaluation.optional_number("preference_accuracy"),
         preference_accuracy_with_margin=evaluation.optional_number("preference_accuracy_with_margin"),
-        validation_accuracy=train_metrics.optional_number("val/reward_accuracy"),
-        validation_accuracy_with_margin=train_metrics.optional_number("val/reward_accuracy_with_margin"),
+        validation_accuracy=training.accuracy,
+        validation_accuracy_with_margin=training.accuracy_with_margin,
         generation=evaluation.record("generation").values,
         samples=read_samples(folder / "samples.jsonl"),
         bertscore=evaluation.record("bertscore").values if "bertscore" in evaluation.known() else {},
     )
 
 
+@dataclass(frozen=True)
+class _Training:
+    """What summary.json says of a run; of a model that was only evaluated, nothing."""
+
+    objective: str | None = None
+    w: float | None = None
+    seed: int | None = None
+    wall_time_s: float | None = None
+    accuracy: float | None = None
+    accuracy_with_margin: float | None = None
+
+
+def _read_training(file: Path) -> _Training:
+    summary = read_object(file, "a finished training run leaves it")
+    status = summary.text("status")
+    require(status == "done", f"{summary.place}: status must be done, got {status}: let the run finish first")
+    objective, seed, metrics = summary.text("objective"), summary.optional_number("seed"), summary.record("metrics")
+    return _Training(
+        objective=objective,
+        # SFT weighs nothing, whatever the configuration's w said.
+        w=None if objective == "sft" else summary.optional_number("w"),
+        seed=None if seed is None else int(seed),
+        wall_time_s=summary.number("wall_time_s"),
+        accuracy=metrics.optional_number("val/reward_accuracy"),
+        accuracy_with_margin=metrics.optional_number("val/reward_accuracy_with_margin"),
+    )
+
+
 def in_order(results: Iterable[RunResult]) -> list[RunResult]:
-    """Baselines without w first, then by w, seed and folder."""
-    return sorted(results, key=lambda r: (r.w is not None, r.w or 0.0, r.seed or 0, str(r.folder)))
+    """Those without w first (models as they were, SFT, other baselines), then by w, seed and folder."""
+
+    def place(run: RunResult) -> tuple[bool, bool, bool, float, int, str]:
+        has_w = run.w is not None
+        after_sft = not has_w and run.objective not in (None, "sft")
+        return has_w, run.objective is not None, after_sft, run.w or 0.0, run.seed or 0, str(run.folder)
+
+    return sorted(results, key=place)
 
 
 class InFolder(Protocol):
@@ -145,13 +191,26 @@ def names(results: Sequence[InFolder]) -> list[str]:
 
 
 def labels(results: Sequence[RunResult]) -> list[str]:
-    """What a picture calls each run: "w=0.1", the objective where there is no w, the name added where two agree."""
-    short = [result.objective if result.w is None else f"w={result.w:g}" for result in results]
+    """What a picture calls each run: "w=0.1", the objective where there is no w, the name added where two agree.
+
+    A model that was only evaluated goes by its name.
+    """
+    named = names(results)
+    short = [
+        (result.objective or name) if result.w is None else f"w={result.w:g}"
+        for result, name in zip(results, named, strict=True)
+    ]
     seen = Counter(short)
     return [
         label if seen[label] == 1 or label == name else f"{label} ({name})"
-        for label, name in zip(short, names(results), strict=True)
+        for label, name in zip(short, named, strict=True)
     ]
+
+
+def baselines(results: Sequence[RunResult]) -> list[bool]:
+    """Which of the runs have no w beside some that have one."""
+    is_sweep = any(result.w is not None for result in results)
+    return [is_sweep and result.w is None for result in results]
 
 
 def check_comparable(results: Sequence[RunResult]) -> None:
@@ -176,29 +235,20 @@ def _documents(run: RunResult) -> str:
 
 def _runs_below(folder: Path) -> list[Path]:
     require(folder.is_dir(), f"{folder} is not a folder")
-    if (folder / "summary.json").is_file():
+    if _is_run(folder):
         return [folder]
     runs: list[Path] = []
-    for child in sorted(file.parent for file in folder.rglob("summary.json")):
-        if not any(child.is_relative_to(run) for run in runs):
+    for child in sorted({file.parent for name in RECORDS for file in folder.rglob(name)}):
+        if _is_run(child) and not any(child.is_relative_to(run) for run in runs):
             runs.append(child)
-    require(len(runs) > 0, f"{folder} holds no run: no summary.json in it or below it")
+    require(len(runs) > 0, f"{folder} holds no run: no {' or '.join(RECORDS)} in it or below it")
     return runs
 
 
-def read_object(file: Path, origin: str) -> Fields:
-    """The JSON object in a file.
-
-    Raises:
-        UserError: naming the file: it is missing, of which `origin` says where it comes from, or malformed.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: {origin}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from None
-    return Fields(str(file), _parse(str(file), text))
+def _is_run(folder: Path) -> bool:
+    """A reward model's evaluation alone is none: it has no samples."""
+    trained, evaluated = ((folder / name).is_file() for name in RECORDS)
+    return trained or (evaluated and (folder / "samples.jsonl").is_file())
 
 
 def read_samples(file: Path) -> tuple[Sample, ...]:
@@ -213,7 +263,7 @@ def read_samples(file: Path) -> tuple[Sample, ...]:
 
 
 def _read_sample(place: str, line: str) -> Sample:
-    fields = Fields(place, _parse(place, line))
+    fields = Fields(place, parse(place, line))
     references = fields.values.get("references")
     is_texts = isinstance(references, list) and all(isinstance(reference, str) for reference in references)
     require(is_texts, f"{place}: references must be a list of texts, got {references!r}")
@@ -227,54 +277,3 @@ def _read_sample(place: str, line: str) -> Sample:
         ended=bool(fields.values.get("ended")),
         scores=fields.numbers("scores") if "scores" in fields.values else {},
     )
-
-
-def _parse(place: str, text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{place} is not valid JSON: {error}") from None
-    require(isinstance(values, dict), f"{place} must be a JSON object, got {text[:40]!r}")
-    return values
-
-
-@dataclass(frozen=True)
-class Fields:
-    """The values of one JSON object, asked for by key and type; every complaint names the place and the key."""
-
-    place: str
-    values: dict[str, Any]
-
-    def known(self) -> list[str]:
-        """The keys whose value is not null."""
-        return [key for key, value in self.values.items() if value is not None]
-
-    def text(self, key: str) -> str:
-        value = self.values.get(key)
-        require(isinstance(value, str), f"{self.place}: {key} must be a text, got {value!r}")
-        return str(value)
-
-    def number(self, key: str) -> float:
-        value = self.values.get(key)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        require(is_number, f"{self.place}: {key} must be a finite number, got {value!r}")
-        return float(self.values[key])
-
-    def numbers(self, key: str) -> dict[str, float]:
-        record = self.record(key)
-        return {name: record.number(name) for name in record.values}
-
-    def optional_number(self, key: str) -> float | None:
-        return None if self.values.get(key) is None else self.number(key)
-
-    def interval(self, key: str) -> tuple[float, float]:
-        value = self.values.get(key)
-        require(isinstance(value, list) and len(value) == 2, f"{self.place}: {key} must be [low, high], got {value!r}")
-        low, high = (Fields(self.place, {key: bound}).number(key) for bound in self.values[key])
-        require(low <= high, f"{self.place}: {key} must be [low, high], got {value!r}")
-        return low, high
-
-    def record(self, key: str) -> Fields:
-        value = self.values.get(key)
-        require(isinstance(value, dict), f"{self.place}: {key} must be an object, got {value!r}")
-        return Fields(f"{self.place}, {key}", self.values[key])

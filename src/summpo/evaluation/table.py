@@ -64,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 COLUMNS = (
-    _column("objective", "what the run trained on", lambda r: r.objective, "s"),
+    _column("objective", "what the run trained on; none for a model as it was", lambda r: r.objective, "s"),
     _column("w", "weight of the margin reward; none for a baseline", lambda r: r.w, "g"),
     _metric("tokens", "mean length of a generated summary, tokens", "eval/length_tokens", ".1f"),
     _metric("words", "mean length of a generated summary, words", "eval/length_words", ".1f"),
@@ -93,7 +93,12 @@ COLUMNS = (
     _metric(
         "ended", "share of summaries that end by themselves, not at the limit on new tokens", "eval/ended_rate", ".0%"
     ),
-    Column("train time", "wall time of training", lambda r: r.train_time_s, lambda r: duration(r.train_time_s)),
+    Column(
+        "train time",
+        "wall time of training; none for a model as it was",
+        lambda r: r.train_time_s,
+        lambda r: UNKNOWN if r.train_time_s is None else duration(r.train_time_s),
+    ),
 )
 
 TEXT_COLUMNS = ("name", "objective")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from summpo.errors import require_choice
 from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.front import FrontPoint, dominates, hypervolume, pareto
+from summpo.evaluation.resampling import few_documents
 from summpo.evaluation.results import LENGTH, QUALITIES, RunResult, check_comparable, in_order, labels
 from summpo.evaluation.scores import SummaryScores, aggregate, difference_intervals, score_summary
 
-ENOUGH_DOCUMENTS = 30
 ENOUGH_ENDED = 0.9
 
 Differences = Mapping[str, Mapping[str, tuple[float, float]]]
@@ -116,13 +116,12 @@ def paired_differences(results: Sequence[RunResult], seed: int = 0) -> Differenc
 def notes(results: Sequence[RunResult]) -> list[str]:
     """What a reader should know before trusting the comparison, one sentence each; none where nothing is odd."""
     first = results[0]
-    said = []
-    if first.documents < ENOUGH_DOCUMENTS:
-        said.append(f"Only {first.documents} documents: intervals from so few are too narrow, read them as hints.")
+    said = few_documents(first.documents)
     odd = [tag for run, tag in zip(results, labels(results), strict=True) if run.generation != first.generation]
     if odd:
         said.append(f"Generation settings differ from those of {labels(results)[0]} in: {', '.join(odd)}.")
-    if len({run.seed for run in results if run.w is not None}) <= 1:
+    was_trained = any(run.objective is not None for run in results)
+    if was_trained and len({run.seed for run in results if run.w is not None}) <= 1:
         said.append("One training seed: the intervals cover the choice of documents, not the luck of a training run.")
     return said + bertscore_notes(results)
 

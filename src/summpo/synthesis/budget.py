@@ -6,6 +6,7 @@ from above, by bytes. No tokenizer that we know makes more tokens of a text than
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -60,6 +61,9 @@ def require_price(max_cost: float | None, prices: Prices) -> None:
     """
     if max_cost is None:
         return
+    is_amount = not isinstance(max_cost, float) or math.isfinite(max_cost)
+    sentence = f"max_cost must be a finite number of dollars, or null for no limit, got {max_cost}"
+    require_field("max_cost", is_amount, sentence)
     require_number("max_cost", max_cost, low=0)
     require_field(
         "max_cost",

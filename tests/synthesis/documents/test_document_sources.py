@@ -161,7 +161,7 @@ def test_sources_by_folder(tmp_path: Path) -> None:
     assert found == [Document("part-0.jsonl@0", "arxiv", "arxiv"), Document("part-0.jsonl@0", "wikipedia", "wikipedia")]
 
 
-def test_a_folder_of_texts(tmp_path: Path) -> None:
+def test_a_folder_of_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in {"b.md": "second", "notes/a.txt": "third", "a.txt": "\ufefffirst", "c.pdf": "no"}.items():
         (tmp_path / "texts" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "texts" / name).write_text(text, "utf-8")
@@ -174,6 +174,11 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     ]
     assert all_of(Folder(str(tmp_path / "texts" / "b.md"), source_name="mine")) == [Document("b", "mine", "second")]
     assert len(all_of(Folder(str(tmp_path / "texts"), limit=2))) == 2
+    says = f"{tmp_path}/texts: 1 of 5 files is left out, c.pdf the first: only .txt, .md are read\n"
+    assert capsys.readouterr().out == 2 * says, "of the file alone nothing"
+    (tmp_path / "texts" / ".hidden.pdf").touch()
+    Folder(str(tmp_path / "texts"), suffixes=[".txt", ".md", ".pdf"]).parts()
+    assert capsys.readouterr().out == ""
 
 
 def test_what_fsspec_opens() -> None:

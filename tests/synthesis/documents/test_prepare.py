@@ -358,6 +358,24 @@ class TestBadInput:
         with pytest.raises(UserError, match=r"a\.jsonl, line 2: malformed JSON \(Expecting value at character 10\)$"):
             self.one(tmp_path, word_tokenizer, list(self.FAULTY), LENIENT)
 
+    def test_it_leaves_nothing_where_no_task_is_done(self, tmp_path: Path, word_tokenizer: Path) -> None:
+        """Two broken files, and then one: a task that is done is gone on from, else all is as it was."""
+        for name, broken in (("0.jsonl", "{"), ("1.jsonl", "{")):
+            write(tmp_path / "train" / name, TRAIN_ROWS)
+            with (tmp_path / "train" / name).open("a") as file:
+                file.write(broken)
+        source = Jsonl(str(tmp_path / "train"))
+        (tmp_path / "there").mkdir()
+        for out, workers in ((tmp_path / "new" / "out", 1), (tmp_path / "there", 2)):
+            with pytest.raises(UserError, match=r"[01]\.jsonl, line \d+: malformed JSON"):
+                prepare({"train": source}, RULES, word_tokenizer, out, Local(workers=workers, tasks=2))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["there", "train"]
+        assert list((tmp_path / "there").iterdir()) == []
+        write(tmp_path / "train" / "0.jsonl", TRAIN_ROWS * 2)  # more than half of all: a task of its own
+        with pytest.raises(UserError, match=r"1\.jsonl, line \d+: malformed JSON"):
+            prepare({"train": source}, RULES, word_tokenizer, tmp_path / "there", Local(tasks=2))
+        assert list((tmp_path / "there/documents/work/logs/filter_train/completions").iterdir()), "one is done"
+
     def test_or_is_counted(self, tmp_path: Path, word_tokenizer: Path) -> None:
         found = self.one(tmp_path, word_tokenizer, list(self.FAULTY), replace(LENIENT, faulty_rows="drop"))
         assert found is not None and (found["train"].read, found["train"].rejected) == (3, {"faulty_row": 2})

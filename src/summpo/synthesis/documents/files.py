@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
+from summpo.data_sources import files_left_out
 from summpo.errors import UserError, require
 from summpo.jsonl_files import HALF_PAIR
 from summpo.synthesis.documents import PART_BYTES, Part
@@ -33,20 +34,24 @@ class Place:
     """Endings of the files that count, in a folder; a packed one may have one of `PACKED` behind it."""
 
     def parts(self, can_be_cut: bool = False) -> list[Part]:
-        """Its files by name, those that can be cut in parts of about `PART_BYTES`. Hidden ones are passed over.
+        """Its files by name, those that can be cut in parts of about `PART_BYTES`.
+
+        Hidden ones are passed over; how many others do not count is said.
 
         Raises:
             UserError: there is nothing, or no such file in the folder, or it cannot be listed.
         """
         folder, only = located(self.path)
         try:
-            infos = {only: folder.info(only)} if only else folder.find("", detail=True)
+            infos: dict[str, Any] = {only: folder.info(only)} if only else folder.find("", detail=True)  # type: ignore[assignment]
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path} cannot be listed: {why(error)} {KEYS}") from None
         require(bool(infos), f"there is no file or folder {self.path}, or nothing in it {KEYS}")
-        infos = {name: info for name, info in sorted(infos.items()) if only or self._counts(name)}  # type: ignore[union-attr]
+        seen = [name for name in sorted(infos) if only or not _is_hidden(name)]
+        infos = {name: infos[name] for name in seen if only or self._counts(name)}
         endings = " or ".join(self.suffixes)
         require(bool(infos), f"the folder {self.path} has no file that ends in {endings} {KEYS}")
+        files_left_out(self.path, [name for name in seen if name not in infos], len(seen), self.suffixes)
         parts = []
         odd = next(filter(HALF_PAIR.search, infos), None)
         require(odd is None, f"{self.path} has a file whose name is not UTF-8, {odd!a} {KEYS}")
@@ -61,7 +66,7 @@ class Place:
 
     def _counts(self, name: str) -> bool:
         bare = next((name.removesuffix(ending) for ending in PACKED if name.endswith(ending)), name)
-        return bare.endswith(self.suffixes) and not any(part.startswith(".") for part in PurePosixPath(name).parts)
+        return bare.endswith(self.suffixes)
 
     def full(self, name: str) -> str:
         """A file's whole path, as sentences name it."""
@@ -89,6 +94,10 @@ class Place:
         # EOFError, zlib.error and lzma's: what a packed file that is cut short or spoilt raises
         except (OSError, EOFError, ValueError, *unpacking_errors()) as error:
             raise UserError(f"{self.full(name)} cannot be read: {why(error)}") from error
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
 
 
 def unpacking_errors() -> tuple[type[Exception], ...]:

@@ -12,14 +12,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from summpo.errors import UserError, require
+from summpo.folder_locks import alone
 from summpo.run_folder import require_writable, write_whole
 from summpo.synthesis.documents import PART_BYTES, DocumentSource, Part, Split
 from summpo.synthesis.documents.executors import Executor, Stage, silent
@@ -68,9 +66,14 @@ def prepare(
         print(f"documents: done already with these settings, see {folder / 'documents.json'}")
         return funnels_of(record)
     executor, parts = executor or Local(), parts_of(sources)
-    with alone(folder):
+    with alone(folder, ".lock", f"{folder}: another process is making documents here"):
         work, plan = begun(folder, chosen, parts, executor)
-        if not executor.run(stages(sources, rules, str(student), str(teacher), work), work.path):
+        try:
+            is_done = executor.run(stages(sources, rules, str(student), str(teacher), work), work.path)
+        except UserError:
+            discard_unless_whole(work)
+            raise
+        if not is_done:
             return None
         return funnels_of(finished(folder, plan, work))
 
@@ -181,21 +184,7 @@ def tasks_of(parts: list[Part], executor: Executor) -> int:
     return max(1, min(wanted, len(parts)))
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keeps every other process out of the folder.
-
-    Raises:
-        UserError: another process is in it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UserError(f"{folder}: another process is making documents here") from None
-    try:
-        yield
-    finally:
-        (folder / ".lock").unlink(missing_ok=True)
-        lock.release()
+def discard_unless_whole(work: Work) -> None:
+    """Takes away what a fault has stopped, unless a task of it is done or a cluster is at it: that is gone on from."""
+    if not any(work.path.glob("logs/*/completions/*")) and not (work.path / "submitted.json").exists():
+        shutil.rmtree(work.path, ignore_errors=True)
