@@ -130,7 +130,7 @@ def test_a_model_that_was_only_evaluated_is_found_and_read(tmp_path: Path, write
 
 
 def test_a_w_of_0_is_none_where_nothing_is_weighed(tmp_path: Path, write_run) -> None:
-    """DPO at w = 0 has no w, unless it is one point of a sweep; MODPO always has one."""
+    """DPO at w = 0 has no w, unless it is one point of a sweep, of MODPO's too; MODPO always has one."""
 
     def shown(**objectives: float) -> dict[str, float | None]:
         folders = [
@@ -139,7 +139,8 @@ def test_a_w_of_0_is_none_where_nothing_is_weighed(tmp_path: Path, write_run) ->
         ]
         return {run.folder.name: run.w for run in read_runs(folders)}
 
-    assert shown(dpo=0.0, modpo=0.0) == {"dpo": None, "modpo": 0.0}
+    assert shown(dpo=0.0, ipo=0.0) == {"dpo": None, "ipo": None}
+    assert shown(dpo=0.0, modpo=0.1) == {"dpo": 0.0, "modpo": 0.1}
     assert shown(dpo_1=0.0, dpo_2=0.1, simpo=0.0) == {"dpo_1": 0.0, "dpo_2": 0.1, "simpo": None}
 
 

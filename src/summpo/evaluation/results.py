@@ -92,13 +92,14 @@ def read_runs(folders: Sequence[Path]) -> list[RunResult]:
     """Reads run folders that are reported on together: a w of 0 is one only in a sweep.
 
     Every objective but SFT takes margin rewards, with w = 0 where nobody asked for any. So w is None then, unless the
-    objective is MODPO or another of its runs has a w.
+    objective is MODPO, or DPO beside it, which is MODPO at w = 0, or another of its runs has a w.
 
     Raises:
         UserError: as `read_run`.
     """
     runs = [read_run(folder) for folder in folders]
     weighed = {"modpo", *(run.objective for run in runs if run.w)}
+    weighed |= {"dpo"} if any(run.objective == "modpo" for run in runs) else set()
     return [run if run.objective in weighed else replace(run, w=None) for run in runs]
 
 

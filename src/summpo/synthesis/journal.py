@@ -17,9 +17,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from summpo.errors import UserError, require
+from summpo.folder_locks import locked
 from summpo.run_folder import first_difference, settings
 from summpo.synthesis.budget import Spent, Tokens
 from summpo.synthesis.faults import Fault
@@ -157,22 +156,14 @@ def open_journal(path: Path, made_from: Mapping[str, Any]) -> Iterator[Journal]:
         UserError: another process has it, it is of other settings, it is no journal, or the disk refuses.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UserError(f"{path}: another process is writing this journal") from None
-    try:
-        with in_a_sentence(path):
-            connection = sqlite3.connect(path, isolation_level=None)
-            try:
-                begin(path, connection, made_from)
-                yield Journal(path, connection)
-            finally:
-                connection.close()
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+    busy = f"{path}: another process is writing this journal"
+    with locked(path.with_name(f"{path.name}.lock"), busy), in_a_sentence(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            begin(path, connection, made_from)
+            yield Journal(path, connection)
+        finally:
+            connection.close()
 
 
 @contextmanager
