@@ -134,7 +134,7 @@ def test_a_w_of_0_is_none_where_nothing_is_weighed(tmp_path: Path, write_run) ->
 
     def shown(**objectives: float) -> dict[str, float | None]:
         folders = [
-            write_run(tmp_path / str(len(objectives)) / name, objective=name.split("_")[0], w=w)
+            write_run(tmp_path / "-".join(objectives) / name, objective=name.split("_")[0], w=w)
             for name, w in objectives.items()
         ]
         return {run.folder.name: run.w for run in read_runs(folders)}
