@@ -24,7 +24,7 @@ def top_left(queries: int, keys: int) -> Tensor:
 
 
 def by_the_contract(sees: Sees = bottom_right, rounds: bool = False, interleaved: bool = False) -> Kernel:
-    """A loop over the stretches: softmax, in the precision of the states.
+    """A loop over the stretches: softmax in float64, and the output in the precision of the states.
 
     Args:
         rounds: in float32, and the probabilities rounded to the precision of the states before they meet the values, as
@@ -44,12 +44,13 @@ def by_the_contract(sees: Sees = bottom_right, rounds: bool = False, interleaved
     ) -> Tensor:
         assert longest == starts.diff().max() and longest_keys == key_starts.diff().max()
         times = query.shape[1] // key.shape[1]
-        shared = [each.repeat(1, times, 1) if interleaved else each.repeat_interleave(times, 1) for each in (key, value)]
+        shared = [
+            each.repeat(1, times, 1) if interleaved else each.repeat_interleave(times, 1) for each in (key, value)
+        ]
         keys, values = (each.split(key_starts.diff().tolist()) for each in shared)
         found = []
         for q, k, v in zip(query.split(starts.diff().tolist()), keys, values, strict=True):
-            if rounds:
-                q, k, v = q.float(), k.float(), v.float()
+            q, k, v = (each.to(torch.float32 if rounds else torch.float64) for each in (q, k, v))
             scores = torch.einsum("qhd,khd->hqk", q, k) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
             scores = scores.masked_fill(~sees(len(q), len(k)), -torch.inf)
             shares = scores.softmax(-1)

@@ -73,12 +73,9 @@ def test_one_call_is_the_calls_for_each_group(groups: tuple[PromptGroup, ...], k
     assert_same(groups, 4, kv_heads)
 
 
-
 @given(
     st.lists(
-        st.builds(
-            PromptGroup, st.integers(1, 9), st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple)
-        ),
+        st.builds(PromptGroup, st.integers(1, 9), st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple)),
         min_size=1,
         max_size=4,
     ),
@@ -103,15 +100,15 @@ class Asked(Exception):
     """With what torch would have been."""
 
 
-def oldest(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None, scale=None):  # noqa: ANN001, ANN201
+def oldest(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None, scale=None):
     raise Asked(is_causal, scale)
 
 
-def older(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=None, window_size=(-1, -1)):  # noqa: ANN001, ANN201
+def older(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=None, window_size=(-1, -1)):
     raise Asked(window_size, scale)
 
 
-def newer(query, key, value, cu_q, cu_k, max_q, max_k, *, scale=None, window_size=(-1, -1), enable_gqa=False):  # noqa: ANN001, ANN201
+def newer(query, key, value, cu_q, cu_k, max_q, max_k, *, scale=None, window_size=(-1, -1), enable_gqa=False):
     raise Asked(window_size, scale, enable_gqa)
 
 
@@ -131,7 +128,7 @@ def test_torch_is_asked_as_its_signature_has_it(signature: Callable[..., Tensor]
     assert found.value.args == asked
 
 
-def test_the_torch_that_is_installed_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_torch_that_is_installed_can_be_asked() -> None:
     """Its own function takes every argument, up to the kernel itself, which has no other name than this on a CPU."""
     states = states_of(SEVERAL, 4, 2, torch.bfloat16)
     with pytest.raises(NotImplementedError, match="_flash_attention_forward"):
