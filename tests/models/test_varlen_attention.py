@@ -88,9 +88,9 @@ def test_one_call_is_the_calls_whatever_the_lengths(groups: list[PromptGroup], h
 def test_what_scoring_has_laid_out_serves_training() -> None:
     """The same row first under inference_mode, as validation is, then with gradients: nothing is laid out anew."""
     stretches_of.cache_clear()
-    states = states_of(SEVERAL, 2, 2)
+    query, key, value, _ = states = states_of(SEVERAL, 2, 2)
     with torch.inference_mode():
-        first = at_once(*states[:3], SEVERAL, 0.3)
+        first = at_once(query, key, value, SEVERAL, 0.3)
     found = answers(at_once, SEVERAL, states)
     assert torch.equal(first, found[0])
     assert stretches_of.cache_info().misses == 1
@@ -122,17 +122,17 @@ def newer(query, key, value, cu_q, cu_k, max_q, max_k, *, scale=None, window_siz
     ],
 )
 def test_torch_is_asked_as_its_signature_has_it(signature: Callable[..., Tensor], kv_heads: int, asked: Any) -> None:
-    states = states_of(SEVERAL, 4, kv_heads)
+    query, key, value, _ = states_of(SEVERAL, 4, kv_heads)
     with pytest.raises(Asked) as found:
-        attend_at_once(*states[:3], SEVERAL, 0.3, as_kernel(signature))
+        attend_at_once(query, key, value, SEVERAL, 0.3, as_kernel(signature))
     assert found.value.args == asked
 
 
 def test_the_torch_that_is_installed_can_be_asked() -> None:
     """Its own function takes every argument, up to the kernel itself, which has no other name than this on a CPU."""
-    states = states_of(SEVERAL, 4, 2, torch.bfloat16)
+    query, key, value, _ = states_of(SEVERAL, 4, 2, torch.bfloat16)
     with pytest.raises(NotImplementedError, match="_flash_attention_forward"):
-        attend_at_once(*states[:3], SEVERAL, 0.3, flash_attention())
+        attend_at_once(query, key, value, SEVERAL, 0.3, flash_attention())
 
 
 @needs_gpu

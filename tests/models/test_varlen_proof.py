@@ -41,6 +41,12 @@ def but(change: Callable[[Tensor], object]) -> Sees:
     return sees
 
 
+def with_its_own_scaling(*asked: Any) -> Tensor:
+    """Whatever it is told."""
+    everything: list[Any] = [*asked[:-1], None]
+    return by_the_contract(rounds=True)(*everything)
+
+
 def with_wrong_backward(query: Tensor, key: Tensor, *others: Any) -> Tensor:
     """The right output; the gradient of the keys misses the second stretch's last key."""
     told = torch.ones(len(key), 1, 1, dtype=key.dtype)
@@ -63,7 +69,7 @@ def test_what_computes_as_flash_attention_does_is_proven(heads: Heads, capsys: p
         (by_the_contract(but(lambda mask: mask[1:, 0].fill_(False)), rounds=True), "output"),
         (by_the_contract(but(lambda mask: mask[:, 64:65].logical_and_(mask[:, 65:66])), rounds=True), "output"),
         (by_the_contract(but(lambda mask: mask.fill_(False)), rounds=True), "output"),
-        (lambda *asked: by_the_contract(rounds=True)(*asked[:-1], None), "output"),
+        (with_its_own_scaling, "output"),
         (with_wrong_backward, "gradient of the keys"),
     ],
     ids=["top left", "one more key", "no first key", "no key for itself", "no number", "its own scaling", "backward"],

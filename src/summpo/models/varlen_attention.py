@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -40,6 +40,7 @@ class Kernel(Protocol):
         longest: int,
         longest_keys: int,
         scaling: float | None,
+        /,
     ) -> Tensor:
         """[position, head, size]. `starts` and `key_starts` are int32 [stretch + 1]; scaling None is 1 / sqrt(size)."""
         ...
@@ -118,7 +119,7 @@ def flash_attention() -> Kernel:
     return as_kernel(varlen_attn)
 
 
-def as_kernel(varlen_attn: Callable[..., Tensor]) -> Kernel:
+def as_kernel(varlen_attn: Callable[..., Any]) -> Kernel:
     """torch's `varlen_attn`, under whichever of its signatures.
 
     Causal is a window without an end, or a flag of its own in the oldest. That heads share keys is told by the shapes;
