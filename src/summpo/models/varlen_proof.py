@@ -32,8 +32,8 @@ kernels compute."""
 TIMES = 4
 """How many times as far off as the plain way the kernel may be.
 
-One that computes as flash attention does is off by less than half of that; one that forgets a key in the middle, or
-sees one more at the end, by more than ten times that.
+Measured on a CPU: what rounds as flash attention does is off by less than half of that; what forgets a key in the
+middle, or sees one more at the end, by more than ten times that.
 """
 
 
