@@ -246,6 +246,24 @@ def test_a_window_slides_without_a_mask_too() -> None:
     assert (found - tiny("mistral", SHARED_PREFIX)(input_ids=whole).logits).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("family", ["mistral", "qwen2", "qwen3"])
+def test_a_window_that_no_sequence_reaches_makes_no_mask_of_the_row(family: str) -> None:
+    """28 tokens at most, a window of 28, a row of 52: its square is made nowhere, and all is as without a window."""
+    slides = {"sliding_window": 28, "use_sliding_window": True, "max_window_layers": 0}
+    model, batch = tiny(family, SHARED_PREFIX, **slides), batch_of(SEQUENCES)
+    assert why_not(model.config.to_dict(), max_length=28) is None
+    masks: list[Any] = []
+    for layer in model.modules():
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.register_forward_pre_hook(lambda _, args, inputs: masks.append(inputs), with_kwargs=True)
+    found = completion_log_probs(model, batch).tokens
+    assert [inputs["attention_mask"].numel() for inputs in masks] == [1, 1]
+    assert batch.input_ids.shape[1] == 52
+    plain = tiny(family, "eager", **slides)
+    expected = torch.cat([alone(plain, *sequence) for sequence in SEQUENCES])
+    assert (found - expected).abs().max() < 1e-5
+
+
 @pytest.mark.filterwarnings("error::FutureWarning")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_recomputed_activations_change_nothing(family: str) -> None:

@@ -34,6 +34,10 @@ class _AtPositions:
 def inputs_of(model: nn.Module, batch: Batch) -> dict[str, Any]:
     """What a model is called with to read a batch.
 
+    A row with shared prompts comes with a mask that says nothing, of the four axes that transformers hands to the
+    layers as it is: it would make one of the row's square for layers whose window is shorter than the row, and nobody
+    would read it, for who sees whom is told by `prompt_groups`.
+
     Raises:
         ValueError: the batch shares prompts, and the model's attention would not see them.
     """
@@ -42,7 +46,12 @@ def inputs_of(model: nn.Module, batch: Batch) -> dict[str, Any]:
         return {"input_ids": batch.input_ids, "attention_mask": layout.attention_mask.to(batch.input_ids.dtype)}
     if model.config._attn_implementation != SHARED_PREFIX:  # type: ignore[union-attr]
         raise ValueError("this model's attention does not know shared prompts: completions would lose theirs")
-    return {"input_ids": batch.input_ids, "position_ids": layout.position_ids, "prompt_groups": layout.groups}
+    return {
+        "input_ids": batch.input_ids,
+        "attention_mask": batch.input_ids.new_ones((1, 1, 1, 1), dtype=torch.bool),
+        "position_ids": layout.position_ids,
+        "prompt_groups": layout.groups,
+    }
 
 
 def _run(model: nn.Module, batch: Batch, runs_head: bool) -> tuple[Tensor, Tensor]:

@@ -10,9 +10,13 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.masking_utils import create_causal_mask
 
-import summpo.models.shared_prefix  # noqa: F401  (registers the attention)
 from families import tiny
-from summpo.families import SHARED_PREFIX
+from summpo.families import FAMILIES, SHARED_PREFIX
+from summpo.models import shared_prefix
+from summpo.models.recomputing import recompute_activations, start_recomputing
+from summpo.models.varlen_proof import is_proven
+from summpo.records import PromptGroup
+from varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 
 TOKENS = torch.arange(2, 62)[None]
 
@@ -55,3 +59,85 @@ def test_a_window_shorter_than_the_text_is_kept(family: str, given: bool) -> Non
     with torch.no_grad():
         ours, plain = (tiny(family, attention, **settings)(**inputs).logits for attention in (SHARED_PREFIX, "eager"))
     assert torch.allclose(ours, plain, atol=1e-4)
+
+
+class Calls:
+    """Attention as on a GPU, with a kernel that runs here and is counted; what has been proven is forgotten."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sees: Sees = bottom_right) -> None:
+        self.made, kernel = 0, by_the_contract(sees)
+
+        def counted(*asked: Any) -> Tensor:
+            self.made += 1
+            return kernel(*asked)
+
+        is_proven.cache_clear()
+        monkeypatch.setattr(shared_prefix, "flash_may_take", lambda heads: True)
+        monkeypatch.setattr(shared_prefix, "flash_attention", lambda: counted)
+
+
+ROW = {
+    "input_ids": TOKENS[:, :16],
+    "position_ids": torch.tensor([[*range(7), *range(4, 9), *range(3), 2]]),
+    "prompt_groups": (PromptGroup(4, (3, 5)), PromptGroup(2, (1, 1))),
+}
+"""A prompt of 4 tokens with completions of 3 and 5, and one of 2 with two of one token."""
+
+
+def trained(model: Any, recomputes: bool = False, autocast: torch.dtype | None = None) -> tuple[Tensor, list[Tensor]]:
+    """The logits of `ROW`, and the gradients of all weights."""
+    recompute_activations(model, recomputes)
+    start_recomputing(model)
+    with torch.autocast("cpu", autocast, enabled=autocast is not None):
+        logits = model(**ROW, use_cache=False).logits
+    logits.float().square().sum().backward()
+    return logits.detach(), [weight.grad for weight in model.parameters() if weight.grad is not None]
+
+
+@pytest.mark.parametrize("recomputes", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_row_read_at_once_is_the_row_read_by_groups(
+    family: str, recomputes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proven within the first layer, with one call; then one a layer, two where the backward pass computes it anew."""
+    logits, gradients = trained(tiny(family, SHARED_PREFIX))
+    calls = Calls(monkeypatch)
+    found, others = trained(tiny(family, SHARED_PREFIX), recomputes)
+    assert calls.made == 1 + 2 * (2 if recomputes else 1)
+    torch.testing.assert_close(found, logits, rtol=0, atol=1e-4)
+    for mine, plain in zip(others, gradients, strict=True):
+        assert (mine - plain).norm() <= 1e-4 * plain.norm() + 1e-4  # a key's bias has 0, but for rounding
+
+
+def test_a_wrong_kernel_is_never_used(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    logits, _ = trained(tiny("llama", SHARED_PREFIX))
+    calls = Calls(monkeypatch, top_left)
+    found, _ = trained(tiny("llama", SHARED_PREFIX))
+    assert torch.equal(found, logits)
+    assert calls.made == 1
+    assert capsys.readouterr().out.startswith("attention: a call for each completion, for one call for all is wrong: ")
+
+
+def test_under_autocast_the_kernel_has_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotated queries and keys are float32 there, values are not: the kernel takes one precision."""
+    asked: list[set[torch.dtype]] = []
+    kernel = by_the_contract(rounds=True)
+    Calls(monkeypatch)
+    monkeypatch.setattr(
+        shared_prefix,
+        "flash_attention",
+        lambda: lambda *states: (asked.append({each.dtype for each in states[:3]}), kernel(*states))[1],
+    )
+    found, _ = trained(tiny("llama", SHARED_PREFIX), autocast=torch.bfloat16)
+    assert asked == [{torch.bfloat16}] * 3
+    monkeypatch.undo()
+    logits, _ = trained(tiny("llama", SHARED_PREFIX), autocast=torch.bfloat16)
+    assert (found - logits).abs().max() < 0.05 * logits.abs().max()
+
+
+def test_under_dropout_and_for_plain_rows_all_is_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls(monkeypatch)
+    model = tiny("llama", SHARED_PREFIX)
+    model(TOKENS)
+    trained(model.train())
+    assert calls.made == 0

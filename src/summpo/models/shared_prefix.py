@@ -18,6 +18,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from summpo.families import FAMILIES, SHARED_PREFIX
+from summpo.models.varlen_attention import attend_at_once, flash_attention, lengths_of
+from summpo.models.varlen_proof import Heads, is_proven
 from summpo.records import PromptGroup
 
 
@@ -62,8 +64,8 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attention as transformers asks for it: query [1, head, position, size], key and value [1, kv head, ...].
 
-    Two kinds of calls a group, on the CPU without a copy of the keys for each head that shares them: causal over
-    [prompt | first completion], and each further completion's queries over the keys of [prompt | itself].
+    On a GPU in half precision one call of flash attention for all of the row, once it has proven itself there
+    (`varlen_proof`); else calls for each group.
 
     Args:
         prompt_groups: what the row holds, in order; None for plain sequences.
@@ -76,14 +78,61 @@ def attend(
         return sdpa_attention_forward(  # pyright: ignore[reportReturnType]
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
-    lengths = [length for group in prompt_groups for length in stretches(group)]
+    groups = tuple(prompt_groups)
+    if dropout == 0.0:
+        states = in_autocast(query, key, value)
+        heads = Heads.of(*states[:2])
+        if flash_may_take(heads) and is_proven(by_flash_attention, by_group, heads):
+            return by_flash_attention(*states, groups, scaling), None
+    return by_group(query, key, value, groups, scaling, dropout), None
+
+
+def in_autocast(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """In the precision that autocast has torch's own attention compute in, where it is on; else as they are.
+
+    Under it values come from a matrix product in half precision, queries and keys from rotations that are not.
+    """
+    device = query.device.type
+    if not torch.is_autocast_enabled(device):
+        return query, key, value
+    dtype = torch.get_autocast_dtype(device)
+    return query.to(dtype), key.to(dtype), value.to(dtype)
+
+
+def flash_may_take(heads: Heads) -> bool:
+    """Whether flash attention is written for such heads at all."""
+    half = heads.dtype in (torch.bfloat16, torch.float16)
+    return heads.device.type == "cuda" and half and heads.size % 8 == 0 and heads.size <= 256
+
+
+def by_flash_attention(
+    query: Tensor, key: Tensor, value: Tensor, groups: tuple[PromptGroup, ...], scaling: float | None
+) -> Tensor:
+    """One call for all of the row. Shapes as `attend`'s."""
+    return attend_at_once(query, key, value, groups, scaling, flash_attention())
+
+
+def by_group(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    groups: tuple[PromptGroup, ...],
+    scaling: float | None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Two kinds of calls a group, on the CPU without a copy of the keys for each head that shares them.
+
+    Causal over [prompt | first completion], and each further completion's queries over the keys of [prompt | itself].
+    Shapes as `attend`'s.
+    """
+    lengths = [length for group in groups for length in lengths_of(group)]
     shared = query.shape[1] != key.shape[1]
     if shared and query.is_cuda:  # its kernels take no mask beside keys that heads share
         key, value = (each.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for each in (key, value))
         shared = False
     parts = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     found = []
-    for group in prompt_groups:
+    for group in groups:
         queries, keys, values = next(parts)
         found.append(
             scaled_dot_product_attention(
@@ -105,13 +154,7 @@ def attend(
                     enable_gqa=shared,
                 )
             )
-    return torch.cat(found, dim=2).transpose(1, 2), None
-
-
-def stretches(group: PromptGroup) -> list[int]:
-    """Lengths of what is attended to in one call: the prompt with its first completion, and each further completion."""
-    first, *further = group.completions
-    return [group.prompt + first, *further]
+    return torch.cat(found, dim=2).transpose(1, 2)
 
 
 def mask_of(
