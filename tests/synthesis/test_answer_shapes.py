@@ -34,3 +34,47 @@ def test_is_read_as_it_was_meant(shape: dict[str, Any]) -> None:
     assert verdict.best == shape["best"]
     if "explanations" in shape:
         assert verdict.explanations == tuple(shape["explanations"])
+
+
+@pytest.mark.parametrize(
+    "excuse",
+    [
+        "As a large language model, I do not read documents.",
+        "As an AI, I have no opinion on this.",
+        "However, I cannot produce a second one.",
+        "I'm sorry, but I can't help with that.",
+        "Unfortunately, I am not able to summarize this.",
+        "The document cannot be summarized.",
+        "Please provide the full document.",
+        "Could you share the text that you want summarized?",
+        "I must decline.",
+        "I'd rather not.",
+        "I won't write about this.",
+        "It is not possible for me to summarise a text of this kind.",
+        "No document was provided.",
+    ],
+)
+def test_an_excuse_in_the_place_of_a_summary(excuse: str) -> None:
+    text = f"Summary 1: {FIRST}\nTotal score: 16\nSummary 2: {excuse}\nTotal score: 12\nBest summary: 1"
+    read = read_judged(Answer(text, "stop", "teacher", 1, 1))
+    assert isinstance(read, Rejected) and read.reason == "refusal", read
+    alone = read_judged(Answer(excuse, "stop", "teacher", 1, 1))
+    assert isinstance(alone, Rejected) and alone.reason == "refusal", alone
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "I cannot forget the war, writes the author.",
+        "Unfortunately for the council, the vote was lost.",
+        "The bridge cannot be repaired, the engineers say.",
+        "We will not sell the port, said the mayor.",
+        "Sorry sights met the crew: the river had silted up.",
+        "The AI model cannot yet read handwriting, the study finds.",
+        "Please do not feed the ducks, says the new sign in the park.",
+    ],
+)
+def test_what_is_no_excuse(summary: str) -> None:
+    text = f"Summary 1: {FIRST}\nTotal score: 16\nSummary 2: {summary}\nTotal score: 12\nBest summary: 1"
+    read = read_judged(Answer(text, "stop", "teacher", 1, 1))
+    assert not isinstance(read, Rejected) and read[0].summaries[1] == summary, read

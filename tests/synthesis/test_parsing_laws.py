@@ -219,6 +219,29 @@ def test_what_was_written_is_read(case: tuple[str, tuple[str, str], tuple[int, i
     assert read[1].best == best
 
 
+@settings(max_examples=100)
+@given(
+    written_answers(),
+    st.sampled_from(
+        [
+            "Actually, Summary {other} is better.",
+            "Correction: Best: {other}",
+            "Best summary: {other}",
+            "Summary 1: Quite another text about the port, and a longer one than it was before, " + "by far " * 300,
+            "Total score of summary 1: {another}",
+            '{{"best": {other}, "score_1": {another}}}',
+        ]
+    ),
+)
+def test_what_is_taken_back_is_not_read(
+    case: tuple[str, tuple[str, str], tuple[int, int], int], taken_back: str
+) -> None:
+    """Whatever stands last, the answer says two things."""
+    text, _, scores, best = case
+    more = taken_back.format(other=3 - best, another=scores[0] + 1 if scores[0] < 18 else 4)
+    assert isinstance(read_judged(answer_of(f"{text}\n\n{more}\n")), Rejected)
+
+
 def test_long_lines_of_markup_take_no_time_to_speak_of() -> None:
     """Forty thousand characters of each kind: a pattern that went back and forth would not end."""
     for piece in (

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, get_args
 
+from summpo.synthesis.parsing.excuses import is_excuse
 from summpo.synthesis.parsing.gathering import BOTH, Gathered, gather
 from summpo.synthesis.parsing.json_answers import parts_of_json
 from summpo.synthesis.parsing.lines import parts_of_lines
-from summpo.synthesis.parsing.marks import plain
+from summpo.synthesis.parsing.marks import plain, usual
 from summpo.synthesis.parsing.parts import CRITERIA, REASONS, TOTAL, Kind, Part, Unreadable
 from summpo.synthesis.records import Answer, Rejected
 
@@ -28,11 +29,6 @@ ALL: tuple[Kind, ...] = get_args(Kind)
 _CUT_OFF = ("length", "max_tokens", "max_output_tokens")
 _WITHHELD = ("content_filter", "safety", "refusal", "recitation")
 _KEY = re.compile(r'^[ \t{\[,]*+"[^"\n]{1,60}"\s*:', re.MULTILINE)
-_EXCUSE = re.compile(
-    r"[^\w]*(?:i(?:'m| am)? (?:very |so )?(?:sorry|apologi[sz]e|unable|afraid)|sorry\b|my apologies|unfortunately|"
-    r"i (?:can(?:'|no)t|cannot|can not|won't|will not|do not|don't|could not|couldn't)|as an ai)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ def _require_parts(parts: list[Part], text: str) -> None:
     """Says of an answer without labels what it is instead."""
     if parts:
         return
-    if _EXCUSE.match(text):
+    if is_excuse(usual(text)):
         raise Unreadable("refusal", " ".join(text.split())[:120])
     if _KEY.search(text):
         raise Unreadable("broken_json", "it has the keys of JSON and cannot be read as such")
@@ -102,7 +98,7 @@ def _written(found: Gathered) -> Written:
             raise Unreadable("empty_summary", f"nothing stands under summary {number}")
         if number not in found.summaries:
             raise Unreadable("missing_part", f"summary {number}")
-        if _EXCUSE.match(found.summaries[number]):
+        if is_excuse(usual(found.summaries[number])):
             raise Unreadable("refusal", " ".join(found.summaries[number].split())[:120])
     return Written((found.summaries[1], found.summaries[2]))
 

@@ -6,8 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from summpo.synthesis.parsing.excuses import points_elsewhere
 from summpo.synthesis.parsing.marks import cleaned, usual
-from summpo.synthesis.parsing.numbers import Mark, best_of, first_line, mark_of, marks_within, total_of
+from summpo.synthesis.parsing.numbers import (
+    Mark,
+    best_of,
+    first_line,
+    mark_of,
+    marks_within,
+    other_best_in,
+    sum_of,
+    total_of,
+)
 from summpo.synthesis.parsing.parts import CRITERIA, TOTAL, Part, Unreadable
 
 BOTH = (1, 2)
@@ -69,14 +79,19 @@ def gather(parts: Sequence[Part], with_summaries: bool) -> Gathered:
         Unreadable: a part is there twice and not the same, is no number or out of its range, or there is a third.
     """
     found, about = Gathered(), None
+    verdict: Part | None = None  # a heading below "Best summary" that stands for the best
     for place, part in enumerate(parts):
         if part.number is not None and part.number not in BOTH:
             raise Unreadable("unexpected_part", f"a summary {part.number}")
         if part.kind == "best":
-            _take_best(found, part, parts[place + 1 : place + 2], with_summaries)
+            verdict = _take_best(found, part, parts[place + 1 : place + 2], with_summaries)
             about = None
             continue
         about = part.number or about
+        if found.best is not None and part.kind not in ("score", "criterion"):
+            _require_no_other_best(found.best, part)
+        if part is verdict:
+            continue
         if part.kind == "summary":
             _take_summary(found, part, with_summaries)
         elif part.kind in ("score", "criterion"):
@@ -88,15 +103,17 @@ def gather(parts: Sequence[Part], with_summaries: bool) -> Gathered:
 
 def _take_summary(found: Gathered, part: Part, with_summaries: bool) -> None:
     number, text = part.number, cleaned(part.text)
-    if number is None or found.whole:
+    if number is None:
         return
     found.labelled.add(number)
     if not text:
         return
     if not with_summaries:
         _take_remark(found, part, number)
-    elif _PLACEHOLDER.fullmatch(text) or not any(character.isalnum() for character in text):
+    elif _PLACEHOLDER.fullmatch(text) or points_elsewhere(text) or not any(character.isalnum() for character in text):
         raise Unreadable("placeholder", f"summary {number} is {text[:80]}")
+    elif found.whole and 2 * len(text) <= len(found.summaries[number]):  # a remark on it, behind the verdict
+        return
     elif found.summaries.setdefault(number, text) != text:
         raise Unreadable("repeated_part", f"two texts for summary {number}")
 
@@ -132,6 +149,9 @@ def _take_score(found: Gathered, part: Part, about: int | None) -> None:
     total = total_of(first)
     if total is not None or len(listed) < len(CRITERIA):
         _take_total(found, about, total, first)
+    added = sum_of(first)
+    if total is not None and added is not None and abs(total.value - added) > 1e-6:
+        raise Unreadable("total_not_the_sum", f"summary {about}: {total.value:g}, of marks that add up to {added:g}")
     _take_remarks_of_score(found, about, part.text)
 
 
@@ -176,13 +196,18 @@ def _take_explanation(found: Gathered, number: int, text: str) -> None:
         raise Unreadable("repeated_part", f"two explanations for summary {number}")
 
 
-def _take_best(found: Gathered, part: Part, following: Sequence[Part], with_summaries: bool) -> None:
-    """The best summary, on its line, the next, or named by a heading below: "Best summary", "Summary 2"."""
+def _take_best(found: Gathered, part: Part, following: Sequence[Part], with_summaries: bool) -> Part | None:
+    """The best summary, on its line, the next, or named by a heading below: "Best summary", "Summary 2".
+
+    Returns:
+        That heading, where it is one.
+    """
     text = usual(part.text)
+    by_heading = not first_line(text)
     named = following[0].number if following and following[0].kind == "summary" else None
-    if not first_line(text):
+    if by_heading:
         if named is None or (with_summaries and named not in found.summaries):
-            return
+            return None
         best: int | None = named
     else:
         best = best_of(text)
@@ -191,3 +216,11 @@ def _take_best(found: Gathered, part: Part, following: Sequence[Part], with_summ
     if found.best not in (None, best):
         raise Unreadable("repeated_part", "both are said to be the best")
     found.best = best
+    _require_no_other_best(best, part)
+    return following[0] if by_heading else None
+
+
+def _require_no_other_best(best: int, part: Part) -> None:
+    """Guards against a verdict that is taken back behind it: "Actually, summary 2 is better"."""
+    if other_best_in(usual(part.text), best):
+        raise Unreadable("repeated_part", "both are said to be the best")

@@ -10,7 +10,9 @@ from typing import Any
 from summpo.synthesis.parsing.labels import label_of
 from summpo.synthesis.parsing.parts import CRITERIA, Kind, Part
 
-_CANDIDATE = re.compile(r"^[ \t]*(?:`{3,}\w*[ \t]*)?(\{)|^[^\n{]{0,200}?[:\s](\{)", re.MULTILINE)
+_CANDIDATE = re.compile(
+    r"^[ \t]*(?:`{3,}\w*[ \t]*)?(\{|\[(?=\s*\{))|^[^\n{]{0,200}?[:\s](\{|\[(?=\s*\{))", re.MULTILINE
+)
 _CANDIDATES = 20
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 _LISTS: dict[str, Kind] = {
@@ -28,17 +30,21 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def parts_of_json(text: str) -> list[Part]:
-    """The parts of the first JSON object in a text that has any; none where there is none, or it cannot be read."""
+    """The parts of the JSON objects in a text, a draft's too; none where there are none, or they cannot be read."""
     decoder = json.JSONDecoder(object_pairs_hook=_Pairs, strict=False)
+    parts: list[Part] = []
+    end = 0
     for _, found in zip(range(_CANDIDATES), _CANDIDATE.finditer(text), strict=False):
+        start = found.start(found.lastindex or 0)
+        if start < end:  # within the one before
+            continue
         try:
-            value, _ = decoder.raw_decode(text, found.start(found.lastindex or 0))
-            parts = list(_parts(value, "aside", None))
+            value, end = decoder.raw_decode(text, start)
+            here = list(_parts(value, "aside", None))
         except (ValueError, RecursionError):  # broken, numbers of thousands of digits, nested without end
             continue
-        if any(part.kind in ("summary", "score", "best") for part in parts):
-            return parts
-    return []
+        parts += here if any(part.kind in ("summary", "score", "best") for part in here) else []
+    return parts
 
 
 def _parts(value: Any, under: Kind, number: int | None) -> Iterator[Part]:
@@ -60,7 +66,7 @@ def _own_number(value: Any) -> int | None:
 def _of_key(key: str, value: Any, under: Kind, number: int | None) -> Iterator[Part]:
     kind, about, name = _meaning(key, value, under, number)
     if kind is not None:
-        yield from _of_value(value, kind, about, name)
+        yield from _of_value(value, kind, None if kind == "best" else about, name)
 
 
 def _meaning(key: str, value: Any, under: Kind, number: int | None) -> tuple[Kind | None, int | None, str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from summpo.synthesis.parsing.numbers import best_of, mark_of, marks_within, total_of
+from summpo.synthesis.parsing.numbers import best_of, is_bare_score, mark_of
 from summpo.synthesis.parsing.parts import Kind
 from summpo.synthesis.parsing.vocabulary import NUMBERS, PATTERNS
 
@@ -84,7 +84,7 @@ def _holds(name: str, rest: str) -> bool:
     if name == "criterion":
         return mark_of(rest) is not None
     if name == "weak_score":
-        return total_of(rest) is not None or len(marks_within(rest)) > 0
+        return is_bare_score(rest)
     return name != "weak_best" or best_of(rest) is not None
 
 

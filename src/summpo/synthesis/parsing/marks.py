@@ -32,6 +32,7 @@ _BLOCK = re.compile(r"\s*[|>]-?\s*")
 """How YAML begins a text of several lines."""
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[\w+-]*\s*")
 _TAG = re.compile(r"</[\w.-]{1,40}>")
+_OPENING = re.compile(r"\A<(?:p|div|span|b|strong|i|em)>", re.IGNORECASE)
 _COUNT = r"(?:approx(?:imately|\.)?\s*|about\s*|~\s*)?[0-9]{1,5}\s*(?:words?)?"
 _WORD_COUNT = re.compile(
     rf"[*_]*[(\[](?=[^)\]]*word)(?:(?:word\s+count|words)\s*[:=]?\s*)?{_COUNT}[)\]][*_]*"
@@ -103,9 +104,11 @@ def _without_fences(text: str) -> str:
 
 
 def _without_tag(text: str) -> str:
-    """Without </summary_1> at the end."""
+    """Without </summary_1> at the end, and without the <p> at the beginning that </p> at the end closes."""
     at = text.rfind("</")
-    return text[:at] if at >= 0 and _TAG.fullmatch(text[at:]) else text
+    if at < 0 or not _TAG.fullmatch(text[at:]):
+        return text
+    return _OPENING.sub("", text[:at])
 
 
 def _without_word_count(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from summpo.synthesis.parsing.parts import CRITERIA
+from summpo.synthesis.parsing.parts import CRITERIA, TOTAL
 
 _NUMBER = r"-?[0-9]{1,4}(?:\.[0-9]{1,4})?"
 _MARKUP = r"[\s*_`]*+"
@@ -18,6 +18,15 @@ _SCORE = re.compile(
 _TOTAL_WITHIN = re.compile(
     r"\b(?:total|overall|sum)\b(?:\s+score)?(?:\s+(?:of|is)\b)?\s*+[:=\-*]*+(?=\s*+[*_]*+-?[0-9])", re.IGNORECASE
 )
+_TAKEN_BACK = re.compile(
+    r"""~~|(?:-+>|=+>|\u2192|\u21d2)[\s*_`]*[0-9]
+    |\b(?:no|wait|actually|correct(?:ed|ion)|revised|should\sbe|make\sthat|i\smean)\b[^.\n0-9]{0,40}\b[0-9]{1,2}\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A number that is not the last word: 15 -> 11; 15, no, 11."""
+_ADDED = re.compile(rf"{_NUMBER}(?:\s*\+\s*{_NUMBER})+(?!\s*\+|[0-9.])")
+_BOX = re.compile(r"\$?\\(?:boxed|text|textbf|mathbf)\{([^{}\n]*)\}\$?")
+_SCORE_WORDS = {"out", "of", "a", "possible", "total", "maximum", "points", "point", "marks", "score", "overall", "sum"}
 _NAMES = "|".join(CRITERIA)
 _MARK_WITHIN = re.compile(
     rf"\b(?P<name>{_NAMES})\b(?:\s+score)?\s*(?:\([0-9]\s*-\s*[0-9]\))?(?:\s+is\b)?\s*+[:=\-*(]*+(?=\s*+[*_]*+-?[0-9])",
@@ -30,15 +39,27 @@ _BESIDE = re.compile(
 )
 _BEST = re.compile(
     r"""[\W_]*+(?:(?:is|it\s+is|it's|would\s+be|goes\s+to|i\s+(?:choose|prefer|pick))\b[\W_]*+)?(?:the\b[\W_]*+)?
-    (?:summary[\W_]*+(?P<letter>[ab])
+    (?:summary[\W_]*+(?P<letter>[ab]|ii?)
       |(?:summary|option|version|number|no\.|nr\.)[\W_]*+(?P<named>[12]|one|two|first|second)
-      |(?P<bare>[12]|first|second|1st|2nd|(?:one|two)(?=[\W_]*\Z)))
+      |(?P<alone>[ab]|ii?)(?=[\W_]*\Z)
+      |(?P<bare>[12](?:\.0+(?![0-9]))?|first|second|1st|2nd|(?:one|two)(?=[\W_]*\Z)))
     (?![^\W_])(?![.,:/][0-9])(?:\s+(?:summary|one|version)\b)?
     (?=[\W_]*\Z|[\s*_`"')\]]*+(?:[.,;:!(\[<|-]|because\b|since\b|as\b|due\b|for\b|by\b|with\b|wins\b
       |(?:is|was)\s+(?:(?:the|clearly|slightly|much|overall)\s+)*(?:best|better|preferred|superior|stronger)\b))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_PLACE = {"1": 1, "one": 1, "first": 1, "1st": 1, "a": 1, "2": 2, "two": 2, "second": 2, "2nd": 2, "b": 2}
+_OTHER_BEST = re.compile(
+    r"""\b(?:summary[\W_]*(?P<named>[12]|one|two|[ab]|ii?)|the\s(?P<place>first|second)(?:\s(?:summary|one))?)\b
+        (?:\s\w+){0,1}?\s+(?:is|was)\s+(?:(?!not\b)\w+\s+){0,2}?(?:best|better|preferred|preferable|superior|stronger)\b
+    |\b(?:best|better|preferred|winner)(?:\s(?:summary|one|choice))?[\s*_]*(?::|\bis\b)[\W_]*
+        (?:the\s)?(?:summary[\W_]*)?(?P<said>[12]|one|two|first|second|[ab](?=[\W_]*$))\b""",
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+_PLACE = {
+    word: number
+    for number, words in ((1, "1 one i a first 1st"), (2, "2 two ii b second 2nd"))
+    for word in words.split()
+}
 
 
 @dataclass(frozen=True)
@@ -50,25 +71,48 @@ class Mark:
 
 
 def first_line(text: str) -> str:
-    """The first line that has a letter or a digit; empty where none has."""
-    return next((line for line in text.split("\n") if any(map(str.isalnum, line))), "")
+    """The first line that has a letter or a digit, out of its LaTeX box; empty where none has."""
+    line = next((line for line in text.split("\n") if any(map(str.isalnum, line))), "")
+    return _BOX.sub(r"\1", _BOX.sub(r"\1", line)) if "\\" in line else line
 
 
 def mark_of(text: str) -> Mark | None:
-    """The number at the beginning of a text, where it is one number: no range, no list, no percentage."""
-    found = _SCORE.match(text)
+    """The number at the beginning of a text's first line, where it is one: no range, list or percentage."""
+    line = first_line(text)
+    found = None if _TAKEN_BACK.search(line) else _SCORE.match(line)
     return Mark(float(found["value"]), None if found["most"] is None else float(found["most"])) if found else None
 
 
 def total_of(text: str) -> Mark | None:
     """The total that the first line of a text gives, as a number, a sum with its result, or behind the word total."""
     line = first_line(text)
+    if _TAKEN_BACK.search(line):
+        return None
     before, equals, result = line.rpartition("=")
     if equals and "+" in before:
         return mark_of(result)
     found = mark_of(line)
     within = None if found else next(iter(_TOTAL_WITHIN.finditer(line)), None)
     return mark_of(line[within.end() :]) if within else found
+
+
+def sum_of(text: str) -> float | None:
+    """What the sum comes to that the first line of a text writes out in numbers, all of it: 5 + 4 + 4 + 3."""
+    line = first_line(text)
+    found = _ADDED.search(line)
+    if found is None or line[: found.start()].rstrip(" *_").endswith("+"):
+        return None
+    return sum(map(float, found[0].split("+")))
+
+
+def is_bare_score(text: str) -> bool:
+    """Whether the first line of a text is a total and no word more, or one out of 18; "9 people died" is none."""
+    line = first_line(text)
+    total = total_of(line)
+    words = {word.lower() for word in re.findall(r"[^\W\d_]+", line)}
+    if total is not None and total.most == TOTAL[1]:
+        return True
+    return words <= _SCORE_WORDS | set(CRITERIA) and (total is not None or bool(marks_within(line)))
 
 
 def marks_within(text: str) -> list[tuple[str, Mark]]:
@@ -90,6 +134,13 @@ def best_of(text: str) -> int | None:
     found = _BEST.match(line)
     if found is None:
         return None
-    best = _PLACE[(found["letter"] or found["named"] or found["bare"]).lower()]
+    said = found["letter"] or found["named"] or found["alone"] or found["bare"]
+    best = _PLACE[said.partition(".")[0].lower()]
     beside = _BESIDE.match(line, found.end())
     return best if beside is None or _PLACE.get((beside["named"] or beside["bare"]).lower()) == best else None
+
+
+def other_best_in(text: str, best: int) -> bool:
+    """Whether a text says of the other summary that it is the better one."""
+    said = (found["named"] or found["place"] or found["said"] for found in _OTHER_BEST.finditer(text))
+    return any(_PLACE[one.lower()] != best for one in said)

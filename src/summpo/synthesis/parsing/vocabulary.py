@@ -16,7 +16,7 @@ _PREFIX = r"(?P<prefix>[\W_]*+(?:(?:[0-9]{1,2}|[a-gA-G])[.):](?=[\s*_#>-])[\W_]*
 _GAP = r"[\s_]+"
 _THE = rf"(?:(?:the|this|its){_GAP})?"
 
-_NUMBER = r"(?P<number>[0-9]{1,2}|one|two|three|a|b|c)(?![^\W_])[)\]]?"
+_NUMBER = r"(?P<number>[0-9]{1,2}|one|two|three|a|b|c|i{1,3})(?![^\W_])[)\]]?"
 _REFERENCE = (
     rf"{_THE}(?:summary[\s_]*(?:\#|no\.|number|nr\.)?[\s_*(\[]*+{_NUMBER}"
     rf"|(?P<place>first|second|third|1st|2nd|3rd){_GAP}summary(?![^\W_]))(?:'s)?"
@@ -76,8 +76,8 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 """What a line may begin with, in the order in which it is tried; a weak word needs behind it what it announces."""
 NUMBERS = MappingProxyType(
-    {"one": 1, "a": 1, "first": 1, "1st": 1}
-    | {"two": 2, "b": 2, "second": 2, "2nd": 2}
-    | {"three": 3, "c": 3, "third": 3, "3rd": 3}
+    {"one": 1, "a": 1, "i": 1, "first": 1, "1st": 1}
+    | {"two": 2, "b": 2, "ii": 2, "second": 2, "2nd": 2}
+    | {"three": 3, "c": 3, "iii": 3, "third": 3, "3rd": 3}
 )
 """What names of numbers mean."""
