@@ -5,8 +5,10 @@ batches. A process takes its slice of each global batch, so the rows of an optim
 the number of processes, and a resumed run meets the rows that it would have met.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from summpo.layouts import Layout
 from summpo.records import Batch, FrozenColumns, PairBatch
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
     """int64 [row], read-only: the order of the rows in one epoch."""
     order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
@@ -55,7 +57,7 @@ class Plan:
     def total_batches(self, max_epochs: int | None, max_steps: int) -> int:
         """Batches of each process in the whole run: so many epochs or optimizer steps (-1: no limit), or the less."""
         by_steps = None if max_steps < 0 else max_steps * self.accumulate
-        by_epochs = None if max_epochs is None else sum(len(epoch_batches(self, epoch)) for epoch in range(max_epochs))
+        by_epochs = None if max_epochs is None else sum(count_batches(self, epoch) for epoch in range(max_epochs))
         return min(limit for limit in (by_epochs, by_steps) if limit is not None)
 
     def place(self, index: int) -> tuple[int, int]:
@@ -93,9 +95,34 @@ class Plan:
         return shares[0][:1], np.zeros(1, bool)
 
 
-@lru_cache(maxsize=4)
-def epoch_batches(plan: Plan, epoch: int) -> list[list[np.ndarray]]:
-    """The batches of one epoch, each the rows (int64 [row]) of every process."""
+@dataclass(frozen=True, eq=False)
+class EpochBatches:
+    """The batches of one epoch. Whatever the number of rows, a number or two for each is all that is held."""
+
+    order: np.ndarray
+    """int64 [row]: the rows, a batch behind the other, in each those of one process behind those of the one before."""
+    bounds: np.ndarray
+    """int64 [batch * process + 1]: where in the order each process's rows begin, and the last ones' end."""
+    world_size: int
+    turn: np.ndarray | None = None
+    """int64 [batch]: which of these batches comes when; None for as they lie."""
+
+    def __len__(self) -> int:
+        return (len(self.bounds) - 1) // self.world_size
+
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, position: int) -> list[np.ndarray]:
+        """The rows (int64 [row]) of every process in the batch that comes at this position."""
+        first = (position if self.turn is None else int(self.turn[position])) * self.world_size
+        bounds = self.bounds[first : first + self.world_size + 1].tolist()
+        return [self.order[start:end] for start, end in pairwise(bounds)]
+
+
+@lru_cache(maxsize=2)
+def epoch_batches(plan: Plan, epoch: int) -> EpochBatches:
+    """The batches of one epoch."""
     order = epoch_order(plan.rows, plan.seed, epoch)
     if plan.order == "by_prompt":
         assert plan.prompts is not None
@@ -106,7 +133,7 @@ def epoch_batches(plan: Plan, epoch: int) -> list[list[np.ndarray]]:
         window = WINDOW * plan.batch_size * plan.world_size
         parts = [order[first : first + window] for first in range(0, len(order), window)]
         batches = cut(plan, np.concatenate([part[np.argsort(plan.tokens[part], kind="stable")] for part in parts]))
-        return [batches[index] for index in epoch_order(len(batches), plan.seed, epoch)]
+        return replace(batches, turn=epoch_order(len(batches), plan.seed, epoch))
     return cut(plan, order)
 
 
@@ -119,22 +146,24 @@ def count_batches(plan: Plan, epoch: int) -> int:
     return plan.counted[epoch]
 
 
-def cut(plan: Plan, order: np.ndarray) -> list[list[np.ndarray]]:
-    """The rows in this order, cut into batches, each the rows of every process."""
+def cut(plan: Plan, order: np.ndarray) -> EpochBatches:
+    """The rows in this order, cut into batches."""
     if plan.batch_tokens is None:
-        size = plan.batch_size * plan.world_size
-        return [np.array_split(order[first : first + size], plan.world_size) for first in range(0, len(order), size)]
+        whole, rest = divmod(len(order), plan.batch_size * plan.world_size)
+        each, more = divmod(rest, plan.world_size)
+        last = [each + (process < more) for process in range(plan.world_size if rest else 0)]
+        sizes = np.concatenate([np.full(whole * plan.world_size, plan.batch_size), np.array(last, np.int64)])
+        return EpochBatches(order, np.concatenate([[0], np.cumsum(sizes)]), plan.world_size)
     assert plan.tokens is not None
-    ends, first, held, longest = [], 0, 0, 0
+    bounds, first, held, longest = [0], 0, 0, 0
     for place, tokens in enumerate(plan.tokens[order].tolist()):
         held, longest = held + tokens, max(longest, tokens)
         taken = (place - first + 1) * longest if plan.pads else held
         if place > first and (place - first == plan.batch_size or taken > plan.batch_tokens):
-            ends.append(place)
+            bounds.append(place)
             first, held, longest = place, tokens, tokens
-    shares = np.split(order, ends)
-    shares += [order[:0]] * (-len(shares) % plan.world_size)
-    return [shares[first : first + plan.world_size] for first in range(0, len(shares), plan.world_size)]
+    bounds += [len(order)] * (1 + -len(bounds) % plan.world_size)
+    return EpochBatches(order, np.array(bounds), plan.world_size)
 
 
 def completion_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> Batch:

@@ -105,8 +105,11 @@ class ColumnData(LightningDataModule):
         """Rows and tokens (prompts and completions, no padding) that the whole run trains on."""
         tokens = self.train.rows
         lengths = np.sum([tokens.prompts.lengths + side.lengths for side in tokens.completions], axis=0)
-        rows = [self.plan.global_batch(i) for i in range(self.total_batches)]
-        return {"rows_seen": sum(map(len, rows)), "tokens_seen": int(sum(lengths[r].sum() for r in rows))}
+        rows_seen = tokens_seen = 0
+        for index in range(self.total_batches):
+            rows = self.plan.global_batch(index)
+            rows_seen, tokens_seen = rows_seen + len(rows), tokens_seen + int(lengths[rows].sum())
+        return {"rows_seen": rows_seen, "tokens_seen": tokens_seen}
 
     def train_dataloader(self) -> TrainStream:
         """The stream from where the run stands."""

@@ -178,6 +178,18 @@ def test_paths_with_odd_characters(odd: str, road: Path, tmp_path: Path) -> None
     assert plain(compose_config("train", [quoted(f"output_dir={run}")]))["output_dir"] == str(run)
 
 
+def test_another_model_has_no_preference_accuracy_of_the_run(road: Path, tmp_path: Path) -> None:
+    """Who measures the base on a run's documents is not told how well the run's own adapter orders pairs."""
+    run = road / "modpo" / "w=0.1"
+    path = json.loads((run / "summary.json").read_text("utf-8"))["config"]["model"]["path"]
+    command = ["evaluate", f"run={run}", f"cache_dir={road / 'cache'}", "split=validation", "dataset.limit=2"]
+    model = ["model=smollm2", f"model.path={path}", "generation.max_new_tokens=4", f"output_dir={tmp_path}"]
+    assert main([*command, *model]) == 0
+    result = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))
+    assert result["config"]["model"]["adapter"] is None
+    assert (result["preference_accuracy"], result["preference_accuracy_with_margin"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     "argument", ["w=0,0.1", "trainer=gpu", "margin_reward=[length,rouge]", "+x=1", "~logger", "-m", "w"]
 )

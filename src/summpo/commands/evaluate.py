@@ -78,7 +78,7 @@ def evaluate_summaries(
         return 0
     require_same_documents(file, plain(config))
     kept = kept_samples(config, made_from, out)
-    on_pairs = config.input is None and has_pairs(parts.dataset, config.split)
+    on_pairs = config.input is None and is_of_the_run(config) and has_pairs(parts.dataset, config.split)
     preference = preference_settings(config) if on_pairs else None
     check_adapters(margins, str(made_from["model"]), parts.model.path)
 
@@ -153,14 +153,20 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
     return 0
 
 
+def is_of_the_run(config: DictConfig) -> bool:
+    """Whether the model that writes is what a run has trained, and no other that is named beside the run."""
+    if config.run is None:
+        return False
+    run = RunFolder(Path(config.run))
+    return config.model.adapter == str(run.adapter) or config.model.path == str(run.model)
+
+
 def preference_settings(config: DictConfig) -> DictConfig | None:
     """What the run was trained with, on the data, margin rewards and w of this evaluation; None for no run on pairs.
 
     Raises:
         UserError: the margin rewards or w do not fit the run's objective.
     """
-    if config.run is None:
-        return None
     trained = trained_config(RunFolder(Path(config.run)))
     for key in ("dataset", "margin_reward", "w", "cache_dir", "eval_batch_size"):
         OmegaConf.update(trained, key, config[key], merge=False)
