@@ -15,6 +15,7 @@ from summpo.batches import pair_batch
 from summpo.layouts import Layout, pad, share_prefixes
 from summpo.log_probs import completion_log_probs
 from summpo.models.adapters import add_lora
+from summpo.models.frozen_casts import cast_once
 from summpo.models.recomputing import recompute_activations, start_recomputing
 from summpo.module import pair_values
 from summpo.objectives.dpo import DPO
@@ -70,6 +71,7 @@ class Summpo:
 def summpo_side(setting: Setting, checkpointed: bool) -> Summpo:
     """With a fresh policy."""
     base = setting.base.shared_prefix(setting.weights, setting.device)
+    cast_once(base)
     recompute_activations(base, checkpointed)
     policy = add_lora(base, LORA).to(setting.device)
     start_recomputing(policy)

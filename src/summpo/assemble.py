@@ -21,6 +21,7 @@ from summpo.models.adapters import add_lora, load_adapter, save_adapter
 from summpo.models.compiling import compile_layers
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
+from summpo.models.frozen_casts import cast_once
 from summpo.models.loading import load_base as load_base_model
 from summpo.models.loading import load_scorer, load_tokenizer
 from summpo.models.recomputing import recompute_activations
@@ -167,6 +168,7 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
     else:
         model = shared.take_base(base.folder, parts.model)
         torch.manual_seed(seed)  # whether it was loaded, which may draw, or kept
+    cast_once(model)
     recompute_activations(model, parts.recomputes)
     if parts.compiles:
         compile_layers(model)

@@ -9,6 +9,7 @@
     shared_prefix attention over rows in which completions share their prompt
     varlen_attention  the same as one call for all of a row, for a GPU
     varlen_proof  whether that call is right on this device
+    frozen_casts  weights that autocast casts once
     recomputing   activation checkpointing
     compiling     torch.compile, layer by layer
     merge         base + adapter -> a folder that plain transformers loads
