@@ -71,7 +71,7 @@ class Summpo:
 def summpo_side(setting: Setting, checkpointed: bool) -> Summpo:
     """With a fresh policy."""
     base = setting.base.shared_prefix(setting.weights, setting.device)
-    cast_once(base)
+    cast_once(base, head=base.get_output_embeddings())
     recompute_activations(base, checkpointed)
     policy = add_lora(base, LORA).to(setting.device)
     start_recomputing(policy)

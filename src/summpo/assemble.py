@@ -168,7 +168,7 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
     else:
         model = shared.take_base(base.folder, parts.model)
         torch.manual_seed(seed)  # whether it was loaded, which may draw, or kept
-    cast_once(model)
+    cast_once(model, head=model.get_output_embeddings())
     recompute_activations(model, parts.recomputes)
     if parts.compiles:
         compile_layers(model)

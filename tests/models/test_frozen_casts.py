@@ -16,7 +16,7 @@ def layers(frozen: bool = True) -> tuple[nn.Sequential, nn.Sequential]:
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4, bias=False)).requires_grad_(not frozen)
     other = copy.deepcopy(plain)
-    cast_once(other)
+    cast_once(other, head=None)
     assert [type(layer) for layer in other] == [FrozenLinear, nn.Tanh, FrozenLinear]
     return plain, other
 
@@ -76,11 +76,11 @@ def test_it_is_no_part_of_what_is_saved() -> None:
 
 
 def test_other_layers_stay_as_they_are() -> None:
-    """Half precision needs no copy, and a layer of another class knows itself what to do."""
+    """Half precision needs no copy, a layer of another class knows itself what to do, and so does who reads the head."""
 
     class Own(nn.Linear):
         pass
 
-    model = nn.ModuleList([nn.Linear(2, 2).bfloat16(), Own(2, 2), nn.Embedding(2, 2)])
-    cast_once(model)
-    assert [type(layer) for layer in model] == [nn.Linear, Own, nn.Embedding]
+    model = nn.ModuleList([nn.Linear(2, 2).bfloat16(), Own(2, 2), nn.Embedding(2, 2), nn.Linear(2, 2)])
+    cast_once(model, head=model[3])
+    assert [type(layer) for layer in model] == [nn.Linear, Own, nn.Embedding, nn.Linear]

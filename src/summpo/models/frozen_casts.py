@@ -35,8 +35,8 @@ class FrozenLinear(nn.Linear):
         return self._cast[1:]
 
 
-def cast_once(model: nn.Module) -> None:
-    """Makes every plain linear layer of a model in float32 such a one."""
+def cast_once(model: nn.Module, head: nn.Module | None) -> None:
+    """Makes every plain linear layer of a model in float32 such a one, but for its LM head, which is never called."""
     for layer in model.modules():
-        if type(layer) is nn.Linear and layer.weight.dtype == torch.float32:
+        if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer is not head:
             layer.__class__ = FrozenLinear
