@@ -2,7 +2,7 @@
 
 import pytest
 
-from summpo.synthesis.parsing.numbers import Mark, best_of, mark_of, marks_within, total_of
+from summpo.synthesis.parsing.numbers import Mark, best_of, mark_of, marks_within, other_best_in, total_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,13 @@ from summpo.synthesis.parsing.numbers import Mark, best_of, mark_of, marks_withi
         ("16,5", None),
         ("12:30", None),
         ("123456", None),
+        ("15 points out of 20", Mark(15, 20)),
+        ("15? 14", None),
+        ("15, or rather 11", None),
+        ("15 (previously 11)", None),
+        ("15, I take it back: 11", None),
+        ("15 although it deserves 11", None),
+        ("15 minus 3", None),
     ],
 )
 def test_marks(text: str, mark: Mark | None) -> None:
@@ -117,3 +124,38 @@ def test_marks_of_criteria() -> None:
 )
 def test_the_best(text: str, best: int | None) -> None:
     assert best_of(text) == best
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\nBut I would go with 2.",
+        "1\n\nWait: 2.",
+        "1\nI change my mind. Summary 2 wins.",
+        "1, sadly, is beaten by 2",
+        "1 since 2 is better",
+        "1 (though 2 deserves it)",
+        "1 (just kidding, 2)",
+        "1 - no wait, 2",
+        "1\nActually, on reflection the second one is stronger.",
+        "1, as Summary 2 is better written",
+    ],
+)
+def test_the_other_is_best_all_the_same(text: str) -> None:
+    assert other_best_in(text, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "1 by a hair over 2",
+        "Summary 1 is better than Summary 2.",
+        "Summary 1 (not Summary 2)",
+        "1\nSummary 2 is brief, but it leaves out the year.",
+        "1 (16/18 against 12/18)",
+        "1\nIt names the 2 best reasons in 12 words.",
+    ],
+)
+def test_the_other_is_not_said_to_be_best(text: str) -> None:
+    assert not other_best_in(text, 1)

@@ -500,7 +500,8 @@ class TestKills:
     def test_the_first_interrupt_lets_what_is_under_way_finish(self, name: str, tmp_path: Path) -> None:
         """Ctrl-C while four are under way: they are answered and kept, no fifth is asked, and a second run goes on."""
         program = (
-            "import sys, asked; from pathlib import Path; "
+            "import signal, sys, asked; from pathlib import Path; "
+            "signal.signal(signal.SIGINT, signal.default_int_handler); "  # whoever runs the tests may ignore it
             "asked.asked(asked.QUESTIONS, asked.teacher(sys.argv[1], max_in_flight=4), Path(sys.argv[2]))"
         ).replace("asked.QUESTIONS", "[asked.Question(f'q{n}') for n in range(6)]")
         with FaultServer(latency=0.5) as server:

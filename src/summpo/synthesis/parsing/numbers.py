@@ -11,7 +11,7 @@ _NUMBER = r"-?[0-9]{1,4}(?:\.[0-9]{1,4})?"
 _MARKUP = r"[\s*_`]*+"
 _SCORE = re.compile(
     rf"""(?:[^\w\-+.]|_)*+(?P<value>{_NUMBER})
-    (?:{_MARKUP}(?:/|out\s+of(?:\s+a\s+(?:possible|total|maximum)(?:\s+of)?)?|of){_MARKUP}(?P<most>{_NUMBER}))?
+    (?:{_MARKUP}(?:points\s+)?(?:/|out\s+of(?:\s+a\s+(?:possible|total|maximum)(?:\s+of)?)?|of){_MARKUP}(?P<most>{_NUMBER}))?
     (?![^\W_]|%)(?![.,:/][0-9])(?!{_MARKUP}(?:[-,;+&/]|to\b|or\b|and\b|out\b|of\b){_MARKUP}[0-9])""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -20,7 +20,9 @@ _TOTAL_WITHIN = re.compile(
 )
 _TAKEN_BACK = re.compile(
     r"""~~|(?:-+>|=+>|\u2192|\u21d2)[\s*_`]*[0-9]
-    |\b(?:no|wait|actually|correct(?:ed|ion)|revised|should\sbe|make\sthat|i\smean)\b[^.\n0-9]{0,40}\b[0-9]{1,2}\b""",
+    |\?\s*[0-9]
+    |\b(?:no|wait|actually|correct(?:ed|ion)|revised|should\sbe|make\sthat|i\smean|on\sreflection|rather|instead|previously
+      |first|back|deserves|minus|less|penalty|but)\b[^.\n0-9]{0,40}\b[0-9]{1,2}\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 """A number that is not the last word: 15 -> 11; 15, no, 11."""
@@ -55,6 +57,13 @@ _OTHER_BEST = re.compile(
         (?:the\s)?(?:summary[\W_]*)?(?P<said>[12]|one|two|first|second|[ab](?=[\W_]*$))\b""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
+_LESS = re.compile(r"\b(?:than|over|not|beats|to)\s+(?:the\s+)?(?:summary\W*)?[12]\b", re.IGNORECASE)
+"""The other summary, as the lesser one."""
+_DECIDES = (
+    r"\b(?:wins?|winner|deserves?|better|best|stronger|superior|go(?:es)?\s+with|prefer\w*|pick|choose|wait|kidding"
+    r"|instead|beaten\s+by|loses\s+to)\b"
+)
+_IS_BETTER = r"(?:wins?|deserves?|is\s+(?:the\s+)?(?:better|best|stronger))\b"
 _PLACE = {
     word: number
     for number, words in ((1, "1 one i a first 1st"), (2, "2 two ii b second 2nd"))
@@ -141,6 +150,12 @@ def best_of(text: str) -> int | None:
 
 
 def other_best_in(text: str, best: int) -> bool:
-    """Whether a text says of the other summary that it is the better one."""
+    """Whether a text says of the other summary that it is the better one, or beside the verdict that they are equal."""
     said = (found["named"] or found["place"] or found["said"] for found in _OTHER_BEST.finditer(text))
-    return any(_PLACE[one.lower()] != best for one in said)
+    if any(_PLACE[one.lower()] != best for one in said):
+        return True
+    compared = _LESS.sub(" ", text)
+    other = rf"(?:summary\W*)?(?<![\w/.]){3 - best}(?![\w/%]|\.[0-9])"
+    return (
+        re.search(rf"(?:{_DECIDES})[^.\n]{{0,30}}?{other}|{other}\s+{_IS_BETTER}", compared, re.IGNORECASE) is not None
+    )
