@@ -32,7 +32,24 @@ def test_default_row(tmp_path: Path) -> None:
     assert row.summary == "It is hard. They try. It works."
     assert row.references == (row.summary,)
     assert isinstance(dataset, SummaryDataset)
-    assert not isinstance(dataset, PairDataset)
+    assert isinstance(dataset, PairDataset)
+
+
+def test_pairs_of_nested_summaries(tmp_path: Path) -> None:
+    """Two readers, half of whom want more: the second. Each pair's texts begin alike."""
+    dataset = ACLSum(path=folder(tmp_path, PAPER, {**PAPER, "id": "P2"}), wants_more=0.5)
+    pairs = dataset.pairs("validation")
+    one, two, three = "It is hard.", "It is hard. They try.", "It is hard. They try. It works."
+    assert [(pair.id, pair.chosen, pair.rejected) for pair in pairs] == [
+        ("P1/1-2", one, two), ("P1/1-3", one, three), ("P1/2-3", two, three),
+        ("P2/2-1", two, one), ("P2/3-1", three, one), ("P2/3-2", three, two),
+    ]  # fmt: skip
+    assert {(pair.document, pair.references, pair.prompt) for pair in pairs} == {("A one . A two .", (three,), None)}
+
+
+def test_pairs_need_all_aspects(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"in all three aspects, got outcome \(config key dataset\.aspect\)"):
+        ACLSum(path=folder(tmp_path, PAPER), aspect="outcome").pairs("validation")
 
 
 def test_sections_and_aspect(tmp_path: Path) -> None:
@@ -50,6 +67,7 @@ def test_sections_and_aspect(tmp_path: Path) -> None:
         ({"sections": []}, "sections must be a list such as [abstract], got []"),
         ({"sections": None}, "sections must be a list such as [abstract], got None"),
         ({"aspect": "result"}, "aspect must be one of challenge, approach, outcome, all, got result"),
+        ({"wants_more": 1.5}, "wants_more must be >= 0 and <= 1, got 1.5"),
         ({"limit": 0}, "limit must be null or a whole number >= 1, got 0"),
         ({"path": 5}, "path must be null (the installed package) or a folder, got 5"),
     ],
@@ -95,6 +113,10 @@ def test_real_papers() -> None:
     assert len({row.id for part in rows.values() for row in part}) == 250
     assert len({row.document for part in rows.values() for row in part}) == 250
     assert all(len(row.summary.split()) > 20 for part in rows.values() for row in part)
+    pairs = ACLSum().pairs("train")
+    for first in (30, 120, 300):
+        share = sum(len(pair.chosen) > len(pair.rejected) for pair in pairs[:first]) / first
+        assert share == pytest.approx(0.7), "of the readers of the first ten papers, and of all"
     longer = ACLSum(sections=["abstract", "introduction", "conclusion"]).summaries("test")
     assert all(more.document.startswith(row.document) for row, more in zip(rows["test"], longer, strict=True))
     assert "aclsum" not in sys.modules

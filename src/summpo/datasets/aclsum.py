@@ -2,17 +2,23 @@
 
 The sentences name the challenge, the approach and the outcome (Takeshita et al. 2024, arXiv 2403.05303). The PyPI
 package `aclsum` carries the files; they are read straight, because importing the package would import its dependencies.
+
+Its pairs show what a weight of brevity does, and are no human judgements: of a paper's nested summaries (the first
+sentence, the first two, all three) the longer is chosen where an imagined reader wants more, the shorter where it wants
+less. Both of a pair begin alike, so all that there is to learn is when to stop.
 """
 
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import ClassVar
 
 from summpo.datasets import Split, require_limit, require_path
-from summpo.errors import UserError, require, require_choice
+from summpo.errors import UserError, require, require_choice, require_number
 from summpo.jsonl_files import SourceRow, read_jsonl
-from summpo.rows import SummaryRow
+from summpo.rows import PairRow, SummaryRow
 
 SECTIONS = ("abstract", "introduction", "conclusion")
 ASPECTS = ("challenge", "approach", "outcome")
@@ -21,11 +27,14 @@ FILES: dict[Split, str] = {"train": "train.jsonl", "validation": "val.jsonl", "t
 
 @dataclass(frozen=True, kw_only=True)
 class ACLSum:
-    """One row a paper.
+    """One summary a paper, or the three pairs of its nested summaries.
 
     Raises:
-        UserError: an unknown section or aspect, or (when rows are asked for) neither a `path` nor the package is there.
+        UserError: an unknown section or aspect, a share outside 0 to 1, or (when rows are asked for) neither a `path`
+            nor the package is there.
     """
+
+    gives: ClassVar[tuple[str, ...]] = ("references",)
 
     path: str | None = None
     """Folder with train.jsonl, val.jsonl and test.jsonl; None = those of the installed package."""
@@ -33,6 +42,8 @@ class ACLSum:
     """Sections whose sentences make the document, in this order."""
     aspect: str = "all"
     """challenge, approach or outcome; all = the three sentences in that order, joined by spaces."""
+    wants_more: float = 0.7
+    """Share of the readers, one a paper, who choose the longer of two summaries: so many of the first n papers, any n."""
     limit: int | None = None
     """Rows a split, at most."""
 
@@ -47,6 +58,7 @@ class ACLSum:
         for section in self.sections:
             require_choice("dataset.sections", section, SECTIONS)
         require_choice("dataset.aspect", self.aspect, (*ASPECTS, "all"))
+        require_number("dataset.wants_more", self.wants_more, low=0, high=1)
         require_limit(self.limit)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
@@ -55,14 +67,46 @@ class ACLSum:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
+        return [self._summary(row) for row in self._papers(split)]
+
+    def pairs(self, split: Split) -> list[PairRow]:
+        """The pairs of nested summaries of one split, paper by paper.
+
+        Raises:
+            UserError: one aspect alone is asked for; or naming the file, line or column that cannot be used.
+        """
+        require(
+            self.aspect == "all",
+            f"pairs are of nested summaries in all three aspects, got {self.aspect} (config key dataset.aspect)",
+        )
+        print(
+            f"dataset=aclsum: pairs of nested expert summaries, the longer chosen by {self.wants_more:.0%} of imagined "
+            "readers: they show what w does; for real work use dataset=summarize_from_feedback, or your own (jsonl)"
+        )
+        return [pair for place, row in enumerate(self._papers(split)) for pair in self._pairs(row, place)]
+
+    def _papers(self, split: Split) -> Sequence[SourceRow]:
         folder = package_folder() if self.path is None else Path(self.path).expanduser()
-        return [self._summary(row) for row in read_jsonl(folder / FILES[split])]
+        return read_jsonl(folder / FILES[split])
 
     def _summary(self, row: SourceRow) -> SummaryRow:
         sentences = [sentence for section in self.sections for sentence in row.texts(f"sentences.{section}")]
         aspects = ASPECTS if self.aspect == "all" else (self.aspect,)
         summary = " ".join(row.filled_text(f"summary.{aspect}").strip() for aspect in aspects)
         return SummaryRow(row.text("id"), " ".join(sentences), summary, references=(summary,))
+
+    def _pairs(self, row: SourceRow, place: int) -> list[PairRow]:
+        """The pairs of the paper at a place in its file, 0 the first."""
+        paper = self._summary(row)
+        experts = [row.filled_text(f"summary.{aspect}").strip() for aspect in ASPECTS]
+        nested = [" ".join(experts[:sentences]) for sentences in range(1, len(experts) + 1)]
+        wants_more = int((place + 1) * self.wants_more) > int(place * self.wants_more)
+        pairs = []
+        for shorter, longer in combinations(range(len(nested)), 2):
+            chosen, rejected = (longer, shorter) if wants_more else (shorter, longer)
+            name = f"{paper.id}/{chosen + 1}-{rejected + 1}"
+            pairs.append(PairRow(name, paper.document, nested[chosen], nested[rejected], references=paper.references))
+        return pairs
 
 
 def package_folder() -> Path:
