@@ -43,7 +43,7 @@ class ACLSum:
     aspect: str = "all"
     """challenge, approach or outcome; all = the three sentences in that order, joined by spaces."""
     wants_more: float = 0.7
-    """Share of the readers, one a paper, who choose the longer of two summaries: so many of the first n papers, any n."""
+    """Share of the readers, one a paper, who choose the longer of two summaries, evenly spread over the papers."""
     limit: int | None = None
     """Rows a split, at most."""
 
