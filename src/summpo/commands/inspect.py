@@ -1,4 +1,4 @@
-"""`summpo inspect dataset=... margin_reward=[...]`: what the pairs will teach, before a training run.
+"""`summpo inspect dataset=aclsum margin_reward=[length,coverage]`: what the pairs will teach, before a training run.
 
 It takes the options of `summpo train` and a few of its own, goes through the same data stage, and loads no weights but
 those of a margin reward that has some.
