@@ -424,6 +424,8 @@ class PairsConfig(SharedConfig):
     """The rule by which the better is told from the worse: rouge1_recall, rouge1, rougeL."""
     min_difference: float = 0.02
     """Pairs whose quality differs by less are not made."""
+    cut_samples: str = "drop"
+    """What to do with a sample that the limit on new tokens cut (it teaches to stop in mid-sentence): drop or keep."""
     generation: GenerationConfig = field(
         default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
     )

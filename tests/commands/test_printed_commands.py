@@ -38,7 +38,8 @@ SMALL = {
     "inspect": {"cache_dir": "cache", "tokens.max_length": 480, "tokens.too_long": "truncate_document", "dataset.limit": 8},
     "evaluate": {"generation.max_new_tokens": 4, "bertscore.path": None, "cache_dir": "cache"},
     "generate": {"generation.max_new_tokens": 4, "tokens.max_length": 480, "cache_dir": "cache"},
-    "pairs": {"cache_dir": "cache", "generation.max_new_tokens": 4, "documents.train": 4, "documents.validation": 4, "min_difference": 0},
+    "pairs": {"cache_dir": "cache", "generation.max_new_tokens": 4, "documents.train": 4, "documents.validation": 4, "min_difference": 0,
+              "cut_samples": "keep"},
     "synthesize": {"rules.train.min_tokens": 50, "rules.train.max_tokens": 3000, "rules.near_duplicates": None},
     "judge": {}, "merge": {"cache_dir": "cache"}, "compare": {}, "report": {},
 }  # fmt: skip

@@ -34,7 +34,7 @@ def road(tmp_path_factory: pytest.TempPathFactory, tiny_model_path: Path) -> Pat
         ["train", "objective=sft", *source, model, cache, *SMALL, f"output_dir={folder / 'sft'}"],
         ["merge", f"run={folder / 'sft'}", cache],
         ["pairs", f"run={folder / 'sft'}", cache, "samples=4", "generation.max_new_tokens=12", "min_difference=0",
-         f"output_dir={folder / 'pairs'}"],
+         "cut_samples=keep", f"output_dir={folder / 'pairs'}"],
         ["train", "-m", "objective=modpo", "w=0,0.1", "dataset=jsonl", f"dataset.path={folder / 'pairs'}", cache,
          f"model.path={folder / 'sft' / 'merged'}", *SMALL, f"output_dir={folder / 'modpo'}"],
     ]  # fmt: skip
@@ -96,7 +96,7 @@ def test_done_stages_say_so_and_change_nothing(road: Path, capsys: pytest.Captur
 
     before = touched()
     again = ["pairs", f"run={road / 'sft'}", f"cache_dir={road / 'cache'}", "samples=4", "generation.max_new_tokens=12",
-             "min_difference=0", f"output_dir={road / 'pairs'}"]  # fmt: skip
+             "min_difference=0", "cut_samples=keep", f"output_dir={road / 'pairs'}"]  # fmt: skip
     assert main(again) == 0
     assert "done already" in capsys.readouterr().out and touched() == before
     assert main([*again, "samples=3"]) == 2

@@ -39,7 +39,20 @@ def test_why_there_is_no_pair(summaries: list[str], why: str) -> None:
     assert PairRule(2, "rouge1_recall", 0.02).pick(ROW, summaries) == (None, why)
 
 
-@pytest.mark.parametrize("wrong", [{"samples": 1}, {"quality": "bleu"}, {"min_difference": -0.1}])
+def test_a_cut_sample_stands_in_no_pair() -> None:
+    """Three of four samples were cut: there is no pair, and the sentence says what would help; kept, they make one."""
+    summaries, ended = ["cats sleep", "dogs run and", "cats sleep all", "a day"], [True, False, False, False]
+    rule = PairRule(4, "rouge1_recall", 0.02)
+    assert rule.usable(summaries, ended) == ["cats sleep"]
+    assert rule.remedy(3) == "3 samples were cut: raise generation.max_new_tokens, or set cut_samples=keep"
+    keeps = PairRule(4, "rouge1_recall", 0.02, "keep")
+    assert keeps.usable(summaries, ended) == summaries
+    assert keeps.remedy(3) == rule.remedy(0) == "lower min_difference"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"cut_samples": "cut"}, {"samples": 1}, {"quality": "bleu"}, {"min_difference": -0.1}]
+)
 def test_what_a_rule_refuses(wrong: dict) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
         PairRule(**{"samples": 2, "quality": "rouge1", "min_difference": 0.0, **wrong})

@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
 
     from summpo.synthesis.sampled_pairs import PairRule, make_pairs
 
-    rule = PairRule(config.samples, config.quality, config.min_difference)
+    rule = PairRule(config.samples, config.quality, config.min_difference, config.cut_samples)
     writer = writer_of(config, parts)
     samples_of = fingerprint_of_samples(config, made_from)
     with writing_alone(folder):
@@ -70,6 +70,6 @@ def run(arguments: list[str]) -> int:
 
 def fingerprint_of_samples(config: DictConfig, made_from: dict[str, str | None]) -> str:
     """What decides the samples, and not what is made of them: another rule may go on with the same samples."""
-    free = ("quality", "min_difference", "output_dir", "cache_dir", "run")
-    kept = {key: value for key, value in plain(config).items() if key not in free} | made_from
+    free = ("quality", "min_difference", "cut_samples", "output_dir", "cache_dir", "run")
+    kept = {key: value for key, value in plain(config).items() if key not in free} | made_from | {"holds": "ended"}
     return sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

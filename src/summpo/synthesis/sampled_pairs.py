@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from summpo.errors import require, require_choice, require_number
+from summpo.errors import UserError, require_choice, require_number
 from summpo.generation import Generated
 from summpo.kept_lines import KeptLines, Record
 from summpo.rouge import rouge_scorer
@@ -34,8 +34,11 @@ class PairRule:
     samples: int
     quality: str
     min_difference: float
+    cut_samples: str = "drop"
+    """What to do with a sample that the limit on new tokens cut (it teaches to stop in mid-sentence): drop or keep."""
 
     def __post_init__(self) -> None:
+        require_choice("cut_samples", self.cut_samples, ("drop", "keep"))
         require_number("samples", self.samples, low=2)
         require_choice("quality", self.quality, tuple(RULES))
         require_number("min_difference", self.min_difference, low=0)
@@ -45,6 +48,16 @@ class PairRule:
         kind, part = RULES[self.quality]
         scorer = rouge_scorer(kind)
         return [max(getattr(scorer.score(r, summary)[kind], part) for r in references) for summary in summaries]
+
+    def usable(self, samples: Sequence[str], ended: Sequence[bool]) -> list[str]:
+        """The samples that may stand in a pair."""
+        return [text for text, whole in zip(samples, ended, strict=True) if whole or self.cut_samples == "keep"]
+
+    def remedy(self, cut: int) -> str:
+        """What would make pairs where none could be made; `cut` samples were cut."""
+        if cut and self.cut_samples == "drop":
+            return f"{cut} samples were cut: raise generation.max_new_tokens, or set cut_samples=keep"
+        return "lower min_difference"
 
     def pick(self, row: SummaryRow, summaries: Sequence[str]) -> tuple[dict[str, Any] | None, str]:
         """The pair of a document in summpo's own columns, or None and why there is none."""
@@ -74,7 +87,9 @@ class PairRule:
 def make_pairs(
     writer: Writer, rows: Sequence[SummaryRow], rule: PairRule, seed: int, folder: Path, split: str, samples_of: str
 ) -> dict[str, Any]:
-    """Writes <split>.jsonl in `folder` and returns its counts. Goes on where an earlier process stopped.
+    """Writes <split>.jsonl in `folder` and returns its counts, of documents but for samples_cut and chosen_is_longer.
+
+    Goes on where an earlier process stopped.
 
     Samples are kept in <split>.samples.jsonl as they are written, a line a document. A document's samples depend on the
     seed and on the documents of its batch, not on when the process was started.
@@ -90,15 +105,21 @@ def make_pairs(
     prompts, _ = writer.prompts(rows)
 
     def record(key: Key, written: list[Generated]) -> Record:
-        return {"id": key[0], "samples": [writer.text(one) for one in written]}
+        texts, ended = [writer.text(one) for one in written], [one.ended for one in written]
+        return {"id": key[0], "samples": texts, "ended": ended}
 
     with tqdm(total=len(rows), desc=f"{split} samples", unit="document") as bar:
         of_row = {(row.id, ""): ids for row, ids in zip(rows, prompts, strict=True)}
         writer.write_kept(of_row, kept, seed, record, samples=rule.samples, on_batch=bar.update)
-    done = {row.id: (kept.get(row.id) or {})["samples"] for row in rows}
-    outcomes = [rule.pick(row, done[row.id]) for row in rows]
+    done = [kept.get(row.id) or {} for row in rows]
+    cut = sum(not ended for one in done for ended in one["ended"])
+    outcomes = [rule.pick(row, rule.usable(one["samples"], one["ended"])) for row, one in zip(rows, done, strict=True)]
     pairs = [pair for pair, _ in outcomes if pair is not None]
-    require(len(pairs) > 0, f"no pair could be made of the {len(rows)} documents of {split}; lower min_difference")
+    if not pairs:
+        raise UserError(f"no pair could be made of the {len(rows)} documents of {split}: {rule.remedy(cut)}")
     write_whole(target, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
     longer = sum(len(pair["chosen"].split()) > len(pair["rejected"].split()) for pair in pairs)
-    return dict(Counter(why for _, why in outcomes)) | {"chosen_is_longer": round(longer / len(pairs), 4)}
+    return dict(Counter(why for _, why in outcomes)) | {
+        "samples_cut": cut,
+        "chosen_is_longer": round(longer / len(pairs), 4),
+    }
