@@ -58,7 +58,7 @@ def one_step(settings: list[str], folder: Path, objective: str, *more: str) -> t
 
 
 def test_there_are_as_many_as_are_said() -> None:
-    assert len(OBJECTIVES) == 14 and {"modpo", "orpo", "reward_model"} <= set(OBJECTIVES)
+    assert len(OBJECTIVES) == 18 and {"modpo", "orpo", "reward_model"} <= set(OBJECTIVES)
     needs_a_model = {"implicit", "reward_model", "faithfulness"}
     assert {p.stem for p in (conf_dir() / "margin_reward").glob("*.yaml")} == {*CHEAP, *needs_a_model, "none"}
 
