@@ -13,6 +13,7 @@ from torch import Tensor
 from summpo.losses import (
     apo_down_link,
     apo_zero_link,
+    hinge_link,
     implicit_reward,
     log_odds,
     margin_logit,
@@ -20,8 +21,10 @@ from summpo.losses import (
     power_reward,
     probability_of_pair,
     rewards_less_margin,
+    robust_sigmoid_link,
     sigmoid_link,
     smoothed_sigmoid_link,
+    squared_link,
     weighted_margin,
 )
 
@@ -187,9 +190,13 @@ class TestLaws:
         best = pair(math.log((1 - e) / e))
         assert smoothed_sigmoid_link(best, e).item() <= smoothed_sigmoid_link(pair(logit), e).item() + 1e-12
 
-    @pytest.mark.parametrize("link", [sigmoid_link, lambda logit: smoothed_sigmoid_link(logit, 0.1)])
-    def test_far_logits_stay_finite(self, link: Callable[[Tensor], Tensor]) -> None:
-        logit = torch.tensor([-1e4, 1e4], requires_grad=True)
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize("link", [
+        sigmoid_link, lambda logit: smoothed_sigmoid_link(logit, 0.1), lambda logit: robust_sigmoid_link(logit, 0.4),
+        hinge_link, lambda logit: squared_link(logit, 0.01), apo_zero_link, apo_down_link,
+    ])  # fmt: skip
+    def test_far_logits_stay_finite(self, link: Callable[[Tensor], Tensor], dtype: torch.dtype) -> None:
+        logit = torch.tensor([-1e12, -1e4, 0, 0, 1e4, 1e12], dtype=dtype, requires_grad=True)
         link(logit).sum().backward()
         assert torch.isfinite(link(logit)).all()
         assert logit.grad is not None

@@ -25,10 +25,10 @@ from summpo.objectives.dpo import DPO
 from summpo.objectives.modpo import MODPO
 from summpo.objectives.sampo import SamPO
 from summpo.objectives.sft import SFT
-from summpo.objectives.sft_term import WithSFT
 from summpo.objectives.wpo import WPO
 from summpo.optimizers import AdamW
 from summpo.records import FrozenColumns, PairBatch, Ragged, Texts, TokenRows
+from summpo.sft_term import WithSFT
 
 PLAN = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=5)
 

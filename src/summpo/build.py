@@ -24,9 +24,9 @@ from summpo.margin_rewards import AdapterReward, ColumnReward, MarginReward, Mod
 from summpo.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
-from summpo.objectives.sft_term import WithSFT
 from summpo.optimizers import AdamW
 from summpo.prompts import Prompt, require_template
+from summpo.sft_term import WithSFT
 from summpo.tokens import Limits
 
 T = TypeVar("T")

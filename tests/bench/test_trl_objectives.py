@@ -30,10 +30,10 @@ from summpo.objectives.ld_dpo import LDDPO
 from summpo.objectives.ln_dpo import LNDPO
 from summpo.objectives.orpo import ORPO
 from summpo.objectives.reward_model import RewardModel
-from summpo.objectives.sft_term import WithSFT
 from summpo.objectives.simpo import SimPO
 from summpo.objectives.wpo import WPO
 from summpo.records import LogProbs, PairLogProbs
+from summpo.sft_term import WithSFT
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")
 pytestmark = pytest.mark.bench

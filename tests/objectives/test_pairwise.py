@@ -34,10 +34,10 @@ from summpo.objectives.modpo import MODPO
 from summpo.objectives.orpo import ORPO
 from summpo.objectives.rdpo import RDPO
 from summpo.objectives.sampo import SamPO
-from summpo.objectives.sft_term import WithSFT
 from summpo.objectives.simpo import SimPO
 from summpo.objectives.wpo import WPO
 from summpo.records import LogProbs, PairLogProbs, PairLosses
+from summpo.sft_term import WithSFT
 
 LN2 = math.log(2)
 OBJECTIVES: list[Any] = [
@@ -112,7 +112,6 @@ BY_HAND: list[tuple[Any, float, float, str]] = [
      "means -1.5 and -2: p^-alpha = e^0.75 and e^1"),
     (AlphaPO(2.0, 0.0, alpha=-1.0), 0.0, softplus(-2 * (math.exp(-1.5) - math.exp(-2.0))), "alpha = -1: the probabilities"),
     (WPO(0.5), 0.25, math.exp(-1.5 - 2.0) * softplus(-1.25), "p = e^-1.5 and e^-2, nobody asked for collisions"),
-    (WithSFT(DPO(0.5), 0.4), 0.25, softplus(-1.25) + 0.4 * 1.5, "1.5 nats a token of the chosen"),
 ]  # fmt: skip
 
 
@@ -448,7 +447,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: AlphaPO(alpha=math.nan), "alpha must be >= -10 and <= 10, got nan"),
     (lambda: AlphaPO(gamma=-1), "gamma must be >= 0, got -1"),
     (lambda: WPO(beta=0), "beta must be > 0, got 0"),
-    (lambda: WithSFT(DPO(), 0.0), "sft_weight must be > 0, got 0.0 (config key sft_weight)"),
 ]
 
 
