@@ -58,7 +58,7 @@ def one_step(settings: list[str], folder: Path, objective: str, *more: str) -> t
 
 
 def test_there_are_as_many_as_are_said() -> None:
-    assert len(OBJECTIVES) == 14 and {"modpo", "orpo", "reward_model"} <= set(OBJECTIVES)
+    assert len(OBJECTIVES) == 18 and {"modpo", "orpo", "reward_model"} <= set(OBJECTIVES)
     needs_a_model = {"implicit", "reward_model", "faithfulness"}
     assert {p.stem for p in (conf_dir() / "margin_reward").glob("*.yaml")} == {*CHEAP, *needs_a_model, "none"}
 
@@ -77,6 +77,21 @@ def test_takes_every_margin_reward(objective: str, settings: list[str], tmp_path
             assert abs(float(row["train/weighted_margin"])) > 0, reward
             assert float(row["train/loss"]) != pytest.approx(float(without["train/loss"]), rel=1e-5), reward
         assert float(row["train/reward_margin"]) == pytest.approx(float(without["train/reward_margin"]), abs=1e-5)
+
+
+def test_takes_sft_beside_it(settings: list[str], tmp_path: Path) -> None:
+    """sft_weight times one number, whatever the loss: what CPO's own SFT term adds per alpha, before any update."""
+
+    def loss(name: str, objective: str, *more: str) -> float:
+        row, summary = one_step(settings, tmp_path / name, objective, "margin_reward=length", "w=0.1", *more)
+        assert summary["objective"] == objective
+        return float(row["train/loss"])
+
+    nll = loss("cpo1", "cpo", "objective.alpha=1") - loss("cpo0", "cpo", "objective.alpha=0")
+    assert nll > 1
+    for objective in ("dpo", "ipo", "wpo", "cpo"):
+        added = loss(f"{objective}-sft", objective, "sft_weight=0.5") - loss(f"{objective}-plain", objective)
+        assert added == pytest.approx(0.5 * nll, rel=1e-4), objective
 
 
 def test_takes_several(settings: list[str], tmp_path: Path) -> None:

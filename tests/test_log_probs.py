@@ -17,7 +17,7 @@ import summpo.models.shared_prefix
 from families import VOCABULARY, tiny
 from summpo.families import SHARED_PREFIX
 from summpo.layouts import pad
-from summpo.log_probs import completion_log_probs, target_log_probs
+from summpo.log_probs import completion_log_probs, log_collisions, target_log_probs
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
@@ -142,6 +142,23 @@ def test_equal_the_full_logits(model: nn.Module) -> None:
     assert log_probs.tokens.std() > 0.01, "the models must tell tokens apart, or the test says nothing"
 
 
+def test_collisions_equal_those_of_the_full_logits(model: nn.Module) -> None:
+    """sum_v p_v^2 of every token, written out; they have no gradient, and who asks for none gets none."""
+    batch = batch_of(SEQUENCES)
+    log_probs = completion_log_probs(model, batch, collisions=True)
+    expected = []
+    with torch.no_grad():
+        for prompt, completion in SEQUENCES:
+            ids = torch.tensor([*prompt.tolist(), *completion.tolist()])
+            p = model(input_ids=ids[None]).logits[0].double().softmax(dim=-1)
+            expected.append(p[len(prompt) - 1 : -1].square().sum(dim=-1).log())
+    found = log_probs.log_collisions
+    assert found is not None and not found.requires_grad
+    assert torch.allclose(found.double(), torch.cat(expected), atol=1e-5)
+    plain = completion_log_probs(model, batch)
+    assert plain.log_collisions is None and torch.equal(plain.tokens, log_probs.tokens)
+
+
 @pytest.mark.parametrize("extra", [1, 7])
 def test_more_padding_changes_nothing(model: nn.Module, extra: int) -> None:
     with torch.no_grad():
@@ -251,7 +268,7 @@ def test_of_a_frozen_heads_logits_a_few_exist_at_a_time(
     monkeypatch.setattr(summpo.log_probs, "LOGITS_AT_ONCE", rows * 300)
     policy = with_adapter(tiny_model_path)
     with LargestLogits(policy) as seen, torch.set_grad_enabled(trains):
-        tokens = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
+        tokens = completion_log_probs(policy, batch_of(SEQUENCES), collisions=rows == 4).tokens
         if trains:
             tokens.sum().backward()
     assert seen.most == rows * 300
@@ -328,6 +345,12 @@ class TestTheHook:
             completion_log_probs(model, batch_of(SEQUENCES))
         assert not head_of(model)._forward_pre_hooks
         assert len(completion_log_probs(model, batch_of(SEQUENCES)).tokens) == 9
+
+
+def test_log_collisions_by_hand() -> None:
+    """Probabilities 1/8, 2/8, 5/8: (1 + 4 + 25) / 64 = 0.46875, ln -0.757686. Certainty in float32: 1, ln 0."""
+    logits = torch.stack([torch.tensor([1.0, 2.0, 5.0]).log(), torch.tensor([0.0, 500.0, 0.0])])
+    assert log_collisions(logits).tolist() == pytest.approx([-0.757686, 0.0], abs=1e-6)
 
 
 def test_target_log_probs_by_hand() -> None:

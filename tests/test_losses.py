@@ -11,11 +11,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from summpo.losses import (
+    apo_down_link,
+    apo_zero_link,
+    hinge_link,
     implicit_reward,
+    log_odds,
     margin_logit,
     negative_log_likelihood,
+    power_reward,
+    probability_of_pair,
+    rewards_less_margin,
+    robust_sigmoid_link,
     sigmoid_link,
     smoothed_sigmoid_link,
+    squared_link,
     weighted_margin,
 )
 
@@ -72,6 +81,49 @@ class TestByHand:
         losses = negative_log_likelihood(torch.tensor([1 / 2, 1 / 4, 1 / 8]).log())
         assert losses.tolist() == pytest.approx([LN2, 2 * LN2, 3 * LN2])
         assert losses.mean().item() == pytest.approx(2 * LN2)
+
+    def test_rewards_less_margin(self) -> None:
+        """Rewards 3 and 1, w . m = 0.5: each bears half, 2.75 and 1.25, and their difference is the logit, 1.5."""
+        rewards = torch.tensor([3.0, 1.0])
+        chosen, rejected = rewards_less_margin(rewards, torch.tensor([0.5])).tolist()
+        assert (chosen, rejected) == (2.75, 1.25)
+        assert margin_logit(rewards, torch.tensor([0.5])).item() == chosen - rejected
+
+    def test_apo_links(self) -> None:
+        """Rewards ln 3 and -ln 4: sigmoids 3/4 and 1/5, of the difference ln 12: 12/13.
+
+        zero: 1 - 3/4 + 1/5 = 0.45;   down: 3/4 + 1 - 12/13 = 0.826923
+        """
+        rewards = torch.tensor([math.log(3), -math.log(4)])
+        assert apo_zero_link(rewards).item() == pytest.approx(0.45)
+        assert apo_down_link(rewards).item() == pytest.approx(0.826923, abs=1e-6)
+
+    def test_power_reward(self) -> None:
+        """p = 1/4: (1 - 2) / 0.5 = -2 at alpha = 1/2, (1 - 1/4) / -1 = -0.75 at alpha = -1, ln 1/4 at 0."""
+        mean = torch.tensor([math.log(1 / 4)])
+        found = [power_reward(mean, alpha).item() for alpha in (0.5, -1.0, 0.0)]
+        assert found == pytest.approx([-2.0, -0.75, -2 * LN2])
+
+    def test_power_reward_far_out_is_a_tangent(self) -> None:
+        """alpha = 1, mean -25: beyond e^20 the line (1 - e^20) - 5 e^20, as steep as the curve is at -20."""
+        mean = torch.tensor([-25.0], dtype=torch.float64, requires_grad=True)
+        reward = power_reward(mean, 1.0)
+        reward.backward()
+        assert reward.item() == pytest.approx(1 - 6 * math.exp(20))
+        assert mean.grad is not None and mean.grad.item() == pytest.approx(math.exp(20))
+
+    def test_log_odds(self) -> None:
+        """p = 3/4: ln 3. p = 1 in float32 has the odds of 1 - 2^-23, ln(2^23 - 1) = 15.942385."""
+        assert log_odds(torch.tensor([math.log(3 / 4), 0.0])).tolist() == pytest.approx(
+            [math.log(3), 15.942385], abs=1e-5
+        )
+
+    def test_probability_of_pair(self) -> None:
+        """1/2 and 1/8: 1/16, and no gradient."""
+        means = torch.tensor([1 / 2, 1 / 8]).log().requires_grad_()
+        weight = probability_of_pair(means)
+        assert weight.tolist() == pytest.approx([1 / 16])
+        assert not weight.requires_grad
 
 
 class TestLaws:
@@ -138,9 +190,13 @@ class TestLaws:
         best = pair(math.log((1 - e) / e))
         assert smoothed_sigmoid_link(best, e).item() <= smoothed_sigmoid_link(pair(logit), e).item() + 1e-12
 
-    @pytest.mark.parametrize("link", [sigmoid_link, lambda logit: smoothed_sigmoid_link(logit, 0.1)])
-    def test_far_logits_stay_finite(self, link: Callable[[Tensor], Tensor]) -> None:
-        logit = torch.tensor([-1e4, 1e4], requires_grad=True)
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize("link", [
+        sigmoid_link, lambda logit: smoothed_sigmoid_link(logit, 0.1), lambda logit: robust_sigmoid_link(logit, 0.4),
+        hinge_link, lambda logit: squared_link(logit, 0.01), apo_zero_link, apo_down_link,
+    ])  # fmt: skip
+    def test_far_logits_stay_finite(self, link: Callable[[Tensor], Tensor], dtype: torch.dtype) -> None:
+        logit = torch.tensor([-1e12, -1e4, 0, 0, 1e4, 1e12], dtype=dtype, requires_grad=True)
         link(logit).sum().backward()
         assert torch.isfinite(link(logit)).all()
         assert logit.grad is not None

@@ -21,11 +21,14 @@ from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
 from summpo.module import BadLoss, PreferenceModule, SFTModule, row_seeds
+from summpo.objectives.dpo import DPO
 from summpo.objectives.modpo import MODPO
 from summpo.objectives.sampo import SamPO
 from summpo.objectives.sft import SFT
+from summpo.objectives.wpo import WPO
 from summpo.optimizers import AdamW
 from summpo.records import FrozenColumns, PairBatch, Ragged, Texts, TokenRows
+from summpo.sft_term import WithSFT
 
 PLAN = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=5)
 
@@ -159,6 +162,25 @@ def test_sft_learns_the_mean_over_tokens_and_not_over_rows(policy: nn.Module) ->
     tokens = completion_log_probs(policy, batch).tokens
     assert loss.item() == pytest.approx(-tokens.mean().item(), rel=1e-5)
     assert logged == [("train/loss", pytest.approx(loss.item()))]
+
+
+def test_wpo_is_weighed_by_the_whole_vocabulary_and_sft_stands_beside_it(policy: nn.Module) -> None:
+    """p(token) / sum_v p_v^2, the mean of its logarithm over a completion's tokens, both completions; no gradient in it."""
+    batch = pairs()
+    with torch.no_grad():
+        p = policy(input_ids=batch.input_ids, attention_mask=batch.layout.attention_mask).logits.softmax(-1)  # type: ignore[union-attr]
+        p = p.flatten(0, 1)[batch.predicted_at]
+        aligned = p.gather(1, batch.targets[:, None]).squeeze(1).log() - p.square().sum(1).log()
+        chosen, rejected = torch.stack([part.mean() for part in aligned.split(batch.lengths.tolist())]).chunk(2)
+        dpo, wpo, both = (
+            PreferenceModule(policy, objective, [0.1, 0.01], AdamW(), PLAN, total_steps=1).eval().per_pair(batch)
+            for objective in (DPO(0.2), WPO(0.2), WithSFT(WPO(0.2), 0.5))
+        )
+    assert torch.allclose(wpo["loss"], (chosen + rejected).exp() * dpo["loss"], rtol=1e-4)
+    assert not torch.allclose(wpo["loss"], dpo["loss"], rtol=0.1)
+    tokens = dpo["log_prob_chosen"] / batch.lengths[:2]
+    assert torch.allclose(both["loss"], wpo["loss"] - 0.5 * tokens, rtol=1e-5)
+    assert all(torch.equal(both[name], wpo[name]) for name in wpo if name != "loss")
 
 
 def test_validation_leaves_out_what_only_fills_up(policy: nn.Module) -> None:

@@ -49,6 +49,14 @@ def test_means_and_weights_by_hand() -> None:
     assert log_probs.weighted(torch.tensor([1.0, 0.5, 0.0])).sums().tolist() == [-2.0, 0.0]
 
 
+def test_aligned_means_by_hand() -> None:
+    """The same tokens with collisions of -0.5 -0.5 | -3: means -1 and -1. Without collisions, the means themselves."""
+    log_probs = LogProbs(torch.tensor([-1.0, -2.0, -4.0]), torch.tensor([2, 1]))
+    assert log_probs.aligned_means().tolist() == [-1.5, -4.0]
+    log_probs = replace(log_probs, log_collisions=torch.tensor([-0.5, -0.5, -3.0]))
+    assert log_probs.aligned_means().tolist() == [-1.0, -1.0]
+
+
 def test_a_sum_passes_its_gradient_to_its_own_tokens() -> None:
     tokens = torch.zeros(5, requires_grad=True)
     (LogProbs(tokens, torch.tensor([2, 3])).sums() * torch.tensor([10.0, -1.0])).sum().backward()

@@ -26,6 +26,7 @@ from summpo.models import Lora, Model
 from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
 from summpo.optimizers import AdamW
 from summpo.prompts import Prompt, require_template
+from summpo.sft_term import WithSFT
 from summpo.tokens import Limits
 
 T = TypeVar("T")
@@ -338,7 +339,7 @@ def check_weighs(w: float, margin_reward: DictConfig, margins: Mapping[str, Weig
 def trained_parts(config: DictConfig) -> TrainParts:
     """The same, also of a run that has trained: what it left says numbers, and no more which of them followed w."""
     check_numbers(config)
-    objective = from_target(config.objective, "objective", OBJECTIVES)
+    objective = objective_of(config)
     margins = margins_of(config.margin_reward)
     if objective.learns_from == "completions":
         require(config.w == 0, f"w weighs margin rewards and this objective has no pairs to weigh, got w={config.w}")
@@ -375,6 +376,26 @@ def trained_parts(config: DictConfig) -> TrainParts:
         compiles=bool(config.compile),
         recomputes=bool(config.activation_checkpointing),
     )
+
+
+def objective_of(config: DictConfig) -> Objective:
+    """What is minimised: the objective, and SFT beside it where `sft_weight` is above 0.
+
+    Raises:
+        UserError: a setting out of range, or SFT beside an objective that has none to take: SFT itself, a reward model.
+    """
+    objective = from_target(config.objective, "objective", OBJECTIVES)
+    weight = OmegaConf.select(config, "sft_weight", default=0.0)  # runs from before the option had no such term
+    require_number("sft_weight", weight, low=0)
+    if weight == 0:
+        return objective
+    if not isinstance(objective, PairwiseObjective):
+        raise FieldError(
+            f"sft_weight={weight:g} adds SFT on the chosen completion to a loss of pairs, and "
+            f"{config.objective._target_} has no such loss",
+            "sft_weight",
+        )
+    return WithSFT(objective, weight)
 
 
 def reference_of(model: Model, config: DictConfig) -> Model:

@@ -175,6 +175,8 @@ class TrainConfig(SharedConfig):
     """Outside rewards weighed against preference: group `margin_reward`, one or a list."""
     w: float = 0.0
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
+    sft_weight: float = 0.0
+    """What SFT on the chosen completion, in nats a token, weighs beside any objective of pairs; >= 0."""
     batch_size: int = 8
     """Rows that a process takes at a time."""
     batch_tokens: int | None = None

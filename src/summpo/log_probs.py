@@ -76,18 +76,27 @@ def completion_logits(model: nn.Module, batch: Batch) -> Float[Tensor, "distinct
     return logits.squeeze(0).float()
 
 
-def completion_log_probs(model: nn.Module, batch: Batch) -> LogProbs:
+def completion_log_probs(model: nn.Module, batch: Batch, collisions: bool = False) -> LogProbs:
     """Log-probs of the batch's completion tokens under a causal language model, in float32.
 
     Under a frozen head whose outputs are the logits, these are made and used a chunk at a time (`_FrozenHead`).
+
+    Args:
+        collisions: also how likely two draws of each token are to agree (`LogProbs.log_collisions`).
     """
+    of_collisions = None
     if has_frozen_head(model):
         head = model.get_output_embeddings()  # type: ignore[operator]
         hidden, _ = _run(model, batch, runs_head=False)
-        values = _FrozenHead.apply(hidden, head.weight, head.bias, batch.targets)
+        values, of_collisions = _FrozenHead.apply(hidden, head.weight, head.bias, batch.targets, collisions)
     else:
-        values = target_log_probs(completion_logits(model, batch), batch.targets)
-    return LogProbs(values[batch.token_at], batch.lengths)
+        logits = completion_logits(model, batch)
+        values = target_log_probs(logits, batch.targets)
+        if collisions:
+            of_collisions = log_collisions(logits)
+    return LogProbs(
+        values[batch.token_at], batch.lengths, None if of_collisions is None else of_collisions[batch.token_at]
+    )
 
 
 def has_frozen_head(model: nn.Module) -> bool:
@@ -111,6 +120,12 @@ def target_log_probs(
     return logits.gather(1, targets.unsqueeze(1)).squeeze(1) - torch.logsumexp(logits, dim=1)
 
 
+@torch.no_grad()
+def log_collisions(logits: Float[Tensor, "distinct vocabulary"]) -> Float[Tensor, " distinct"]:
+    """log sum_v p_v^2 of softmax(logits): the log-prob that two draws agree. No gradient."""
+    return 2 * torch.linalg.vector_norm(logits.softmax(dim=1), dim=1).log()
+
+
 class _FrozenHead(torch.autograd.Function):
     """log softmax(hidden W^T + bias) at the targets, with its gradient taken on the way forward.
 
@@ -126,12 +141,14 @@ class _FrozenHead(torch.autograd.Function):
         weight: Float[Tensor, "vocabulary hidden"],
         bias: Float[Tensor, " vocabulary"] | None,
         targets: Int[Tensor, " distinct"],
-    ) -> Float[Tensor, " distinct"]:
-        """[distinct] log-probs, float32."""
+        collisions: bool,
+    ) -> tuple[Float[Tensor, " distinct"], Float[Tensor, " distinct"] | None]:
+        """[distinct] log-probs, float32, and beside them `log_collisions` where asked for, which have no gradient."""
         device = hidden.device.type
         if torch.is_autocast_enabled(device):  # once, and not for every chunk anew
             weight = weight.to(torch.get_autocast_dtype(device))
         log_probs = torch.empty(len(hidden), device=hidden.device)
+        agree = torch.empty_like(log_probs) if collisions else None
         slopes = torch.empty_like(hidden, dtype=weight.dtype) if ctx.needs_input_grad[0] else None
         rows = max(1, LOGITS_AT_ONCE // len(weight))
         for first in range(0, len(hidden), rows):
@@ -142,17 +159,23 @@ class _FrozenHead(torch.autograd.Function):
             of_target = logits.gather(1, at)
             sums = logits.exp_().sum(dim=1, keepdim=True)
             log_probs[chunk] = (of_target - sums.log()).squeeze(1)
+            if agree is not None:
+                agree[chunk] = 2 * (torch.linalg.vector_norm(logits, dim=1) / sums.squeeze(1)).log()
             if slopes is not None:
                 slope = logits.div_(-sums)  # minus the probabilities
                 slope.scatter_add_(1, at, torch.ones_like(of_target))
                 slopes[chunk] = slope.to(weight.dtype) @ weight
         ctx.hidden_dtype = hidden.dtype
         ctx.save_for_backward(slopes)
-        return log_probs
+        if agree is not None:
+            ctx.mark_non_differentiable(agree)
+        return log_probs, agree
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The gradient of the hidden states."""
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, of_log_probs: Tensor, of_collisions: Tensor | None
+    ) -> tuple[Tensor, None, None, None, None]:
+        """The gradient of the hidden states; the collisions have none to pass on."""
         (slopes,) = ctx.saved_tensors
-        return (gradients[0].unsqueeze(1) * slopes).to(ctx.hidden_dtype), None, None, None
+        return (of_log_probs.unsqueeze(1) * slopes).to(ctx.hidden_dtype), None, None, None, None

@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 LN_2 = math.log(2)
+LARGEST_EXPONENT = 20.0
+"""Of a power of a probability: e^20 and its square are numbers of float32."""
 
 
 def implicit_reward(
@@ -85,15 +87,58 @@ def shortfall(policy: Float[Tensor, " sequence"], reference: Float[Tensor, " seq
 
 
 def log_odds(mean_log_probs: Float[Tensor, " sequence"]) -> Float[Tensor, " sequence"]:
-    """log(p / (1 - p)) with p = exp(mean log-prob), the geometric mean of the tokens' probabilities; p < 1.
+    """log(p / (1 - p)) with p = exp(mean log-prob), the geometric mean of the tokens' probabilities.
 
-    Source: ORPO, 2403.07691 eq. 4.
+    p = 1 has the odds of the largest p that the dtype tells from 1, and no slope: what the slope is multiplied with on
+    its way to the weights, 1 - p, is 0 there. Source: ORPO, 2403.07691 eq. 4.
     """
+    mean_log_probs = mean_log_probs.clamp(max=-torch.finfo(mean_log_probs.dtype).eps)
     near_1 = mean_log_probs > -LN_2  # where 1 - exp(x) cancels, expm1 does not; and the other way round
     of_near = torch.where(near_1, mean_log_probs, -LN_2)
     of_far = torch.where(near_1, -LN_2, mean_log_probs)
     log_1_minus_p = torch.where(near_1, (-of_near.expm1()).log(), (-of_far.exp()).log1p())
     return mean_log_probs - log_1_minus_p
+
+
+def power_reward(mean_log_probs: Float[Tensor, " sequence"], alpha: float) -> Float[Tensor, " sequence"]:
+    """(1 - p^-alpha) / alpha with p = exp(mean log-prob); at alpha = 0 its limit, the mean log-prob itself.
+
+    Where p^-alpha is above e^20 the curve goes on as its tangent, so that no p overflows. Source: AlphaPO, 2501.03884.
+    """
+    if alpha == 0:
+        return mean_log_probs
+    exponent = -alpha * mean_log_probs
+    on_curve = exponent.clamp(max=LARGEST_EXPONENT)
+    return -(on_curve.expm1() + on_curve.exp() * (exponent - on_curve)) / alpha
+
+
+def rewards_less_margin(
+    rewards: Float[Tensor, " sequence"], margin: Float[Tensor, " pair"]
+) -> Float[Tensor, " sequence"]:
+    """What each completion is worth with its half of the margin: r_chosen - w . m / 2, r_rejected + w . m / 2.
+
+    For links that look at each completion alone. The difference of the two is `margin_logit`, and halves are the one
+    split that treats a pair and its swap alike: of a margin the difference alone is known.
+    """
+    return rewards - torch.cat([margin, -margin]) / 2
+
+
+def apo_zero_link(rewards: Float[Tensor, " sequence"]) -> Float[Tensor, " pair"]:
+    """(1 - sigmoid(r_chosen)) + sigmoid(r_rejected): the chosen up, the rejected down. APO, 2408.06266 eq. 7."""
+    chosen, rejected = rewards.chunk(2)
+    return (-chosen).sigmoid() + rejected.sigmoid()
+
+
+def apo_down_link(rewards: Float[Tensor, " sequence"]) -> Float[Tensor, " pair"]:
+    """sigmoid(r_chosen) + (1 - sigmoid(r_chosen - r_rejected)): both down, the rejected more. APO, 2408.06266 eq. 8."""
+    chosen, rejected = rewards.chunk(2)
+    return chosen.sigmoid() + (rejected - chosen).sigmoid()
+
+
+def probability_of_pair(mean_log_probs: Float[Tensor, " sequence"]) -> Float[Tensor, " pair"]:
+    """p(chosen) p(rejected) with p = exp(mean log-prob), without a gradient. WPO, 2406.11827 eq. 2."""
+    chosen, rejected = mean_log_probs.detach().chunk(2)
+    return (chosen + rejected).exp()
 
 
 def negative_log_likelihood(log_probs: Float[Tensor, " token"]) -> Float[Tensor, " token"]:

@@ -15,7 +15,7 @@ from summpo.batches import Plan
 from summpo.log_probs import completion_log_probs
 from summpo.losses import weighted_margin
 from summpo.models.recomputing import start_recomputing
-from summpo.objectives import CompletionObjective, PairwiseObjective, ScoreObjective
+from summpo.objectives import CompletionObjective, PairwiseObjective, ScoreObjective, needs_collisions
 from summpo.optimizers import AdamW
 from summpo.records import Batch, LogProbs, PairBatch, PairLogProbs
 from summpo.sequence_scores import sequence_scores
@@ -179,7 +179,7 @@ def pair_values(
         made = objective.score_losses(sequence_scores(model, batch), margin)
         rewards, log_probs = {"reward": made.rewards}, {}
     else:
-        policy = completion_log_probs(model, batch)
+        policy = completion_log_probs(model, batch, collisions=needs_collisions(objective))
         reference = LogProbs(batch.reference, batch.lengths)
         made = objective.losses(PairLogProbs(policy, reference, seeds), margin)
         rewards, log_probs = {"implicit_reward": made.rewards}, {"log_prob": policy.sums()}

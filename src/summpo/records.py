@@ -168,6 +168,8 @@ class LogProbs:
 
     tokens: Float[Tensor, " token"]
     lengths: Int[Tensor, " sequence"]
+    log_collisions: Float[Tensor, " token"] | None = None
+    """log sum_v p_v^2: the log-prob that two draws of a token agree, without a gradient; None where nobody asked."""
 
     def sums(self) -> Float[Tensor, " sequence"]:
         """Summed over the completion tokens of each sequence."""
@@ -179,6 +181,15 @@ class LogProbs:
     def means(self) -> Float[Tensor, " sequence"]:
         """The mean over the completion tokens of each sequence, EOS counted."""
         return self.sums() / self.lengths
+
+    def aligned_means(self) -> Float[Tensor, " sequence"]:
+        """The same of log p - log sum_v p_v^2: near 0 for what the model would write, however sure it is.
+
+        Plain means where nobody asked for the collisions. WPO's "sampled alignment", 2406.11827 section 3.
+        """
+        if self.log_collisions is None:
+            return self.means()
+        return replace(self, tokens=self.tokens - self.log_collisions).means()
 
     def weighted(self, weights: Float[Tensor, " token"]) -> "LogProbs":
         """Each token's log-prob times its weight."""

@@ -21,7 +21,7 @@ from summpo.assemble import (
     source_of,
     text_rows,
 )
-from summpo.build import TrainParts, train_parts
+from summpo.build import train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
 from summpo.data_stage import DataStage, check_models, require_rows
@@ -93,17 +93,17 @@ def train(
     if keeps_base_whole(trainer) and not parts.compiles:
         shared.give_back(module.policy)
     done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
-    summary = summary_of(config, parts, done) | facts
+    summary = summary_of(config, done) | facts
     run.write_summary(summary)
     print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
     return summary
 
 
-def summary_of(config: DictConfig, parts: TrainParts, done: Mapping[str, Any]) -> dict[str, Any]:
+def summary_of(config: DictConfig, done: Mapping[str, Any]) -> dict[str, Any]:
     """What summary.json says first: what was trained, what came of it, and which versions of what did it."""
     return {
         "status": "done",
-        "objective": type(parts.objective).__module__.rpartition(".")[2],
+        "objective": str(config.objective._target_).split(".")[-2],
         "w": config.w,
         "seed": config.seed,
         **done,

@@ -55,6 +55,16 @@ def test_its_gradient() -> None:
     assert torch.autograd.gradcheck(lambda s: RewardModel().score_losses(s, tensor(0.2, -0.1)).loss, scores)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("margin", [0.0, 1e12, -1e12])
+def test_nothing_is_infinite_at_the_extremes(margin: float, dtype: torch.dtype) -> None:
+    scores = torch.tensor([0.0, 1e4, -1e4, 0.0, -1e4, 1e4], dtype=dtype, requires_grad=True)
+    made = RewardModel().score_losses(scores, torch.full((3,), margin, dtype=dtype))
+    made.loss.sum().backward()
+    assert scores.grad is not None
+    assert all(bool(torch.isfinite(value).all()) for value in (made.loss, made.logit, scores.grad))
+
+
 def test_is_of_its_own_kind() -> None:
     objective = RewardModel()
     assert isinstance(objective, ScoreObjective)

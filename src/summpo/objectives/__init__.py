@@ -35,7 +35,11 @@ class PairwiseObjective(Protocol):
 
     learns_from: ClassVar[str]
     """"pairs"."""
-    needs_reference: ClassVar[bool]
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether `losses` looks at the reference's log-probs. Of most objectives a class variable."""
+        ...
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The loss of each pair.
@@ -43,6 +47,16 @@ class PairwiseObjective(Protocol):
         Args:
             margin: float [pair], the weighted margin rewards of the chosen less those of the rejected completion.
         """
+        ...
+
+
+@runtime_checkable
+class CollisionObjective(Protocol):
+    """A pairwise objective that may also look at how sure the policy is of each token (`LogProbs.log_collisions`)."""
+
+    @property
+    def needs_collisions(self) -> bool:
+        """Whether it does."""
         ...
 
 
@@ -67,6 +81,11 @@ class ScoreObjective(Protocol):
 
 Objective = CompletionObjective | PairwiseObjective | ScoreObjective
 OBJECTIVES = (CompletionObjective, PairwiseObjective, ScoreObjective)
+
+
+def needs_collisions(objective: Objective) -> bool:
+    """Whether an objective looks at `LogProbs.log_collisions`, which cost one pass more over the logits."""
+    return isinstance(objective, CollisionObjective) and objective.needs_collisions
 
 
 def require_label_smoothing(value: float) -> None:
