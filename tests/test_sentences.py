@@ -30,6 +30,25 @@ BY_HAND = [
     "“Quoted.” | ‘Also quoted.’ | End.",
     "猫坐着。|狗叫了！|为什么？|“好。”|完",
     "An emoji 🙂. | Next \u00e9t\u00e9.",
+    "“你来吗？”|他问。|“来！”|真的吗?|是.|对……吧...好。",
+    "「行く。」と彼は言った。|「え？」|次の日｡|終わり．",
+    "هذه جملة. | وهذه ثانية؟ | نعم! | انتهى",
+    "پہلا جملہ۔ | دوسرا جملہ۔|تیسرا؟ | ہاں",
+    "۱۔ پہلا۔\n | ۲۔ دوسرا۔",
+    "यह पहला है। | यह दूसरा है।|तीसरा॥ | डॉ. सिंह आए। | कब?",
+    "এটি প্রথম। | এটি দ্বিতীয়?",
+    "Πού είσαι; | Εδώ είμαι. | Ναι; | but; not here.",
+    "Սա առաջինն է։ | Սա երկրորդն է: | Վերջ",
+    "ይህ ነው። | ሌላ:: | አዎ፧ | በቃ",
+    "ကောင်းသည်၊ မြန်သည်။ | နောက်တစ်ခု။",
+    "នេះជា។ | មួយទៀត។",
+    "བོད་སྐད།|ལེགས།",
+    "ภาษาไทย ไม่มีจุด จบประโยค\n | บรรทัดใหม่",
+    "Он пришёл. | В 1931 г. он ушёл. | А. С. Пушкин писал.",
+    "זה משפט. | וזה עוד אחד?",
+    "한국어 문장이다. | 둘째 문장이에요!",
+    "Đây là câu một. | Đây là câu hai.",
+    "„Ja.“ | Dann ging er. | »Nein.« | Gut. | Il dit : « Oui. » | Puis il partit. | « Non ! » dit-il.",
 ]
 
 
@@ -44,7 +63,8 @@ def bare(text: str) -> str:
 
 
 texts = st.text() | st.text(alphabet="aB1 .?!…\"'()\n。”") | st.lists(
-    st.sampled_from(["Dr", "e.g", "U.S", "etc", "no", "Then", "he", "5", ".", "!", "...", '"', ")", " ", " ", "\n", "。"])
+    st.sampled_from(["Dr", "e.g", "U.S", "etc", "no", "Then", "he", "5", ".", "!", "...", '"', ")", " ", " ", "\n", "。", "港",
+                     "」", "と", "»", "“", ";", "α", "۔", "।", "हि", "Սա", ":", "ይ"])
 ).map("".join)  # fmt: skip
 
 
@@ -75,6 +95,8 @@ def test_pieces_by_hand() -> None:
     assert pieces_of("abcdefgh", 3, len) == ["ab", "cd", "ef", "gh"]
     assert pieces_of("ab", 0, len) == ["a", "b"], "a character is never cut"
     assert pieces_of(" \n", 3, len) == []
+    assert pieces_of("今年春天港口，决定购买", 8, len) == ["今年春天港口，", "决定购买"], "behind punctuation"
+    assert pieces_of("👩‍🚀👩‍🚀", 3, len) == ["👩‍🚀", "👩‍🚀"], "joined emoji stay whole"
 
 
 @given(st.text(), st.integers(1, 20))

@@ -16,7 +16,7 @@ from summpo.evaluation.scores import (
 
 
 def scores(rouge1: float = 0.5, length_tokens: int = 10, ended: bool = True) -> SummaryScores:
-    return SummaryScores(length_tokens, 5, 2.0, rouge1, 0.25, 0.5, ended)
+    return SummaryScores(length_tokens, 5, 2.0, rouge1, 0.25, 0.5, 0.5, ended)
 
 
 def test_metric_names_are_the_contract() -> None:
@@ -27,6 +27,7 @@ def test_metric_names_are_the_contract() -> None:
         "eval/rouge1",
         "eval/rouge2",
         "eval/rougeL",
+        "eval/rougeLsum",
         "eval/ended_rate",
     )
 

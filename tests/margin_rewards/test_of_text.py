@@ -142,7 +142,7 @@ GUARDS: list[tuple[Callable[[], object], str]] = [
     (lambda: LengthBudget(5, "lines"), "unit must be one of tokens, words, characters, got lines"),
     (lambda: LengthBudget(5, shape="cubic"), "shape must be one of linear, quadratic, got cubic"),
     (lambda: Score("ratio"), "form must be one of difference, log, got ratio"),
-    (lambda: Rouge("rouge3"), "type must be one of rouge1, rouge2, rougeL, got rouge3"),
+    (lambda: Rouge("rouge3"), "type must be one of rouge1, rouge2, rougeL, rougeLsum, got rouge3"),
     (lambda: Constant(math.nan), "value must be a number, got nan"),
 ]
 
