@@ -45,6 +45,21 @@ def test_hand_worked_summary() -> None:
     assert got.rougeL == pytest.approx(4 / 7)
 
 
+def test_a_script_without_spaces() -> None:
+    """7 characters of a document of 19, identical to the reference."""
+    got = score_summary(
+        "港口购买电动船。", ("港口购买电动船。",), "今年春天，港口委员会决定购买电动船，报告0。", 4, True
+    )
+    assert (got.length_words, got.compression) == (7, 19 / 7)
+    assert (got.rouge1, got.rouge2, got.rougeL, got.rougeLsum) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_rouge_l_of_several_sentences() -> None:
+    """In another order the longest common sequence is one sentence of two; sentence by sentence both are found."""
+    got = score_summary("A river silted. The port closed.", ("The port closed. A river silted.",), "x", 8, True)
+    assert (got.rougeL, got.rougeLsum) == (0.5, 1.0)
+
+
 def test_words_are_stemmed() -> None:
     assert score_summary("models learning", ("model learned",), "x", 2, True).rouge1 == 1.0
 

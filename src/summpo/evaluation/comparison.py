@@ -17,7 +17,7 @@ from summpo.errors import require
 from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.json_fields import read_object
 from summpo.evaluation.resampling import few_documents, mean_intervals, sign_flip_p_values
-from summpo.evaluation.results import Sample, read_samples
+from summpo.evaluation.results import Sample, read_samples, text_measures_of
 from summpo.evaluation.scores import METRICS, TEXT_MEASURES, score_summary
 from summpo.margins import SCALING
 
@@ -129,7 +129,8 @@ def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) 
     change = columns[1] - columns[0]
     bounds, p_values = mean_intervals(change), sign_flip_p_values(change)
     notes += [
-        f"{name} was evaluated with other rules for words: its words, compression and ROUGE were counted again."
+        f"{name} was evaluated with other rules for words: its words, compression and ROUGE were counted "
+        "again, its margin rewards were not."
         for name, anew in zip(names, again, strict=True)
         if anew
     ]
@@ -178,8 +179,7 @@ def comparison_table(comparison: PairedComparison) -> str:
 
 def _counted_otherwise(evaluation: Evaluation, other: Evaluation) -> bool:
     """Whether an evaluation followed other rules for words, sentences and ROUGE than this version and the other one."""
-    rules = evaluation.record.get("text_measures")
-    return rules not in (other.record.get("text_measures"), TEXT_MEASURES)
+    return text_measures_of(evaluation.record) not in (text_measures_of(other.record), TEXT_MEASURES)
 
 
 def _scores(sample: Sample, anew: bool) -> Mapping[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from summpo.encoding import count_tokens, text_tokens
 from summpo.errors import require
 from summpo.evaluation.bert_score import BertScorer, bert_scores, measured_by
-from summpo.evaluation.scores import TEXT_MEASURES, SummaryScores, columns_of, intervals_of, means_of, score_summary
+from summpo.evaluation.scores import SummaryScores, columns_of, intervals_of, means_of, score_summary
 from summpo.frozen_models import FrozenModels
 from summpo.layouts import pad
 from summpo.margin_rewards import Completions, MarginReward, MissingColumn
@@ -127,7 +127,6 @@ def evaluate(
         "documents": len(samples),
         "metrics": means_of(columns),
         "intervals": {name: list(bounds) for name, bounds in intervals_of(columns).items()},
-        "text_measures": TEXT_MEASURES,
         "bertscore": measured,
         "generation": asdict(writer.decoding),
     }

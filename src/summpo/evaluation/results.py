@@ -141,7 +141,7 @@ def read_run(folder: Path) -> RunResult:
         generation=evaluation.record("generation").values,
         samples=read_samples(folder / "samples.jsonl"),
         bertscore=evaluation.record("bertscore").values if "bertscore" in evaluation.known() else {},
-        text_measures=evaluation.record("text_measures").values if "text_measures" in evaluation.known() else {},
+        text_measures=text_measures_of(evaluation.values),
     )
 
 
@@ -223,6 +223,12 @@ def baselines(results: Sequence[RunResult]) -> list[bool]:
     """Which of the runs have no w beside some that have one."""
     is_sweep = any(result.w is not None for result in results)
     return [is_sweep and result.w is None for result in results]
+
+
+def text_measures_of(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rules for words, sentences and ROUGE that evaluation.json states; none where an earlier version measured."""
+    made_from = evaluation.get("made_from")
+    return (made_from.get("text_measures") if isinstance(made_from, dict) else None) or {}
 
 
 def qualities_of(results: Sequence[RunResult]) -> list[str]:
