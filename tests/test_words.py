@@ -1,5 +1,9 @@
 """Words in scripts with and without spaces: by hand, and in English what white space parts."""
 
+import re
+from pathlib import Path
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,14 +66,19 @@ def test_letters_alone() -> None:
 
 @pytest.mark.parametrize("text", ["café", "việt", "각", "й", "が"])
 def test_a_letter_and_its_accent_are_one_however_they_are_written(text: str) -> None:
-    from unicodedata import normalize
-
     for read in (words_of, letters_of):
         assert read(normalize("NFD", text)) == read(normalize("NFC", text)) == [text]
 
 
 def test_a_character_is_worth_less_than_a_word() -> None:
     assert [worth_of(word) for word in ("word", "слово", "港", "カ", "ย")] == [1, 1, 2 / 3, 2 / 3, 1 / 4]
+
+
+def test_nothing_else_counts_words(repository: Path) -> None:
+    """What white space parts is counted in one place: elsewhere a Chinese text would have one word."""
+    files = {file: file.read_text("utf-8") for file in (repository / "src").rglob("*.py")}
+    assert len(files) > 100
+    assert [file.name for file, text in files.items() if re.search(r"len\([\w.\[\]\"]+\.split\(\)\)", text)] == []
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))

@@ -52,7 +52,7 @@ _GOES_ON = regex.compile(r"\s*+[,،、，;；:：とっ]")
 _NEXT_WORD = re.compile(r"\s*+[^\w\s]*+(\w*+)")
 _LONGEST = 24
 """Characters before a stop that are looked at: no abbreviation and no item's number is longer."""
-_CUT = regex.compile(rf"\s|(?<={ALONE}\p{{M}}*\p{{P}}+)(?![\p{{P}}\s])", regex.V1)
+_CUT = regex.compile(rf"\s|(?<={ALONE}\p{{M}}{{0,3}}\p{{P}}{{1,3}})(?![\p{{P}}\s])", regex.V1)
 """Where a sentence may be cut: at white space, and behind punctuation in scripts without."""
 _CHARACTER = regex.compile(r"\X")
 """What a reader takes for one, marks and joined emoji with it."""
