@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import regex
 
-from summpo.words import ALONE
+from summpo.words import ALONE, EAST, SOUTH_EAST
 
 RULE = "cut at new lines and behind Unicode's marks that end a sentence, but for abbreviations"
 """For those who read the numbers."""
@@ -22,7 +22,8 @@ _ALWAYS_GOES_ON = re.compile(
 )
 """After these a sentence never ends."""
 _GOES_ON_WITH_NUMBER = re.compile(r"nos?|figs?|eqs?|pp?|vol|ch|sec|art|ver")
-_MAY_END = regex.compile(r"(?:\p{L}\p{M}*\.)*\p{L}\p{M}*|ph\.d|etc|al|inc|ltd|co|corp|jr|sr|am|pm")
+_LETTER = rf"[\p{{L}}--[\p{{Hangul}}{EAST}]]\p{{M}}*"
+_MAY_END = regex.compile(rf"(?:{_LETTER}\.)*{_LETTER}|ph\.d|etc|al|inc|ltd|co|corp|jr|sr|am|pm", regex.V1)
 """Initials (J., U.S., p.m.) and others after which a sentence ends only where the next word is one of these."""
 _STARTER = re.compile(
     r"The|An?|This|That|These|Those|There|Here|I|We|You|He|She|It|They|My|Our|Your|His|Her|Its|Their|And|But|So|Or|"
@@ -31,8 +32,8 @@ _STARTER = re.compile(
 
 _SPACED = ".!?…"
 """Stops that end a sentence only where white space follows: they stand in numbers, names and addresses too. Between
-characters of a script without spaces . ! and ? end one as well."""
-_OTHER = r"[[\p{Sentence_Terminal}\u0f0d\u0f0e]--[.!?\u2024\u104a]]"
+characters of a script without spaces ! and ? end one as well, and . in Chinese and Japanese."""
+_OTHER = r"(?:[[\p{Sentence_Terminal}\u0f0d\u0f0e]--[.!?\u2024\u104a\uff0e\u06d4]]|[\uff0e\u06d4](?!\p{Nd}))"
 """Stops of other scripts, which end one wherever they stand, as 。！？ ؟ ۔ । ։ ። ။ do. Unicode counts Burmese's comma
 among them, and not Tibetan's shad."""
 _BY_SHAPE = r"(?<=\p{Greek}\p{M}*)[;\u037e]|(?<=\p{Armenian}):|(?<=\p{Ethiopic})::"
@@ -42,13 +43,15 @@ _CLOSING_SPACED = r"(?:[\"'\p{Pe}\p{Pf}\p{Pi}]|[ \u00a0\u202f]»(?!\S))"
 """Some quotes that open in English close in German; French has a space before those that close."""
 _STOP = regex.compile(
     rf"(?<![{_SPACED}])(?:[{_SPACED}]++|{_BY_SHAPE}){_CLOSING_SPACED}*+(?=\s)"
-    rf"|(?<={ALONE}\p{{M}}*)(?:\.|[!?]++){_CLOSING}*+(?={ALONE})"
+    rf"|(?:(?<={ALONE}\p{{M}}*)[!?]++|(?<={EAST})\.){_CLOSING}*+(?={ALONE})"
     rf"|{_OTHER}++[{_SPACED}]*+{_CLOSING}*+",
     regex.V1,
 )
 _CLOSED = regex.compile(r".*[\"'\p{Pe}\p{Pf}\p{Pi}]", regex.DOTALL)
 _GOES_ON = regex.compile(r"\s*+[,،、，;；:：とっ]")
 """After a closing quote, where a script has no lower case to tell by: a comma, or と and って of Japanese."""
+_ABBREVIATES = regex.compile(rf"{SOUTH_EAST}\Z", regex.V1)
+"""In these scripts a full stop only abbreviates."""
 _NEXT_WORD = re.compile(r"\s*+[^\w\s]*+(\w*+)")
 _LONGEST = 24
 """Characters before a stop that are looked at: no abbreviation and no item's number is longer."""
@@ -86,6 +89,8 @@ def _ends(before: str, stop: str, line: str, at: int) -> bool:
         return not word[:1].islower() and not (_CLOSED.fullmatch(stop) and _GOES_ON.match(line, at))
     if stop not in (".", "۔", "．"):
         return True
+    if _ABBREVIATES.search(before):
+        return False
     last = (before.split() or [""])[-1].lstrip("\"'“‘«([").lower()
     if before.strip().isdigit() or _ALWAYS_GOES_ON.fullmatch(last):
         return False

@@ -17,11 +17,11 @@ RULE = (
 )
 """For those who read the numbers."""
 
-_EAST = r"[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Bopomofo}]"
-_SOUTH_EAST = r"[\p{lb=SA}\p{lb=AK}\p{lb=AP}\p{lb=AS}]"
-"""Scripts that Unicode's line breaking cuts by dictionary or by syllable."""
-ALONE = rf"[[{_EAST}{_SOUTH_EAST}]&&[\p{{L}}\p{{Nl}}]]"
-"""As a set of `regex`: a character that is a word by itself."""
+EAST = r"[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Bopomofo}]"
+SOUTH_EAST = r"[\p{lb=SA}\p{lb=AK}\p{lb=AP}\p{lb=AS}]"
+"""Sets of `regex`: the scripts of China and Japan, and those whose lines Unicode breaks by dictionary or syllable."""
+ALONE = rf"[[{EAST}{SOUTH_EAST}]&&[\p{{L}}\p{{Nl}}]]"
+"""A character that is a word by itself."""
 _SPACE = r"\s\x1c-\x1f\u200b\u0f0b\u0f0c\u1361"
 """White space as Python has it, and what some scripts part words by: U+200B, Tibetan's tsheg, Ethiopic's word space."""
 _JOINED = rf"[[\w\p{{No}}]--{ALONE}]"
@@ -35,8 +35,8 @@ _LETTERS = regex.compile(
 )
 _ASCII_MARKED = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 _ASCII_LETTERS = re.compile(r"[a-z0-9]+")
-_IS_EAST = regex.compile(_EAST, regex.V1)
-_IS_SOUTH_EAST = regex.compile(_SOUTH_EAST, regex.V1)
+_IS_EAST = regex.compile(EAST, regex.V1)
+_IS_SOUTH_EAST = regex.compile(SOUTH_EAST, regex.V1)
 
 
 def parted(text: str) -> list[str]:
@@ -60,8 +60,11 @@ def letters_of(text: str) -> list[str]:
 
 
 def worth_of(word: str) -> float:
-    """How much of an English word an entry of `words_of` stands for: two thirds in the scripts of China and Japan,
-    whose words have one or two characters, a quarter in those of South East Asia, where they have four."""
+    """How much of an English word an entry of `words_of` stands for.
+
+    Two thirds in the scripts of China and Japan, whose words have one or two characters; a quarter in those of South
+    East Asia, where they have about four.
+    """
     if word.isascii():
         return 1.0
     return 2 / 3 if _IS_EAST.match(word) else 1 / 4 if _IS_SOUTH_EAST.match(word) else 1.0
