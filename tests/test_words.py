@@ -1,14 +1,16 @@
 """Words in scripts with and without spaces: by hand, and in English what white space parts."""
 
 import re
+import sys
 from pathlib import Path
 from unicodedata import normalize
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.words import count_words, letters_of, parted, words_of, worth_of
+from summpo.words import ALONE, count_words, letters_of, parted, words_of, worth_of
 
 CHINESE = "今年春天，港口委员会决定购买电动船，报告0。"
 
@@ -44,6 +46,14 @@ spaced = st.text(alphabet=st.sampled_from("aB1é ñß-'’“.?!…€½²😀\u
 )
 
 
+def test_all_that_needs_more_than_white_space_is_looked_for() -> None:
+    """Each character that is a word by itself or parts words, between two letters."""
+    odd = regex.compile(rf"[{ALONE}\u200b\u0f0b\u0f0c\u1361]", regex.V1)
+    found = [one for one in map(chr, range(sys.maxunicode + 1)) if odd.match(one)]
+    assert len(found) > 90_000
+    assert all(count_words(f"a{one}b") in (2, 3) for one in found)
+
+
 @given(spaced)
 def test_where_there_are_spaces_they_part_words(text: str) -> None:
     assert parted(text) == text.split()
@@ -71,7 +81,8 @@ def test_a_letter_and_its_accent_are_one_however_they_are_written(text: str) -> 
 
 
 def test_a_character_is_worth_less_than_a_word() -> None:
-    assert [worth_of(word) for word in ("word", "слово", "港", "カ", "ย")] == [1, 1, 2 / 3, 2 / 3, 1 / 4]
+    assert [worth_of([word]) for word in ("word", "слово", "港", "カ", "ย")] == [1, 1, 2 / 3, 2 / 3, 1 / 4]
+    assert worth_of(["港", "ย", "word"]) == (2 / 3 + 1 / 4 + 1) / 3 and worth_of([]) == 1
 
 
 def test_nothing_else_counts_words(repository: Path) -> None:

@@ -7,6 +7,7 @@ as a word, as is usual for Chinese, Japanese and Thai. Letters, digits and scrip
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from unicodedata import normalize
 
 import regex
@@ -33,15 +34,17 @@ _MARKED = regex.compile(
 _LETTERS = regex.compile(
     rf"{ALONE}\p{{M}}*|[[\p{{L}}\p{{Nd}}]--{ALONE}][[\p{{L}}\p{{Nd}}\p{{M}}\u200c\u200d]--{ALONE}]*", regex.V1
 )
+_BEYOND_SPACES = re.compile("[\u0e00-\u1fff\u200b\u2e80-\U0010ffff]")
+"""Where all characters lie that need more than white space to tell words by, among others."""
 _ASCII_MARKED = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 _ASCII_LETTERS = re.compile(r"[a-z0-9]+")
 _IS_EAST = regex.compile(EAST, regex.V1)
-_IS_SOUTH_EAST = regex.compile(SOUTH_EAST, regex.V1)
+_IS_ALONE = regex.compile(ALONE, regex.V1)
 
 
 def parted(text: str) -> list[str]:
     """The words as a reader counts them, with the punctuation that they touch: in English, what white space parts."""
-    return text.split() if text.isascii() else _PARTED.findall(text)
+    return _PARTED.findall(text) if _BEYOND_SPACES.search(text) else text.split()
 
 
 def count_words(text: str) -> int:
@@ -59,15 +62,14 @@ def letters_of(text: str) -> list[str]:
     return _ASCII_LETTERS.findall(text.lower()) if text.isascii() else _LETTERS.findall(_uniform(text))
 
 
-def worth_of(word: str) -> float:
-    """How much of an English word an entry of `words_of` stands for.
+def worth_of(words: Sequence[str]) -> float:
+    """How much of an English word each of `words_of` stands for, in the mean; 1 where there is none.
 
     Two thirds in the scripts of China and Japan, whose words have one or two characters; a quarter in those of South
     East Asia, where they have about four.
     """
-    if word.isascii():
-        return 1.0
-    return 2 / 3 if _IS_EAST.match(word) else 1 / 4 if _IS_SOUTH_EAST.match(word) else 1.0
+    short = [2 / 3 if _IS_EAST.match(word) else 1 / 4 for word in words if _IS_ALONE.match(word)]
+    return (len(words) - len(short) + sum(short)) / len(words) if short else 1.0
 
 
 def _uniform(text: str) -> str:

@@ -93,7 +93,7 @@ class Filters:
             runs = fragments_of(pair.document.text, words)
             longest = max(runs, default=0) / count
             # a run of ten characters of Chinese is shorter than one of ten words
-            density = sum(run * run for run in runs) / count * sum(map(worth_of, words)) / count
+            density = sum(run * run for run in runs) / count * worth_of(words)
             if self.max_verbatim is not None and longest > self.max_verbatim:
                 return Rejected("copied", f"a run of {longest:.0%} of the summary")
             if self.max_density is not None and density > self.max_density:

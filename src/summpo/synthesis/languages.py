@@ -44,7 +44,7 @@ def common_share(document: str, summary: str) -> float | None:
     It tells nothing of few words, nor of scripts without spaces.
     """
     words = _spelled(summary)
-    if len(words) < _FEWEST_WORDS or any(worth_of(word) < 1 for word in words):
+    if len(words) < _FEWEST_WORDS or worth_of(words) < 1:
         return None
     counted = Counter(_spelled(document))
     if len(counted) <= _COMMONEST:
