@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.fragments import coverage, density, fragments, words_of
+from summpo.fragments import coverage, density, fragments, fragments_of
+from summpo.words import words_of
 
 texts = st.lists(st.sampled_from("abc"), max_size=12)
 
@@ -31,5 +32,15 @@ def test_by_hand() -> None:
     assert density("a b c a b d", "a b d x c a") == (9 + 4) / 6
 
 
-def test_words_are_lower_case_and_punctuation_stands_alone() -> None:
-    assert words_of("Don't STOP, it's 3.5%!") == ["don't", "stop", ",", "it's", "3", ".", "5", "%", "!"]
+def test_scripts_without_spaces() -> None:
+    """Of 港口购买电动船。 the runs 港口, 购买电动船 and 。 stand in the document: all 8 entries, 4 + 25 + 1 over 8."""
+    document, summary = "今年春天，港口委员会决定购买电动船，报告0。", "港口购买电动船。"
+    assert fragments_of(document, words_of(summary)) == [2, 5, 1]
+    assert (coverage(document, summary), density(document, summary)) == (1.0, 30 / 8)
+    assert coverage(document, "河流淤塞") == 0
+
+
+@given(st.lists(st.tuples(texts.map(" ".join), texts), max_size=6))
+def test_what_is_remembered_of_a_document_changes_nothing(pairs: list[tuple[str, list[str]]]) -> None:
+    for document, summary in pairs:
+        assert fragments_of(document, summary) == fragments(document.split(), summary)

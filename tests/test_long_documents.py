@@ -32,6 +32,12 @@ def test_the_largest_part_is_as_small_as_can_be() -> None:
     assert [len(part.split()) for part in parts_of(text, 8, words)] == [6, 4], "not 8 and 2"
 
 
+def test_other_scripts_are_cut_at_their_sentences() -> None:
+    assert units_of("यह पहला है। यह दूसरा है।तीसरा।", 14, characters) == ["यह पहला है। ", "यह दूसरा है।", "तीसरा।"]
+    assert units_of("پہلا جملہ۔ دوسرا جملہ؟ ہاں", 12, characters) == ["پہلا جملہ۔ ", "دوسرا جملہ؟ ", "ہاں"]
+    assert units_of("今年春天，港口委员会决定。船", 9, characters) == ["今年春天，", "港口委员会决定。", "船"]
+
+
 def test_a_paragraph_that_is_too_long_is_cut_at_lines_then_sentences_then_spaces() -> None:
     text = (
         "Short one.\n\nFirst line of four.\nA sentence here. Then a very long one without any stop at all\n\nThe end."

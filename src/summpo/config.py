@@ -331,15 +331,17 @@ class FiltersConfig:
     tied_score_difference: float | None = 1.0
     """Where the chosen summary scores higher by this or less, the two are tied and the pair is dropped."""
     min_characters: int | None = 40
-    """A summary has at least so many characters."""
+    """A summary has at least so many characters; one of Chinese, Japanese or Korean, as wide as two, counts as two."""
     max_length_ratio: float | None = 1.0
     """A summary may be this many times as long as its document, in characters."""
     max_verbatim: float | None = 0.5
     """The longest run of words that a summary takes over from its document, as a share of the summary, at most."""
     max_density: float | None = 10.0
-    """The mean length of the run that a word of the summary is taken over in (1804.11283, eq. 2), at most."""
+    """The mean length of the run that a word of the summary is taken over in (1804.11283, eq. 2), at most. A character
+    of Chinese or Japanese counts as two thirds of a word here, one of Thai, Lao, Khmer or Burmese as a quarter."""
     min_common_words: float | None = 0.12
-    """The share of a summary's words among its document's 30 commonest, at least: less is another language."""
+    """The share of a summary's words among its document's 30 commonest, at least. With less it is in another language
+    where its letters say so too: many languages have no common words, for their endings."""
     drop_duplicates: bool = True
     """Drop a document that was there before, and a summary that another document has too."""
 
@@ -423,7 +425,7 @@ class PairsConfig(SharedConfig):
     samples: int = 4
     """Summaries sampled for each document."""
     quality: str = "rouge1_recall"
-    """The rule by which the better is told from the worse: rouge1_recall, rouge1, rougeL."""
+    """The rule by which the better is told from the worse: rouge1_recall, rouge1, rougeL, rougeLsum."""
     min_difference: float = 0.02
     """Pairs whose quality differs by less are not made."""
     cut_samples: str = "drop"

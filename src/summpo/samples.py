@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from summpo.encoding import text_tokens
 from summpo.rows import SummaryRow
+from summpo.words import count_words
 
 if TYPE_CHECKING:
     from summpo.generation import Generated
@@ -61,7 +62,7 @@ def sample_of(writer: Writer, row: SummaryRow, written: Generated, fate: Fate) -
         "summary": text,
         "references": list(row.references or filter(None, [row.summary])),
         "length_tokens": len(text_tokens([text], writer.tokenizer)[0]),
-        "length_words": len(text.split()),
+        "length_words": count_words(text),
         "ended": written.ended,
         "tokens_left_out": fate.left_out,
         "parts": fate.parts,

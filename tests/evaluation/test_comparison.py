@@ -12,7 +12,7 @@ import pytest
 from summpo.commands import main
 from summpo.errors import UserError
 from summpo.evaluation.comparison import PairedComparison, compare_pair, comparison_table, read_evaluation
-from summpo.evaluation.scores import METRICS
+from summpo.evaluation.scores import METRICS, TEXT_MEASURES
 
 F1, FAITHFUL = "eval/bertscore_f1", "eval/margin/faithfulness"
 HOW = {"fingerprint": "ab", "layer": 6, "baseline": None, "idf": False, "limit": 512}
@@ -84,6 +84,22 @@ def test_an_evaluation_that_left_no_scores_is_scored_by_its_text(tmp_path: Path,
     assert tuple(one.metric for one in found.differences) == METRICS
     assert found.differences[0].difference == -12  # 2 * 4 tokens less 2 * 10
     assert found.notes == ("Only 8 documents: intervals from so few are too narrow, read them as hints.",)
+
+
+def test_what_was_counted_by_other_rules_is_counted_again(write: Callable[..., Path]) -> None:
+    """An earlier version had one word and no ROUGE of a Chinese text, and no rougeLsum."""
+    text = {"document": "港口委员会决定购买电动船。", "summary": "购买电动船。", "references": ["购买电动船。"]}
+    earlier = {"eval/length_words": 1.0, "eval/rouge1": 0.0, F1: 0.5}
+    first = write("first", {"a": earlier}, {"a": text})
+    later = {**earlier, "eval/length_words": 5.0, "eval/rouge1": 1.0, "eval/rougeLsum": 1.0}
+    second = write("second", {"a": later}, {"a": text}, made_from={"text_measures": TEXT_MEASURES})
+    for one, other in ((first, second), (second, first)):
+        found = compared(one, other)
+        assert {each.metric: (each.first, each.second) for each in found.differences} == {
+            "eval/length_words": (5, 5), "eval/rouge1": (1, 1), "eval/rougeLsum": (1, 1), F1: (0.5, 0.5)
+        }  # fmt: skip
+        assert any(note.startswith("first was evaluated with other rules for words") for note in found.notes)
+    assert compared(first, write("third", {"a": earlier}, {"a": text})).differences[0].first == 1
 
 
 class TestRefused:

@@ -73,6 +73,7 @@ def test_every_metric_has_its_values_and_interval(common: list[str], encoder: Pa
     how = evaluation["bertscore"]
     assert (how["encoder"], how["layer"], how["rescaled"], how["limit"]) == (str(encoder), 2, False, 44)
     assert evaluation["made_from"]["bertscore"] == how["fingerprint"]
+    assert set(evaluation["made_from"]["text_measures"]) == {"words", "sentences", "rouge"}
 
 
 def test_by_default_the_embedded_encoder_named_as_what_it_is(

@@ -55,12 +55,13 @@ def test_carries_every_run_view_and_sentence(runs: list) -> None:
     data = json.loads(Reader(render(comparisons, b"png")).data)
     assert [run["label"] for run in data["runs"]] == ["sft", "w=0", "w=0.1"]
     assert [len(run["cells"]) for run in data["runs"]] == [len(data["columns"])] * 3
-    assert [view["name"] for view in data["views"]] == ["ROUGE-L", "ROUGE-1", "ROUGE-2"]
+    assert [view["name"] for view in data["views"]] == ["ROUGE-L", "ROUGE-1", "ROUGE-2", "ROUGE-Lsum"]
     assert data["views"][0]["sentences"] == [choice.sentence for choice in comparisons[0].choices]
     assert data["views"][0]["front"] == [False, True, True]
     first = data["samples"]["documents"][0]
     assert first["references"] == ["word0x0 word0x1 word0x2 word0x3 word0x4 word0x5 word0x6 word0x7 word0x8 word0x9"]
     assert [summary["words"] for summary in first["summaries"]] == [12, 10, 6]
+    assert (first["words"], first["reference_words"]) == (40, [10])
 
 
 def test_reads_without_scripts(runs: list) -> None:

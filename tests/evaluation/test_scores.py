@@ -16,7 +16,7 @@ from summpo.evaluation.scores import (
 
 
 def scores(rouge1: float = 0.5, length_tokens: int = 10, ended: bool = True) -> SummaryScores:
-    return SummaryScores(length_tokens, 5, 2.0, rouge1, 0.25, 0.5, ended)
+    return SummaryScores(length_tokens, 5, 2.0, rouge1, 0.25, 0.5, 0.5, ended)
 
 
 def test_metric_names_are_the_contract() -> None:
@@ -27,6 +27,7 @@ def test_metric_names_are_the_contract() -> None:
         "eval/rouge1",
         "eval/rouge2",
         "eval/rougeL",
+        "eval/rougeLsum",
         "eval/ended_rate",
     )
 
@@ -42,6 +43,21 @@ def test_hand_worked_summary() -> None:
     assert got.rouge1 == pytest.approx(4 / 7)
     assert got.rouge2 == pytest.approx(2 / 5)
     assert got.rougeL == pytest.approx(4 / 7)
+
+
+def test_a_script_without_spaces() -> None:
+    """7 characters of a document of 19, identical to the reference."""
+    got = score_summary(
+        "港口购买电动船。", ("港口购买电动船。",), "今年春天，港口委员会决定购买电动船，报告0。", 4, True
+    )
+    assert (got.length_words, got.compression) == (7, 19 / 7)
+    assert (got.rouge1, got.rouge2, got.rougeL, got.rougeLsum) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_rouge_l_of_several_sentences() -> None:
+    """In another order the longest common sequence is one sentence of two; sentence by sentence both are found."""
+    got = score_summary("A river silted. The port closed.", ("The port closed. A river silted.",), "x", 8, True)
+    assert (got.rougeL, got.rougeLsum) == (0.5, 1.0)
 
 
 def test_words_are_stemmed() -> None:

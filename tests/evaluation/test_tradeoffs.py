@@ -6,6 +6,7 @@ import pytest
 
 from summpo.errors import UserError
 from summpo.evaluation.results import read_run
+from summpo.evaluation.table import table
 from summpo.evaluation.tradeoffs import compare, notes, paired_differences
 
 
@@ -45,9 +46,27 @@ def test_sentence_says_what_is_traded(sweep: list) -> None:
 
 
 def test_every_measure_is_compared_and_the_asked_one_is_first(sweep: list) -> None:
-    assert [c.quality for c in compare(sweep, "eval/rougeL")] == ["eval/rougeL", "eval/rouge1", "eval/rouge2"]
+    others = ["eval/rouge1", "eval/rouge2", "eval/rougeLsum"]
+    assert [c.quality for c in compare(sweep, "eval/rougeL")] == ["eval/rougeL", *others]
     with pytest.raises(UserError, match=r"quality must be one of .*, got eval/bleu"):
         compare(sweep, "eval/bleu")
+
+
+def test_evaluations_of_an_earlier_version_have_no_rouge_lsum(tmp_path: Path, write_run, sweep: list) -> None:
+    """They are read and compared by what they have; asked for what they lack, one is told so."""
+    lacking = {name: value for name, value in sweep[0].metrics.items() if name != "eval/rougeLsum"}
+    old = read_run(write_run(tmp_path / "old", w=0.3, kept=6, evaluation={"metrics": lacking}))
+    runs = [*sweep, old]
+    assert [c.quality for c in compare(runs)] == ["eval/rouge1", "eval/rouge2", "eval/rougeL"]
+    assert "old" in paired_differences(runs) or "w=0.3" in paired_differences(runs)
+    head, _, *lines = table(runs).splitlines()
+    place = head.split().index("ROUGE-Lsum")
+    assert [line.split()[place] == "-" for line in lines[: len(runs)]] == [False, False, False, True]
+    with pytest.raises(UserError, match=r"old was evaluated by an earlier version, without eval/rougeLsum"):
+        compare(runs, "eval/rougeLsum")
+    assert notes(sweep) == notes(runs)
+    newer = dataclasses.replace(old, text_measures={"words": "another rule"})
+    assert any("counted by different rules" in note for note in notes([*sweep, newer]))
 
 
 def test_a_beaten_run_is_named_with_what_beats_it(tmp_path: Path, write_run, sweep: list) -> None:

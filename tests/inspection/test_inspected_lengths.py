@@ -110,6 +110,9 @@ def test_lengths_are_of_the_completions_without_eos(tiny_model_path: Path) -> No
     ):
         assert side.tolist() == [len(ids) for ids in text_tokens(texts, tokenizer)]
     assert length_tendencies(found)["length in words"].mean_difference == 0.5
+    rows = [pair("港口", "港口购买电动船。", "河流淤塞。"), pair("บ", "ง่าย", "ยาก มาก")]
+    found = lengths_of(rows, tokenize(rows, tokenizer, Prompt(), Limits()))
+    assert (found.chosen_words.tolist(), found.rejected_words.tolist()) == ([7, 3], [4, 6])
 
 
 def test_lengths_of_real_comparisons(shared_data: Path, real_model_path: Path) -> None:

@@ -52,6 +52,18 @@ class TestLengthBudget:
         assert (longer < shorter) == (count + 1 > 20)
 
 
+def test_scripts_without_spaces() -> None:
+    """Of the document's 19 characters the summary has 7, in runs of 2, 5 and the full stop's 1; the reference is its."""
+    document, summary = "今年春天，港口委员会决定购买电动船，报告0。", "港口购买电动船。"
+    given = Completions([document], [summary], lambda texts: [4], references=[(summary,)])
+    assert Length("words").rewards(given) == [-7]
+    assert LengthBudget(5, "words").rewards(given) == [-2]
+    assert Compression().rewards(given) == [-7 / 19]
+    assert Coverage().rewards(given) == [1.0]
+    assert Density().rewards(given) == [(4 + 25 + 1) / 8]
+    assert [Rouge(kind).rewards(given) for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")] == [[1.0]] * 4
+
+
 class TestOfTheDocument:
     def test_compression(self) -> None:
         """The document has 9 words."""
@@ -142,7 +154,7 @@ GUARDS: list[tuple[Callable[[], object], str]] = [
     (lambda: LengthBudget(5, "lines"), "unit must be one of tokens, words, characters, got lines"),
     (lambda: LengthBudget(5, shape="cubic"), "shape must be one of linear, quadratic, got cubic"),
     (lambda: Score("ratio"), "form must be one of difference, log, got ratio"),
-    (lambda: Rouge("rouge3"), "type must be one of rouge1, rouge2, rougeL, got rouge3"),
+    (lambda: Rouge("rouge3"), "type must be one of rouge1, rouge2, rougeL, rougeLsum, got rouge3"),
     (lambda: Constant(math.nan), "value must be a number, got nan"),
 ]
 

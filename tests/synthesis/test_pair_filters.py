@@ -92,6 +92,32 @@ class TestCopied:
         assert reason(replace(PAIR, chosen=f"{first}. {second}."), Filters()) == "copied"
 
 
+HARBOUR = (
+    "今年春天，港口委员会在市政厅召开会议，讨论了三个小时。委员们最终决定购买四艘电动渡船，以取代使用了三十年的柴油船。"
+    "主席表示，新船将在明年秋天投入使用，每年可以减少两千吨碳排放。反对者认为费用太高，要求先修理码头。市民代表则希望票价保持不变。"
+)
+THAI = (
+    "ฤดูใบไม้ผลินี้ คณะกรรมการท่าเรือได้ประชุมกันที่ศาลากลางเป็นเวลาสามชั่วโมง คณะกรรมการตัดสินใจซื้อเรือข้ามฟากไฟฟ้าสี่ลำเพื่อ"
+    "ทดแทนเรือดีเซลที่ใช้งานมาสามสิบปี ประธานกล่าวว่าเรือใหม่จะเริ่มให้บริการในฤดูใบไม้ร่วงปีหน้า และจะลดการปล่อยคาร์บอนได้ปีละสองพันตัน"
+)
+UNSPACED = [
+    (HARBOUR, "港口方面批准了用电动渡船替换旧柴油船的计划，预计明年秋季启用，虽有人嫌贵，但减排效果可观。", None),
+    (HARBOUR, "港口将以电动渡船取代旧船，明秋启用，减排明显。", None),
+    (HARBOUR, "港口购买。", "too_short"),
+    (HARBOUR, HARBOUR.split("。")[1] + "。", "copied"),
+    (HARBOUR, "今年春天，港口委员会在市政厅开会，讨论了三个小时。委员们最终决定购买四艘电动渡船，取代使用了三十年的柴油船。"
+     "主席表示，新船明年秋天投入使用，每年可以减少两千吨碳排放。", "copied"),
+    (THAI, "ท่าเรือจะเปลี่ยนเรือดีเซลเก่าเป็นเรือข้ามฟากไฟฟ้าสี่ลำตั้งแต่ปลายปีหน้า เพื่อลดคาร์บอน แม้มีคนค้านว่าแพง", None),
+    (THAI, "คณะกรรมการท่าเรือได้ประชุมกันที่ศาลากลาง คณะกรรมการตัดสินใจซื้อเรือข้ามฟากไฟฟ้าสี่ลำเพื่อทดแทนเรือดีเซล", "copied"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "summary", "wanted"), UNSPACED)
+def test_scripts_without_spaces(document: str, summary: str, wanted: str | None) -> None:
+    pair = replace(PAIR, document=Document("d", "s", document), chosen=summary, rejected=summary)
+    assert reason(pair, replace(Filters(), max_similarity=None)) == wanted
+
+
 def test_another_language() -> None:
     german = (
         "Der Hafen von Alder wurde 1931 geschlossen, weil der Fluss über viele Jahre hinweg verschlammt war und immer "

@@ -20,6 +20,17 @@ def test_recall_prefers_what_covers_more_whatever_its_length() -> None:
     assert (pair["score_chosen"], pair["score_rejected"], pair["references"]) == (1.0, 0.0, ["cats sleep all day"])
 
 
+def test_scripts_without_spaces() -> None:
+    row = SummaryRow("a", "今年春天，港口委员会决定购买电动船。", "港口购买电动船。", references=("港口购买电动船。",))
+    pair, why = PairRule(2, "rouge1_recall", 0.02).pick(row, ["河流淤塞。", "委员会决定购买船。"])
+    assert why == "paired" and pair is not None
+    assert (pair["chosen"], pair["score_chosen"], pair["score_rejected"]) == (
+        "委员会决定购买船。",
+        round(3 / 7, 6),
+        0.0,
+    )
+
+
 def test_f_measure_charges_for_length() -> None:
     """8 words that cover all 4: precision 0.5, recall 1, F 2/3; 2 words of the 4: precision 1, recall 0.5, F 2/3; exact: 1."""
     rule = PairRule(samples=2, quality="rouge1", min_difference=0)

@@ -1,5 +1,7 @@
 """Counts of stages and balances, by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from judged import pair_of
@@ -50,6 +52,12 @@ def test_balance_by_hand() -> None:
     assert (found.words_chosen, found.words_rejected) == (6, 3)
     assert (found.score_chosen, found.score_rejected) == (16, 12.5)
     assert found.as_record()["longer_chosen"] == 0.6
+
+
+def test_balance_of_a_script_without_spaces() -> None:
+    """9 characters and 7."""
+    found = balance([replace(pair_of("a"), chosen="委员会决定购买船只。", rejected="港口购买电动船。")])
+    assert (found.words_chosen, found.words_rejected, found.longer_chosen) == (9, 7, 1)
 
 
 def test_the_shorter_in_second_place_is_the_longer_in_first() -> None:

@@ -62,6 +62,8 @@ def evaluate_summaries(
     Raises:
         UserError: the model, a document or a margin reward cannot be used, or `out` holds samples of other documents.
     """
+    from summpo.evaluation.scores import TEXT_MEASURES
+
     file = out / "evaluation.json"
     check_paths(parts.model)
     check_task(parts.model, scores=False)
@@ -72,6 +74,7 @@ def evaluate_summaries(
     cache = Path(config.cache_dir)
     bert_scorer = bert_score.scorer(cache)
     made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, cache)}
+    made_from["text_measures"] = TEXT_MEASURES
     made_from["bertscore"] = None if bert_scorer is None else bert_scorer.fingerprint
     if is_done(out, file.name, config, made_from):
         print(f"evaluate: done already with these settings, see {file}")

@@ -22,6 +22,7 @@ from summpo.synthesis.output import JOURNAL, jsonl
 from summpo.synthesis.prompt_files import read_prompt
 from summpo.synthesis.records import requests_in
 from summpo.synthesis.teacher import Teacher
+from summpo.words import count_words
 
 if TYPE_CHECKING:
     from summpo.evaluation.judging import Comparison, Verdict
@@ -58,7 +59,7 @@ def run(arguments: list[str]) -> int:
         return say_cost(config, teacher, tasks, folder)
     teacher.key()
     require_writable(folder)
-    return judge(config, teacher, tasks, {a.id: len(a.summary.split()) for a, _ in shared}, folder)
+    return judge(config, teacher, tasks, {a.id: count_words(a.summary) for a, _ in shared}, folder)
 
 
 def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> int:

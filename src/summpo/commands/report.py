@@ -10,7 +10,7 @@ USAGE = """usage: summpo report DIR [DIR ...] output_dir=DIR [quality=eval/rouge
 
 Each DIR is a run folder, or what `summpo evaluate` left of a model as it is, or holds such folders (a sweep).
 Writes front.png, front.html, results.csv and results.json.
-quality: eval/rouge1, eval/rouge2 or eval/rougeL, the measure that the front sets against length."""
+quality: eval/rouge1, eval/rouge2, eval/rougeL or eval/rougeLsum, the measure that the front sets against length."""
 
 
 def run(arguments: list[str]) -> int:

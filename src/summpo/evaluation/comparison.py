@@ -17,8 +17,8 @@ from summpo.errors import require
 from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.json_fields import read_object
 from summpo.evaluation.resampling import few_documents, mean_intervals, sign_flip_p_values
-from summpo.evaluation.results import Sample, read_samples
-from summpo.evaluation.scores import METRICS, score_summary
+from summpo.evaluation.results import Sample, read_samples, text_measures_of
+from summpo.evaluation.scores import METRICS, TEXT_MEASURES, score_summary
 from summpo.margins import SCALING
 
 METHOD = (
@@ -119,12 +119,21 @@ def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) 
         UserError: as `shared_documents`.
     """
     shared = shared_documents(first, second)
-    scores = [[_scores(side.samples[key]) for key in shared] for side in (first, second)]
+    again = [_counted_otherwise(one, other) for one, other in ((first, second), (second, first))]
+    scores = [
+        [_scores(side.samples[key], anew) for key in shared] for side, anew in zip((first, second), again, strict=True)
+    ]
     metrics, notes = _measured_alike(first, second, names, scores)
     columns = [np.array([[row[metric] for metric in metrics] for row in side]) for side in scores]
     means = [side.mean(axis=0).tolist() for side in columns]
     change = columns[1] - columns[0]
     bounds, p_values = mean_intervals(change), sign_flip_p_values(change)
+    notes += [
+        f"{name} was evaluated with other rules for words: its words, compression and ROUGE were counted "
+        "again, its margin rewards were not."
+        for name, anew in zip(names, again, strict=True)
+        if anew
+    ]
     notes += few_documents(len(shared))
     if first.record.get("generation") != second.record.get("generation"):
         notes.append("The two were generated with different settings (generation in evaluation.json).")
@@ -168,12 +177,17 @@ def comparison_table(comparison: PairedComparison) -> str:
     return "\n".join([head, *lines, *comparison.notes])
 
 
-def _scores(sample: Sample) -> Mapping[str, float]:
-    """Every metric's value; of an evaluation that left none with the summaries, what the text alone gives."""
-    if sample.scores:
+def _counted_otherwise(evaluation: Evaluation, other: Evaluation) -> bool:
+    """Whether an evaluation followed other rules for words, sentences and ROUGE than this version and the other one."""
+    return text_measures_of(evaluation.record) not in (text_measures_of(other.record), TEXT_MEASURES)
+
+
+def _scores(sample: Sample, anew: bool) -> Mapping[str, float]:
+    """Every metric's value; what the text alone gives is counted anew where asked for, or where none is there."""
+    if sample.scores and not (anew and sample.references):
         return sample.scores
     scores = score_summary(sample.summary, sample.references, sample.document, sample.length_tokens, sample.ended)
-    return dict(zip(METRICS, map(float, astuple(scores)), strict=True))
+    return {**sample.scores, **dict(zip(METRICS, map(float, astuple(scores)), strict=True))}
 
 
 def _measured_alike(

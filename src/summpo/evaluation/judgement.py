@@ -10,13 +10,14 @@ import numpy as np
 from summpo.evaluation.judging import Comparison, Verdict
 from summpo.evaluation.resampling import documents_in_words, few_documents
 from summpo.evaluation.win_rates import length_controlled, win_rate
+from summpo.words import count_words
 
 
 def numbers(judged: list[tuple[Comparison, int, Verdict]], seed: int) -> dict[str, Any]:
     """Win rates, and how far the judge followed the order in which it saw the two."""
     a_wins = np.array([verdict.a_wins for *_, verdict in judged])
     lengths_a = np.array([words for _, words, _ in judged], np.float64)
-    lengths_b = np.array([len(task.b.split()) for task, *_ in judged], np.float64)
+    lengths_b = np.array([count_words(task.b) for task, *_ in judged], np.float64)
     first = [won for *_, verdict in judged for won in verdict.first_wins]
     changed = [len(v.orders) == 2 and v.first_wins[0] == v.first_wins[1] != 0.5 for *_, v in judged]
     return {

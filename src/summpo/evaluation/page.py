@@ -14,9 +14,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from summpo.evaluation.results import LENGTH, QUALITIES, RunResult, Sample, baselines, labels, names
+from summpo.evaluation.results import LENGTH, RunResult, Sample, baselines, labels, names, qualities_of
 from summpo.evaluation.table import COLUMNS, FOOTNOTE, TEXT_COLUMNS, table
 from summpo.evaluation.tradeoffs import Comparison, notes
+from summpo.words import count_words
 
 SHOWN_DOCUMENTS = 24
 
@@ -29,6 +30,7 @@ def render(comparisons: Sequence[Comparison], png: bytes) -> str:
         png: the picture for readers without scripts.
     """
     runs = [choice.result for choice in comparisons[0].choices]
+    shown = (LENGTH, *qualities_of(runs))
     data = {
         "dataset": runs[0].dataset,
         "split": runs[0].split,
@@ -39,7 +41,7 @@ def render(comparisons: Sequence[Comparison], png: bytes) -> str:
         "footnote": FOOTNOTE,
         "columns": [{"title": "name", "meaning": "folder of the run", "words": True}]
         + [{"title": c.title, "meaning": c.meaning, "words": c.title in TEXT_COLUMNS} for c in COLUMNS],
-        "runs": [_run(*each) for each in zip(runs, names(runs), labels(runs), baselines(runs), strict=True)],
+        "runs": [_run(*each, shown) for each in zip(runs, names(runs), labels(runs), baselines(runs), strict=True)],
         "views": [_view(comparison) for comparison in comparisons],
         "samples": _samples(runs),
     }
@@ -52,14 +54,14 @@ def render(comparisons: Sequence[Comparison], png: bytes) -> str:
     return re.sub(r"\{\{(picture|still|data)\}\}", lambda found: parts[found[1]], page)
 
 
-def _run(run: RunResult, name: str, label: str, is_baseline: bool) -> dict[str, Any]:
+def _run(run: RunResult, name: str, label: str, is_baseline: bool, shown: Sequence[str]) -> dict[str, Any]:
     return {
         "name": name,
         "label": label,
         "folder": str(run.folder),
         "baseline": is_baseline,
-        "metrics": {metric: run.metrics[metric] for metric in (LENGTH, *QUALITIES)},
-        "intervals": {metric: run.intervals.get(metric) for metric in (LENGTH, *QUALITIES)},
+        "metrics": {metric: run.metrics[metric] for metric in shown},
+        "intervals": {metric: run.intervals.get(metric) for metric in shown},
         "cells": [{"text": name, "value": name}]
         + [{"text": column.text(run), "value": column.value(run)} for column in COLUMNS],
     }
@@ -89,7 +91,9 @@ def _samples(runs: Sequence[RunResult]) -> dict[str, Any]:
             {
                 "id": key,
                 "document": held[0][key].document,
+                "words": count_words(held[0][key].document),
                 "references": held[0][key].references,
+                "reference_words": [count_words(text) for text in held[0][key].references],
                 "summaries": [_summary(samples.get(key)) for samples in by_run],
             }
             for key in shown

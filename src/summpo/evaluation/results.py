@@ -12,8 +12,15 @@ from summpo.errors import UserError, require
 from summpo.evaluation.json_fields import Fields, parse, read_object
 from summpo.evaluation.scores import METRICS
 
-QUALITIES = {"eval/rouge1": "ROUGE-1", "eval/rouge2": "ROUGE-2", "eval/rougeL": "ROUGE-L"}
+QUALITIES = {
+    "eval/rouge1": "ROUGE-1",
+    "eval/rouge2": "ROUGE-2",
+    "eval/rougeL": "ROUGE-L",
+    "eval/rougeLsum": "ROUGE-Lsum",
+}
 """The measures of quality that a front can be drawn for, with the names that readers know."""
+LATER = ("eval/rougeLsum",)
+"""Metrics that evaluations of earlier versions lack."""
 
 LENGTH = "eval/length_tokens"
 RECORDS = ("summary.json", "evaluation.json")
@@ -64,6 +71,8 @@ class RunResult:
     samples: tuple[Sample, ...]
     bertscore: Mapping[str, Any] = field(default_factory=dict)
     """How BERTScore was measured (`measured_by`); empty where it was not."""
+    text_measures: Mapping[str, Any] = field(default_factory=dict)
+    """The rules for words, sentences and ROUGE; empty where an earlier version measured."""
 
     @property
     def length(self) -> float:
@@ -109,6 +118,7 @@ def read_run(folder: Path) -> RunResult:
     Raises:
         UserError: naming the file that is missing or malformed, and the key or line.
     """
+    required = [name for name in METRICS if name not in LATER]
     training = _read_training(folder / "summary.json") if (folder / "summary.json").exists() else _Training()
     evaluation = read_object(folder / "evaluation.json", "`summpo evaluate` writes it")
     metrics, intervals = evaluation.record("metrics"), evaluation.record("intervals")
@@ -119,7 +129,7 @@ def read_run(folder: Path) -> RunResult:
         seed=training.seed,
         train_time_s=training.wall_time_s,
         evaluation_time_s=evaluation.number("wall_time_s"),
-        metrics={name: metrics.number(name) for name in dict.fromkeys((*METRICS, *metrics.known()))},
+        metrics={name: metrics.number(name) for name in dict.fromkeys((*required, *metrics.known()))},
         intervals={name: intervals.interval(name) for name in intervals.known()},
         documents=int(evaluation.number("documents")),
         dataset=evaluation.text("dataset"),
@@ -131,6 +141,7 @@ def read_run(folder: Path) -> RunResult:
         generation=evaluation.record("generation").values,
         samples=read_samples(folder / "samples.jsonl"),
         bertscore=evaluation.record("bertscore").values if "bertscore" in evaluation.known() else {},
+        text_measures=text_measures_of(evaluation.values),
     )
 
 
@@ -212,6 +223,17 @@ def baselines(results: Sequence[RunResult]) -> list[bool]:
     """Which of the runs have no w beside some that have one."""
     is_sweep = any(result.w is not None for result in results)
     return [is_sweep and result.w is None for result in results]
+
+
+def text_measures_of(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rules for words, sentences and ROUGE that evaluation.json states; none where an earlier version measured."""
+    made_from = evaluation.get("made_from")
+    return (made_from.get("text_measures") if isinstance(made_from, dict) else None) or {}
+
+
+def qualities_of(results: Sequence[RunResult]) -> list[str]:
+    """Those of `QUALITIES` that every run has."""
+    return [name for name in QUALITIES if all(name in run.metrics for run in results)]
 
 
 def check_comparable(results: Sequence[RunResult]) -> None:

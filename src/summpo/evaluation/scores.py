@@ -8,11 +8,11 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from jaxtyping import Float
 
+from summpo import rouge, sentences, words
 from summpo.errors import require
 from summpo.evaluation.resampling import mean_intervals
-from summpo.rouge import rouge_scorer
-
-ROUGE = ("rouge1", "rouge2", "rougeL")
+from summpo.rouge import KINDS, rouge_scorer
+from summpo.words import count_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,22 @@ class SummaryScores:
     length_tokens: int
     """Tokens of the summary's text in the policy's tokenizer, counted by the caller."""
     length_words: int
-    """Words of the summary, split at white space."""
+    """Words of the summary, by the rule of `summpo.words`."""
     compression: float
     """Words of the document / words of the summary. An empty summary counts as one word, so it is always finite."""
     rouge1: float
     """ROUGE F-measures, 0 to 1: words stemmed, the best over the references. 0 for an empty summary."""
     rouge2: float
     rougeL: float
+    """Of the text as one sequence of words."""
+    rougeLsum: float
+    """Sentence by sentence, as papers on CNN/DailyMail report it."""
     ended: bool
     """True where the model wrote EOS by itself, False where the limit on new tokens cut it."""
 
 
+TEXT_MEASURES = {"words": words.RULE, "sentences": sentences.RULE, "rouge": rouge.RULE}
+"""How texts are counted and compared, as evaluation.json says it."""
 METRICS = tuple("eval/ended_rate" if field.name == "ended" else f"eval/{field.name}" for field in fields(SummaryScores))
 """The metric names, in the order of `SummaryScores`."""
 
@@ -44,18 +49,16 @@ def score_summary(
 
     Raises:
         UserError: where there is no reference to score against.
-
-    Note: rouge-score reads the letters a-z and digits alone, so text in other scripts scores 0.
     """
     require(len(references) > 0, f"ROUGE needs at least one reference summary, the document {document[:60]!r} has none")
-    rouge = rouge_scorer(*ROUGE).score_multi(list(references), summary)
-    words = len(summary.split())
+    found = rouge_scorer(*KINDS).score_multi(references, summary)
+    length = count_words(summary)
     return SummaryScores(
         length_tokens=length_tokens,
-        length_words=words,
-        compression=len(document.split()) / max(words, 1),
+        length_words=length,
+        compression=count_words(document) / max(length, 1),
         ended=ended,
-        **{name: float(rouge[name].fmeasure) for name in ROUGE},
+        **{name: float(found[name].fmeasure) for name in KINDS},
     )
 
 

@@ -31,7 +31,7 @@ def _column(title: str, meaning: str, value: Callable[[RunResult], float | str |
 
 
 def _metric(title: str, meaning: str, name: str, form: str) -> Column:
-    return _column(title, meaning, lambda result: result.metrics[name], form)
+    return _column(title, meaning, lambda result: result.metrics.get(name), form)
 
 
 def _accuracy(
@@ -70,7 +70,8 @@ COLUMNS = (
     _metric("words", "mean length of a generated summary, words", "eval/length_words", ".1f"),
     _metric("ROUGE-1", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rouge1", ".3f"),
     _metric("ROUGE-2", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rouge2", ".3f"),
-    _metric("ROUGE-L", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rougeL", ".3f"),
+    _metric("ROUGE-L", "the same of the longest common sequence of words", "eval/rougeL", ".3f"),
+    _metric("ROUGE-Lsum", "the same sentence by sentence, as for CNN/DailyMail", "eval/rougeLsum", ".3f"),
     _column(
         "BERTScore",
         "mean F1 against the best reference, texts cut at 512 tokens; evaluation.json says by which encoder",

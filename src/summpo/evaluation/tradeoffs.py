@@ -6,11 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from summpo.errors import require_choice
+from summpo.errors import require, require_choice
 from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.front import FrontPoint, dominates, hypervolume, pareto
 from summpo.evaluation.resampling import few_documents
-from summpo.evaluation.results import LENGTH, QUALITIES, RunResult, check_comparable, in_order, labels
+from summpo.evaluation.results import (
+    LENGTH,
+    QUALITIES,
+    RunResult,
+    check_comparable,
+    in_order,
+    labels,
+    qualities_of,
+)
 from summpo.evaluation.scores import SummaryScores, aggregate, difference_intervals, score_summary
 
 ENOUGH_ENDED = 0.9
@@ -72,14 +80,19 @@ def compare(
         reference_point: (length in tokens, quality), see `hypervolume`; `default_reference_point` where None.
 
     Raises:
-        UserError: where there is no run, the runs summarised different documents or the quality is unknown.
+        UserError: where there is no run, the runs summarised different documents or the quality is unknown or a run
+            lacks it.
     """
     require_choice("quality", quality, tuple(QUALITIES))
     check_comparable(results)
     runs = in_order(results)
+    lacking = next((run.folder for run in runs if quality not in run.metrics), None)
+    require(lacking is None, f"{lacking} was evaluated by an earlier version, without {quality}: evaluate it again")
     differences = paired_differences(runs)
     reference_point = reference_point or default_reference_point(runs)
-    return [_compare(runs, each, reference_point, differences) for each in dict.fromkeys((quality, *QUALITIES))]
+    return [
+        _compare(runs, each, reference_point, differences) for each in dict.fromkeys((quality, *qualities_of(runs)))
+    ]
 
 
 def _compare(
@@ -123,6 +136,8 @@ def notes(results: Sequence[RunResult]) -> list[str]:
     was_trained = any(run.objective is not None for run in results)
     if was_trained and len({run.seed for run in results if run.w is not None}) <= 1:
         said.append("One training seed: the intervals cover the choice of documents, not the luck of a training run.")
+    if any(run.text_measures != first.text_measures for run in results):
+        said.append("Words and ROUGE were counted by different rules: evaluate these runs again to compare them.")
     return said + bertscore_notes(results)
 
 
@@ -145,7 +160,9 @@ def _evaluated(run: RunResult) -> dict[str, SummaryScores]:
         return {}
     scores = {s.id: score_summary(s.summary, s.references, s.document, s.length_tokens, s.ended) for s in run.samples}
     means = aggregate(list(scores.values()))
-    same = all(math.isclose(means[metric], run.metrics[metric], abs_tol=1e-3) for metric in (LENGTH, *QUALITIES))
+    same = all(
+        math.isclose(means[metric], run.metrics[metric], abs_tol=1e-3) for metric in (LENGTH, *qualities_of([run]))
+    )
     return scores if same and len(scores) == run.documents else {}
 
 

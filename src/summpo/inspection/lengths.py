@@ -12,6 +12,7 @@ import numpy as np
 from summpo.inspection.statistics import Tendency, tendency
 from summpo.rows import PairRow
 from summpo.tokens import Tokenized
+from summpo.words import count_words
 
 NO_SOURCE = "(no source)"
 
@@ -84,7 +85,7 @@ def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized) -> Lengths:
     eos = 1
     tokens = [side.lengths - eos for side in tokenized.rows.completions]
     words = [
-        np.array([len(text.split()) for text in texts])
+        np.array([count_words(text) for text in texts])
         for texts in zip(*((p.chosen, p.rejected) for p in pairs), strict=True)
     ]
     return Lengths(*tokens, *words)

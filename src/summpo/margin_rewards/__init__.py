@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from summpo.errors import UserError
 from summpo.rows import PairRow
+from summpo.words import count_words
 
 UNITS = ("tokens", "words", "characters")
 
@@ -45,10 +46,10 @@ class Completions:
     """Where a reward's own model computes: cpu or cuda."""
 
     def lengths(self, unit: str) -> list[int]:
-        """Each text's tokens, words (separated by white space) or characters."""
+        """Each text's tokens, words (`summpo.words`) or characters."""
         if unit == "tokens":
             return self.count_tokens(self.texts)
-        return [len(text.split()) if unit == "words" else len(text) for text in self.texts]
+        return [count_words(text) if unit == "words" else len(text) for text in self.texts]
 
     def needed_references(self, reward: str) -> Sequence[tuple[str, ...]]:
         """The references, at least one a document.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from summpo.margin_rewards import Completions
+from summpo.words import count_words
 
 
 @dataclass(frozen=True)
@@ -14,5 +15,5 @@ class Compression:
     def rewards(self, completions: Completions) -> list[float]:
         """0 for an empty summary, -1 for one as long as its document; a document without words counts as one word."""
         words = completions.lengths("words")
-        documents = [max(1, len(document.split())) for document in completions.documents]
+        documents = [max(1, count_words(document)) for document in completions.documents]
         return [-length / whole for length, whole in zip(words, documents, strict=True)]

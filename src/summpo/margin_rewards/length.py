@@ -16,7 +16,7 @@ class Length:
     """
 
     unit: str = "tokens"
-    """tokens, words (separated by white space) or characters."""
+    """tokens, words or characters. White space parts words; in scripts written without spaces a character is one."""
 
     def __post_init__(self) -> None:
         require_choice("unit", self.unit, UNITS)

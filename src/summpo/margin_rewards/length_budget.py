@@ -18,7 +18,7 @@ class LengthBudget:
     target: float = 60.0
     """What a summary may have for nothing; > 0."""
     unit: str = "tokens"
-    """tokens, words (separated by white space) or characters."""
+    """tokens, words or characters. White space parts words; in scripts written without spaces a character is one."""
     shape: str = "linear"
     """linear or quadratic."""
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from summpo.errors import require_choice
 from summpo.margin_rewards import Completions
-from summpo.rouge import rouge_scorer
+from summpo.rouge import KINDS, rouge_scorer
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class Rouge:
     """F-measure, 0 to 1, with stemming, against the document's references: the best of them."""
 
     type: str = "rouge1"
-    """rouge1, rouge2 or rougeL."""
+    """rouge1, rouge2, rougeL or rougeLsum: rougeL takes a text as one sequence, rougeLsum sentence by sentence."""
 
     needs: ClassVar[tuple[str, ...]] = ("references",)
 
     def __post_init__(self) -> None:
-        require_choice("type", self.type, ("rouge1", "rouge2", "rougeL"))
+        require_choice("type", self.type, KINDS)
 
     def rewards(self, completions: Completions) -> list[float]:
         """Each completion's ROUGE.

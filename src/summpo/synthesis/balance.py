@@ -8,11 +8,12 @@ from statistics import fmean, median
 from typing import Any
 
 from summpo.synthesis.records import JudgedPair
+from summpo.words import count_words
 
 
 @dataclass(frozen=True)
 class Balance:
-    """Of some pairs; lengths in words, parted by white space."""
+    """Of some pairs; lengths in words."""
 
     pairs: int
     documents: int
@@ -36,7 +37,7 @@ class Balance:
 
 def balance(pairs: Sequence[JudgedPair]) -> Balance:
     """How these pairs, at least one, are balanced."""
-    lengths = [(len(pair.chosen.split()), len(pair.rejected.split())) for pair in pairs]
+    lengths = [(count_words(pair.chosen), count_words(pair.rejected)) for pair in pairs]
     longer = [chosen > rejected for chosen, rejected in lengths]
     first = [pair.first_is_chosen for pair in pairs]
     at_first = [

@@ -45,7 +45,7 @@ size_categories:
 |---|---|---|---|---|---|---|---|
 {splits}
 
-Words are medians, parted by white space; scores are means, of 4 to 18. {confound}
+Words (in scripts without spaces: characters) are medians; scores are means, of 4 to 18. {confound}
 
 Columns: `id`, `source` and `document` are the document's own; `chosen` and `rejected` are the summaries, `score_chosen`
 and `score_rejected` what the teacher gave them, `explanation_chosen` and `explanation_rejected` why (empty where it did

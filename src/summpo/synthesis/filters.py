@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 from summpo.errors import require_number
-from summpo.fragments import fragments, words_of
-from summpo.synthesis.languages import common_share, foreign_script
+from summpo.fragments import fragments_of
+from summpo.synthesis.languages import common_share, foreign_script, other_language
 from summpo.synthesis.records import JudgedPair, Rejected
+from summpo.words import words_of, worth_of
 
 REASONS = (
     "too_similar",
@@ -36,15 +38,17 @@ class Filters:
     tied_score_difference: float | None = 1.0
     """Where the chosen summary scores higher by this or less, the two are tied and the pair is dropped."""
     min_characters: int | None = 40
-    """A summary has at least so many characters."""
+    """A summary has at least so many characters; one of Chinese, Japanese or Korean, as wide as two, counts as two."""
     max_length_ratio: float | None = 1.0
     """A summary may be this many times as long as its document, in characters."""
     max_verbatim: float | None = 0.5
     """The longest run of words that a summary takes over from its document, as a share of the summary, at most."""
     max_density: float | None = 10.0
-    """The mean length of the run that a word of the summary is taken over in (1804.11283, eq. 2), at most."""
+    """The mean length of the run that a word of the summary is taken over in (1804.11283, eq. 2), at most. A character
+    of Chinese or Japanese counts as two thirds of a word here, one of Thai, Lao, Khmer or Burmese as a quarter."""
     min_common_words: float | None = 0.12
-    """The share of a summary's words among its document's 30 commonest, at least: less is another language."""
+    """The share of a summary's words among its document's 30 commonest, at least. With less it is in another language
+    where its letters say so too: many languages have no common words, for their endings."""
     drop_duplicates: bool = True
     """Drop a document that was there before, and a summary that another document has too."""
 
@@ -74,7 +78,7 @@ class Filters:
 
     def _length(self, pair: JudgedPair) -> Rejected | None:
         sizes = [len(text) for text in (pair.chosen, pair.rejected)]
-        if self.min_characters is not None and min(sizes) < self.min_characters:
+        if self.min_characters is not None and min(map(_width, (pair.chosen, pair.rejected))) < self.min_characters:
             return Rejected("too_short", f"{min(sizes)} characters")
         if self.max_length_ratio is not None and max(sizes) > self.max_length_ratio * len(pair.document.text):
             return Rejected("longer_than_document", f"{max(sizes)} characters of {len(pair.document.text)}")
@@ -83,12 +87,13 @@ class Filters:
     def _copied(self, pair: JudgedPair) -> Rejected | None:
         if self.max_verbatim is None and self.max_density is None:
             return None
-        document = words_of(pair.document.text)
         for text in (pair.chosen, pair.rejected):
             words = words_of(text)
-            runs = fragments(document, words)
-            longest = max(runs, default=0) / max(1, len(words))
-            density = sum(run * run for run in runs) / max(1, len(words))
+            count = max(1, len(words))
+            runs = fragments_of(pair.document.text, words)
+            longest = max(runs, default=0) / count
+            # a run of ten characters of Chinese is shorter than one of ten words
+            density = sum(run * run for run in runs) / count * worth_of(words)
             if self.max_verbatim is not None and longest > self.max_verbatim:
                 return Rejected("copied", f"a run of {longest:.0%} of the summary")
             if self.max_density is not None and density > self.max_density:
@@ -102,8 +107,11 @@ class Filters:
             if (script := foreign_script(pair.document.text, text)) is not None:
                 return Rejected("wrong_language", f"in {script.lower()} letters, of which the document has none")
             share = common_share(pair.document.text, text)
-            if share is not None and share < self.min_common_words:
-                return Rejected("wrong_language", f"{share:.0%} of its words are among the document's commonest")
+            if share is None or share >= self.min_common_words:
+                continue
+            if (other := other_language(pair.document.text, text)) is not None:
+                few = f"{share:.0%} of its words are among the document's commonest"
+                return Rejected("wrong_language", f"{few}, and its letters are those of another language ({other})")
         return None
 
 
@@ -153,6 +161,10 @@ def similarity(one: str, other: str) -> float:
     from rapidfuzz.distance import Levenshtein
 
     return Levenshtein.normalized_similarity(_same(one), _same(other))
+
+
+def _width(text: str) -> int:
+    return len(text) + sum(east_asian_width(character) in "WF" for character in text)
 
 
 def _same(text: str) -> str:

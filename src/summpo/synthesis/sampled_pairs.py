@@ -22,9 +22,15 @@ from summpo.kept_lines import KeptLines, Record
 from summpo.rouge import rouge_scorer
 from summpo.rows import SummaryRow
 from summpo.run_folder import write_whole
+from summpo.words import count_words
 from summpo.writer import Key, Writer
 
-RULES = {"rouge1_recall": ("rouge1", "recall"), "rouge1": ("rouge1", "fmeasure"), "rougeL": ("rougeL", "fmeasure")}
+RULES = {
+    "rouge1_recall": ("rouge1", "recall"),
+    "rouge1": ("rouge1", "fmeasure"),
+    "rougeL": ("rougeL", "fmeasure"),
+    "rougeLsum": ("rougeLsum", "fmeasure"),
+}
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,6 @@ def make_pairs(
     if not pairs:
         raise UserError(f"no pair could be made of the {len(rows)} documents of {split}: {rule.remedy(cut)}")
     write_whole(target, "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
-    longer = sum(len(pair["chosen"].split()) > len(pair["rejected"].split()) for pair in pairs)
-    return dict(Counter(why for _, why in outcomes)) | {
-        "samples_cut": cut,
-        "chosen_is_longer": round(longer / len(pairs), 4),
-    }
+    longer = sum(count_words(pair["chosen"]) > count_words(pair["rejected"]) for pair in pairs)
+    counts = dict(Counter(why for _, why in outcomes))
+    return counts | {"samples_cut": cut, "chosen_is_longer": round(longer / len(pairs), 4)}

@@ -1,22 +1,19 @@
 """Words and their n-grams: what near duplicates and contamination are found by.
 
 datatrove's own word tokenizers need spaCy or other packages. Its blocks take ours instead: they hand it text in which
-case, punctuation, accents and white space are uniform, so that white space is all there is left to split at. (What
+case, punctuation, accents and white space are uniform, so that words are what `summpo.words` makes of it. (What
 spaCy's English rules would part beside that, "cannot" and the like, they would part in both documents.)
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-"""Scripts written without spaces (Thai, Lao, Burmese, Khmer, Japanese, Chinese): a character counts as a word."""
-WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+from summpo.words import letters_of
 
 ODD = np.uint64(0x9E3779B97F4A7C15)
 """The base of the polynomial that makes a hash of an n-gram of those of its words, modulo 2^64."""
@@ -24,13 +21,13 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Words:
-    """Splits at white space. datatrove's blocks know it as a word tokenizer once `duplicates` has registered it."""
+    """Words as letters alone. datatrove's blocks know it as a word tokenizer once `duplicates` has registered it."""
 
     language: str | None = None
 
     def word_tokenize(self, text: str) -> list[str]:
         """The words, in order."""
-        return WORD.findall(text)
+        return letters_of(text)
 
     def sent_tokenize(self, text: str) -> list[str]:
         """The whole text: no block used here asks for sentences."""
