@@ -67,7 +67,7 @@ def test_carries_every_run_view_and_sentence(runs: list) -> None:
 def test_reads_without_scripts(runs: list) -> None:
     page = render(compare(runs), b"png")
     still = page[page.index("<noscript>") : page.index("</noscript>")]
-    assert "w=0.1: 40% shorter than w=0" in still and "ROUGE-1  ROUGE-2" in still
+    assert "w=0.1: 40% shorter than w=0" in still and "ROUGE-1   lead  ROUGE-2" in still
 
 
 def test_texts_never_become_markup(tmp_path: Path, write_run, runs: list) -> None:

@@ -44,5 +44,5 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 def test_every_column_says_what_it_means() -> None:
-    assert len(COLUMNS) == 14
+    assert len(COLUMNS) == 15
     assert all(column.meaning for column in COLUMNS)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from summpo.errors import UserError, require
 from summpo.evaluation.json_fields import Fields, parse, read_object
-from summpo.evaluation.scores import METRICS
+from summpo.evaluation.lead import lead_scores
+from summpo.evaluation.scores import METRICS, aggregate
 
 QUALITIES = {
     "eval/rouge1": "ROUGE-1",
@@ -71,6 +72,8 @@ class RunResult:
     samples: tuple[Sample, ...]
     bertscore: Mapping[str, Any] = field(default_factory=dict)
     """How BERTScore was measured (`measured_by`); empty where it was not."""
+    lead: Mapping[str, float] = field(default_factory=dict)
+    """What the documents' first words would have for quality, as many as each summary has; empty without samples."""
     text_measures: Mapping[str, Any] = field(default_factory=dict)
     """The rules for words, sentences and ROUGE; empty where an earlier version measured."""
 
@@ -122,6 +125,8 @@ def read_run(folder: Path) -> RunResult:
     training = _read_training(folder / "summary.json") if (folder / "summary.json").exists() else _Training()
     evaluation = read_object(folder / "evaluation.json", "`summpo evaluate` writes it")
     metrics, intervals = evaluation.record("metrics"), evaluation.record("intervals")
+    samples = read_samples(folder / "samples.jsonl")
+    leads = lead_scores(samples)
     return RunResult(
         folder=folder,
         objective=training.objective,
@@ -139,7 +144,8 @@ def read_run(folder: Path) -> RunResult:
         validation_accuracy=training.accuracy,
         validation_accuracy_with_margin=training.accuracy_with_margin,
         generation=evaluation.record("generation").values,
-        samples=read_samples(folder / "samples.jsonl"),
+        samples=samples,
+        lead={name: value for name, value in aggregate(leads).items() if name in QUALITIES} if leads else {},
         bertscore=evaluation.record("bertscore").values if "bertscore" in evaluation.known() else {},
         text_measures=text_measures_of(evaluation.values),
     )

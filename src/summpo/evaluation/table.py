@@ -69,6 +69,12 @@ COLUMNS = (
     _metric("tokens", "mean length of a generated summary, tokens", "eval/length_tokens", ".1f"),
     _metric("words", "mean length of a generated summary, words", "eval/length_words", ".1f"),
     _metric("ROUGE-1", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rouge1", ".3f"),
+    _column(
+        "lead",
+        "ROUGE-1 of the document's first words, as many as each summary has: what a summary must beat",
+        lambda r: r.lead.get("eval/rouge1"),
+        ".3f",
+    ),
     _metric("ROUGE-2", "mean F-measure, 0 to 1, best reference, stemmed", "eval/rouge2", ".3f"),
     _metric("ROUGE-L", "the same of the longest common sequence of words", "eval/rougeL", ".3f"),
     _metric("ROUGE-Lsum", "the same sentence by sentence, as for CNN/DailyMail", "eval/rougeLsum", ".3f"),

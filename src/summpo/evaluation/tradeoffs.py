@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from summpo.errors import require, require_choice
 from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.front import FrontPoint, dominates, hypervolume, pareto
+from summpo.evaluation.lead import lead_scores
 from summpo.evaluation.resampling import few_documents
 from summpo.evaluation.results import (
     LENGTH,
@@ -90,13 +91,19 @@ def compare(
     require(lacking is None, f"{lacking} was evaluated by an earlier version, without {quality}: evaluate it again")
     differences = paired_differences(runs)
     reference_point = reference_point or default_reference_point(runs)
+    leads = [differences_from_lead(run) for run in runs]
     return [
-        _compare(runs, each, reference_point, differences) for each in dict.fromkeys((quality, *qualities_of(runs)))
+        _compare(runs, each, reference_point, differences, leads)
+        for each in dict.fromkeys((quality, *qualities_of(runs)))
     ]
 
 
 def _compare(
-    runs: Sequence[RunResult], quality: str, reference_point: tuple[float, float], differences: Differences
+    runs: Sequence[RunResult],
+    quality: str,
+    reference_point: tuple[float, float],
+    differences: Differences,
+    leads: Sequence[Mapping[str, tuple[float, float]]],
 ) -> Comparison:
     base, tags = _base(runs), labels(runs)
     points = [FrontPoint(run.w, run.length, run.metrics[quality]) for run in runs]
@@ -104,7 +111,8 @@ def _compare(
     for place, (run, tag, best) in enumerate(zip(runs, tags, pareto(points), strict=True)):
         beaten_by = [other for other, point in zip(tags, points, strict=True) if dominates(point, points[place])]
         against = _against(run, runs[base], tags[base], quality, differences.get(tag, {}))
-        said = [_beaten(beaten_by), _as_base(run, quality) if place == base else against, _cut_short(run)]
+        said = [_beaten(beaten_by), _as_base(run, quality) if place == base else against]
+        said += [_against_lead(run, quality, leads[place]), _cut_short(run)]
         choices.append(Choice(run, tag, best, " ".join(filter(None, said))))
     return Comparison(quality, base, tuple(choices), hypervolume(points, reference_point), reference_point)
 
@@ -124,6 +132,15 @@ def paired_differences(results: Sequence[RunResult], seed: int = 0) -> Differenc
         if scores and scores.keys() == base_scores.keys():
             found[tag] = difference_intervals([scores[key] for key in base_scores], list(base_scores.values()), seed)
     return found
+
+
+def differences_from_lead(run: RunResult, seed: int = 0) -> Mapping[str, tuple[float, float]]:
+    """Bootstrap intervals of each metric's difference from the documents' first words, as many as each summary has.
+
+    Empty where they are unknown, as in `paired_differences`.
+    """
+    scores, leads = _evaluated(run), lead_scores(run.samples)
+    return difference_intervals(list(scores.values()), leads, seed) if scores and len(leads) == len(scores) else {}
 
 
 def notes(results: Sequence[RunResult]) -> list[str]:
@@ -184,6 +201,15 @@ def _against(
     unsure = ", within noise" if intervals[LENGTH][0] <= 0 <= intervals[LENGTH][1] else ""
     verdict = _verdict(low, high, QUALITIES[quality])
     return f"{lengths}{unsure} {tokens}, {gain} [{low:+.3f}, {high:+.3f}]: {verdict}."
+
+
+def _against_lead(run: RunResult, quality: str, intervals: Mapping[str, tuple[float, float]]) -> str:
+    if quality not in intervals:
+        return ""
+    (low, high), change = intervals[quality], run.metrics[quality] - run.lead[quality]
+    verdict = "beats" if low > 0 else "is beaten by" if high < 0 else "is not told apart from"
+    name = f"{QUALITIES[quality]} {run.lead[quality]:.3f}"
+    return f"It {verdict} the documents' first words, as many ({name}, {change:+.3f} [{low:+.3f}, {high:+.3f}])."
 
 
 def _change_of_length(length: float, base: float) -> str:
