@@ -41,8 +41,8 @@ def test_pairs_of_nested_summaries(tmp_path: Path) -> None:
     pairs = dataset.pairs("validation")
     one, two, three = "It is hard.", "It is hard. They try.", "It is hard. They try. It works."
     assert [(pair.id, pair.chosen, pair.rejected) for pair in pairs] == [
-        ("P1/1-2", one, two), ("P1/1-3", one, three), ("P1/2-3", two, three),
-        ("P2/2-1", two, one), ("P2/3-1", three, one), ("P2/3-2", three, two),
+        ("P1/1-2", one, two), ("P1/1-3", one, three), ("P1/2-3", two, three), ("P1/again", three, f"{three} It works."),
+        ("P2/2-1", two, one), ("P2/3-1", three, one), ("P2/3-2", three, two), ("P2/again", three, f"{three} It works."),
     ]  # fmt: skip
     assert {(pair.document, pair.references, pair.prompt) for pair in pairs} == {("A one . A two .", (three,), None)}
 
@@ -114,9 +114,10 @@ def test_real_papers() -> None:
     assert len({row.document for part in rows.values() for row in part}) == 250
     assert all(len(row.summary.split()) > 20 for part in rows.values() for row in part)
     pairs = ACLSum().pairs("train")
-    for first in (30, 120, 300):
+    assert len(pairs) == 400
+    for first in (20, 120, 400):
         share = sum(len(pair.chosen) > len(pair.rejected) for pair in pairs[:first]) / first
-        assert share == pytest.approx(0.7), "of the readers of the first ten papers, and of all"
+        assert share == pytest.approx(0.8 * 3 / 4), "of the readers of the first five papers, of thirty and of all"
     longer = ACLSum(sections=["abstract", "introduction", "conclusion"]).summaries("test")
     assert all(more.document.startswith(row.document) for row, more in zip(rows["test"], longer, strict=True))
     assert "aclsum" not in sys.modules

@@ -5,7 +5,7 @@ package `aclsum` carries the files; they are read straight, because importing th
 
 Its pairs show what a weight of brevity does, and are no human judgements: of a paper's nested summaries (the first
 sentence, the first two, all three) the longer is chosen where an imagined reader wants more, the shorter where it wants
-less. Both of a pair begin alike, so all that there is to learn is when to stop.
+less; none wants the last sentence said again. Both of a pair begin alike: what there is to learn is when to stop.
 """
 
 import importlib.metadata
@@ -27,7 +27,7 @@ FILES: dict[Split, str] = {"train": "train.jsonl", "validation": "val.jsonl", "t
 
 @dataclass(frozen=True, kw_only=True)
 class ACLSum:
-    """One summary a paper, or the three pairs of its nested summaries.
+    """One summary a paper, or four pairs of its nested summaries.
 
     Raises:
         UserError: an unknown section or aspect, a share outside 0 to 1, or (when rows are asked for) neither a `path`
@@ -42,7 +42,7 @@ class ACLSum:
     """Sections whose sentences make the document, in this order."""
     aspect: str = "all"
     """challenge, approach or outcome; all = the three sentences in that order, joined by spaces."""
-    wants_more: float = 0.7
+    wants_more: float = 0.8
     """Share of the readers, one a paper, who choose the longer of two summaries, evenly spread over the papers."""
     limit: int | None = None
     """Rows a split, at most."""
@@ -96,7 +96,7 @@ class ACLSum:
         return SummaryRow(row.text("id"), " ".join(sentences), summary, references=(summary,))
 
     def _pairs(self, row: SourceRow, place: int) -> list[PairRow]:
-        """The pairs of the paper at a place in its file, 0 the first."""
+        """The pairs of the paper at a place in its file, 0 the first: three, and one whose rejected text says it again."""
         paper = self._summary(row)
         experts = [row.filled_text(f"summary.{aspect}").strip() for aspect in ASPECTS]
         nested = [" ".join(experts[:sentences]) for sentences in range(1, len(experts) + 1)]
@@ -106,7 +106,8 @@ class ACLSum:
             chosen, rejected = (longer, shorter) if wants_more else (shorter, longer)
             name = f"{paper.id}/{chosen + 1}-{rejected + 1}"
             pairs.append(PairRow(name, paper.document, nested[chosen], nested[rejected], references=paper.references))
-        return pairs
+        again = f"{nested[-1]} {experts[-1]}"
+        return [*pairs, PairRow(f"{paper.id}/again", paper.document, nested[-1], again, references=paper.references)]
 
 
 def package_folder() -> Path:
