@@ -79,10 +79,12 @@ class ACLSum:
             self.aspect == "all",
             f"pairs are of nested summaries in all three aspects, got {self.aspect} (config key dataset.aspect)",
         )
-        print(
-            f"dataset=aclsum: pairs of nested expert summaries, the longer chosen by {self.wants_more:.0%} of imagined "
-            "readers: they show what w does; for real work use dataset=summarize_from_feedback, or your own (jsonl)"
-        )
+        if split == "train":
+            print(
+                f"dataset=aclsum: pairs of nested expert summaries, the longer chosen by {self.wants_more:.0%} of "
+                "imagined readers: they show what w does; for real work use dataset=summarize_from_feedback, or your "
+                "own (dataset=jsonl)"
+            )
         return [pair for place, row in enumerate(self._papers(split)) for pair in self._pairs(row, place)]
 
     def _papers(self, split: Split) -> Sequence[SourceRow]:
@@ -96,7 +98,7 @@ class ACLSum:
         return SummaryRow(row.text("id"), " ".join(sentences), summary, references=(summary,))
 
     def _pairs(self, row: SourceRow, place: int) -> list[PairRow]:
-        """The pairs of the paper at a place in its file, 0 the first: three, and one whose rejected text says it again."""
+        """The pairs of the paper at a place in its file, 0 the first: three, and one that rejects saying it again."""
         paper = self._summary(row)
         experts = [row.filled_text(f"summary.{aspect}").strip() for aspect in ASPECTS]
         nested = [" ".join(experts[:sentences]) for sentences in range(1, len(experts) + 1)]
