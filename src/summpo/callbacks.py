@@ -167,7 +167,7 @@ class WholeFiles(TorchCheckpointIO):
         memory = io.BytesIO()
         torch.save(checkpoint, memory)  # straight into a file it would make a RuntimeError of a full disk
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)  # in the run's folder, which is not made anew where it was taken away
             with partial.open("wb") as file:
                 file.write(memory.getbuffer())
                 file.flush()

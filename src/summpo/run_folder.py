@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from summpo.errors import UserError, require
@@ -168,7 +167,7 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise UserError(f"{shorten(str(folder), 300)}: cannot be written to, {why} (config key output_dir)") from None
+        raise UserError(f"{folder}: cannot be written to, {why} (config key output_dir)") from None
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
