@@ -112,7 +112,7 @@ def located(target: str, key: str) -> Any:
 
 def without(node: DictConfig, name: str) -> DictConfig:
     """The node but for one key; its interpolations (weight: ${w}) still find their way to the root."""
-    rest = DictConfig({k: v for k, v in node.items_ex(resolve=False) if k != name})
+    rest = DictConfig({k: v for k, v in node.items_ex(resolve=False) if k != name}, key=node._key())
     rest._set_parent(node._get_parent())  # pyright: ignore[reportArgumentType]
     return rest
 

@@ -45,6 +45,9 @@ SCHEMAS = {
     "judge": JudgeConfig,
 }
 
+LONGEST_NAME = 250
+"""Characters of a file's name without its end, at most, as file systems have it."""
+
 
 def conf_dir() -> Path:
     """The folder of the configuration tree."""
@@ -157,8 +160,11 @@ def require_option(group: str, value: Any, typed: str) -> None:
     is_named = value is not None and value != ""
     require(is_named, f"{group}={typed} names no option of the group {group}{there_are}")
     names = value if isinstance(value, list) else [value]
+    require("???" not in names, f"{group} is required, got {typed}{there_are}")
     for name in names:
-        require(isinstance(name, str), f"{group} has no option {json.dumps(name, default=str)}{there_are}")
+        may_be = isinstance(name, str) and len(name) < LONGEST_NAME
+        typed_name = name if isinstance(name, str) else json.dumps(name, default=str)
+        require(may_be, f"{group} has no option {typed_name}{there_are}")
     twice = next((name for name in names if names.count(name) > 1), None)
     require(twice is None, f"{group} names {twice} twice: choose it once, with one weight, got {typed}")
     made_by: dict[str, str] = {}
@@ -266,7 +272,7 @@ def sentence_of(error: BaseException, under: str = "", command: str | None = Non
     while cause.__cause__ is not None and not getattr(cause, "full_key", None):
         cause = cause.__cause__
     key = getattr(cause, "full_key", None) or ""
-    key = ".".join(part for part in (under, key) if part)
+    key = key if not under or key.startswith(f"{under}.") else ".".join(part for part in (under, key) if part)
     text = str(cause if key else error)
     for tail in ("\n    full_key:", "\nTo append to your config", "\nSee https://hydra.cc", "\nConfig search path"):
         text = text.split(tail)[0]

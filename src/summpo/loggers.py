@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.build import fits, located, named
+from summpo.build import fits, located, named, without
 from summpo.compose import sentence_of
 from summpo.errors import UserError, require
 
@@ -35,7 +35,8 @@ def check_loggers(loggers: Any) -> None:
     """
     for name in loggers or ():
         key, node = f"logger.{name}", loggers._get_node(name)
-        is_chosen = isinstance(node, DictConfig) and not node._is_none() and "_target_" in node
+        is_chosen = isinstance(node, DictConfig) and not node._is_none() and "_target_" in list(node)
+        require(not is_chosen or "_target_" in node, f"{key}._target_ is required, got ???")
         require(is_chosen, f"{key} is set and nothing was chosen for it: there is no _target_; choose logger={name}")
         made = logger_class(str(node._target_), key)
         settings = settings_of(node, key)
@@ -64,12 +65,11 @@ def settings_of(node: DictConfig, key: str) -> dict[str, Any]:
     Raises:
         UserError: one is missing, or follows what is not there.
     """
-    later = [name for name, value in node.items_ex(resolve=False) if "${hydra:" in str(value)]
-    known = {name: value for name, value in node.items_ex(resolve=False) if name not in ("_target_", *later)}
-    settings = DictConfig(known)
-    settings._set_parent(node._get_parent())  # pyright: ignore[reportArgumentType]
+    later = [str(name) for name, value in node.items_ex(resolve=False) if "${hydra:" in str(value)]
+    for name in ("_target_", *later):
+        node = without(node, name)
     try:
-        return OmegaConf.to_container(settings, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
     except OmegaConfBaseException as error:
         raise UserError(sentence_of(error, key)) from None
 
@@ -80,11 +80,11 @@ def check_settings(made: type[Logger], settings: Mapping[str, Any], key: str) ->
     Raises:
         UserError: one is unknown or of another type.
     """
-    own = inspect.signature(made).parameters
+    own = parameters_of(made)
     more = [name for name in settings if name not in own]
     takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values())
     taker = takes_rest(made) if more and takes_more else None
-    rest = inspect.signature(taker).parameters if taker else {}
+    rest = parameters_of(taker) if taker else {}
     for name, value in settings.items():
         parameter = own.get(name) or rest.get(name)
         is_known = parameter is not None or (takes_more and taker is None)
@@ -92,6 +92,14 @@ def check_settings(made: type[Logger], settings: Mapping[str, Any], key: str) ->
         hint = Any if parameter is None or parameter.annotation is inspect.Parameter.empty else parameter.annotation
         if not isinstance(hint, str) and not fits(value, hint):
             raise UserError(f"{name} must be {named(hint)}, got {value!r} (config key {key}.{name})")
+
+
+def parameters_of(taker: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """What a callable takes, with its types where they can be read."""
+    try:
+        return inspect.signature(taker, eval_str=True).parameters
+    except NameError:  # a type that is imported for type checkers alone
+        return inspect.signature(taker).parameters
 
 
 def known_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -45,19 +46,28 @@ FREE_FORM = ("compare", "report", "run")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a reader that goes away (`| head`) ends it without a word."""
+    lost: OSError | None = None
     try:
         code = command_line(list(sys.argv[1:] if argv is None else argv))
     except SystemExit as stop:  # of a training run
         code = stop.code if isinstance(stop.code, int) else 1
-    except BrokenPipeError:
-        if last_of_output() is None:  # it was another pipe
+    except OSError as error:
+        if error.errno != errno.ENOSPC and not (isinstance(error, BrokenPipeError) and reader_has_gone()):
             raise
-        return READER_GONE
-    lost = last_of_output()
+        code, lost = READER_GONE if isinstance(error, BrokenPipeError) else 0, error
+    lost = last_of_output() or lost
     if lost is not None and not isinstance(lost, BrokenPipeError) and code == 0:
         print(f"summpo: the output cannot be written, {why(lost)}", file=sys.stderr)
         return 2
     return code
+
+
+def reader_has_gone() -> bool:
+    """Whether nobody reads the output any more; else it was another pipe that broke, a worker's."""
+    outputs = select.poll()
+    for output in (sys.stdout, sys.stderr):
+        outputs.register(output.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in outputs.poll(0))
 
 
 def last_of_output() -> OSError | None:
