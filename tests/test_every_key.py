@@ -134,7 +134,7 @@ def test_a_group_and_every_key_of_its_options(command: str, group: str, capsys: 
 
 
 @pytest.mark.parametrize(
-    "argument", ["=5", "+model=5", "model@x=5", "hydra=5", "hydra/launcher=5", "w", "~w", "~model"]
+    "argument", ["=5", "+model=5", "model@x=5", "hydra=5", "hydra/launcher=5", "w", "~w", "~model", "--foo"]
 )
 def test_what_is_no_option_at_all(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     told(["train", *NOWHERE["train"], argument], capsys)

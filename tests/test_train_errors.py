@@ -281,7 +281,7 @@ def no_larger_file_than(bytes_: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
 
 
-@pytest.mark.parametrize(("most", "file"), [(200, ".npy"), (20_000, "next.ckpt")])
+@pytest.mark.parametrize(("most", "file"), [(500, "/cache/"), (20_000, "next.ckpt")])
 def test_a_file_that_may_not_be_so_large(trial: Trial, tmp_path: Path, most: int, file: str) -> None:
     """The first is a column's, the second the checkpoint's; without the limit the same command goes on."""
     folder = tmp_path / "run"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,15 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else beside_sources
 
 
-def register_schemas() -> None:
-    """Makes the typed roots known to Hydra as `<command>_schema`."""
-    for command, schema in SCHEMAS.items():
-        ConfigStore.instance().store(name=f"{command}_schema", node=schema)
+def register_schema(command: str) -> None:
+    """Makes a command's typed root known to Hydra as `<command>_schema`."""
+    ConfigStore.instance().store(name=f"{command}_schema", node=SCHEMAS[command])
+
+
+@cache
+def schema_of(command: str) -> DictConfig:
+    """A command's typed root, to look into and not to change; making one takes as long as reading it all."""
+    return OmegaConf.structured(SCHEMAS[command])
 
 
 def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
@@ -68,7 +74,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: one sentence naming the option and the value.
     """
-    register_schemas()
+    register_schema(command)
     for override in overrides:
         require(not override.startswith("-"), f"options are given as key=value, got {override}")
     require_options(parsed(overrides))
@@ -83,7 +89,7 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
         raise UserError(sentence_of(error, command=command)) from None
     finally:
         GlobalHydra.instance().clear()
-    require_known(config, OmegaConf.structured(SCHEMAS[command]), command)
+    require_known(config, schema_of(command), command)
     for field in fields(SCHEMAS[command]):
         require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
     return config
@@ -104,7 +110,7 @@ def may_add(override: str, command: str) -> str:
 
 def names_freely(key: str, command: str) -> bool:
     """Whether the key is, or lies in, a dictionary of typed values by the user's names, such as rules.train.quotas."""
-    node: Any = OmegaConf.structured(SCHEMAS[command])
+    node: Any = schema_of(command)
     for part in key.split("."):
         node = node._get_node(part) if isinstance(node, DictConfig) and part in list(node) else None
         if isinstance(node, DictConfig) and node._metadata.element_type is not Any:
@@ -183,7 +189,7 @@ def require_given(config: DictConfig, command: str) -> None:
     Raises:
         UserError: naming the key.
     """
-    required = missing_in(OmegaConf.structured(SCHEMAS[command]))
+    required = missing_in(schema_of(command))
     homeless = "cache_dir is required, as there is no home folder for it: set it, or the variable SUMMPO_CACHE"
     for key in missing_in(config):
         require(key != "cache_dir", homeless)
@@ -210,7 +216,7 @@ def options_of(group: str) -> str:
 
 def known_options(command: str) -> list[str]:
     """Every key that a command's command line may set, dots and all."""
-    schema = OmegaConf.structured(SCHEMAS[command])
+    schema = schema_of(command)
     groups = [group for group in sorted(conf_dir().iterdir()) if group.is_dir() and group.name in schema]
     files = [(group.name, file) for group in groups for file in sorted(group.glob("*.yaml"))]
     found = [key for group, file in files for key in keys_of(OmegaConf.load(file), f"{group}.")]

@@ -23,7 +23,7 @@ from summpo.commands import DISK_REFUSES, RUN_FOLDER
 from summpo.commands import main as command_line
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
-from summpo.compose import compose_config, conf_dir, may_add, parsed, plain, register_schemas, sentence_of
+from summpo.compose import compose_config, conf_dir, may_add, parsed, plain, register_schema, sentence_of
 from summpo.errors import UserError, require
 from summpo.loggers import check_loggers
 from summpo.margin_rewards import AdapterReward
@@ -51,7 +51,8 @@ def run(arguments: list[str]) -> int:
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
     arguments = sweeps[:1] + [may_add(argument, "train") for argument in arguments if argument not in sweeps]
-    options, _ = get_args_parser().parse_known_args(arguments)
+    options, unread = get_args_parser().parse_known_args(arguments)
+    require(not unread, f"options are given as key=value, got {' '.join(unread)}")
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)
     if is_plain_run:
         arguments = [*arguments, *(sweep_folders(options.overrides) if options.multirun else [])]
@@ -60,7 +61,7 @@ def run(arguments: list[str]) -> int:
             print(done.done_already)
             return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us whole; what the user sees of them is decided here
-    register_schemas()
+    register_schema("train")
     shared = Shared()
 
     def task(config: DictConfig) -> None:
