@@ -34,7 +34,8 @@ def _is_shown(char: str) -> bool:
 def _without_middle(text: str, longest: int) -> str:
     left_out = len(text) - longest
     half = longest // 2
-    return text if left_out <= 0 else f"{text[:half]} ... ({left_out:,} characters) ... {text[-half:]}"
+    # 40: what says so is as long, and a sentence within another is not cut twice
+    return text if left_out <= 40 else f"{text[:half]} ... ({left_out:,} characters) ... {text[-half:]}"
 
 
 class FieldError(UserError):
