@@ -18,7 +18,7 @@ import summpo.config
 from command_lines import HEAVY, REPORT, check
 from summpo.build import train_parts
 from summpo.commands.help import field_docs, help_of
-from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, plain, require_distinct
+from summpo.compose import SCHEMAS, compose_config, conf_dir, may_add, parsed, plain, require_options
 from summpo.decoding import Decoding
 from summpo.errors import UserError
 from summpo.evaluation.bert_backbone import BertScore
@@ -363,5 +363,5 @@ def test_two_files_that_name_one_reward(tmp_path: Path, monkeypatch: pytest.Monk
         file.write_text("length: {weight: 1}\n", "utf-8")
     monkeypatch.setattr("summpo.compose.conf_dir", lambda: tmp_path)
     with pytest.raises(UserError, match="length and words are both named length in their files"):
-        require_distinct("margin_reward=[length,words]")
-    require_distinct("margin_reward=[length]")
+        require_options(parsed(["margin_reward=[length,words]"]))
+    require_options(parsed(["margin_reward=[length]"]))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from summpo.errors import UserError, require, require_choice, require_number
+from summpo.errors import FieldError, UserError, require, require_choice, require_number
 
 
 def test_require() -> None:
@@ -51,3 +51,23 @@ def test_choices() -> None:
     with pytest.raises(UserError) as refusal:
         require_choice("model.dtype", "float8", ("float32", "bfloat16"))
     assert str(refusal.value) == "dtype must be one of float32, bfloat16, got float8 (config key model.dtype)"
+
+
+def test_a_sentence_is_one_line_that_shows_what_it_holds() -> None:
+    sentence = str(UserError("got a\nb\x1b[31m\u2028\ud83d, é ش 雨 (config key x)"))
+    assert sentence == r"got a\nb\x1b[31m\u2028\ud83d, é ش 雨 (config key x)"
+    assert str(FieldError("w must be a number, got a\tb", "w")) == r"w must be a number, got a\tb (config key w)"
+
+
+@pytest.mark.parametrize("long", ["x" * 5000, "雨" * 5000, "ab " * 2000, "a" * 341], ids=len)
+def test_what_is_long_loses_its_middle_and_never_its_key(long: str) -> None:
+    sentence = str(FieldError(f"dtype must be one of float32, bfloat16, got {long}", "model.dtype"))
+    assert sentence.startswith("dtype must be one of float32, bfloat16, got ")
+    assert sentence.endswith("(config key model.dtype)") and " characters) ... " in sentence
+    assert len(sentence) < 1300
+    assert str(UserError(sentence)) == sentence, "it is said within another"
+
+
+def test_a_path_is_said_whole() -> None:
+    path = "/home/me/" + "deep/" * 50
+    assert str(UserError(f"{path}: cannot be written to")) == f"{path}: cannot be written to"

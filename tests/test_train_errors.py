@@ -274,6 +274,51 @@ def test_a_disk_that_is_full_when_a_checkpoint_is_due(trial: Trial, small_disk: 
     assert (folder / "metrics.csv").read_text() == (trial.folder / "metrics.csv").read_text()
 
 
+def no_larger_file_than(bytes_: int) -> None:
+    """What `ulimit -f` sets."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+
+
+@pytest.mark.parametrize(("most", "file"), [(500, "/cache/"), (20_000, "next.ckpt")])
+def test_a_file_that_may_not_be_so_large(trial: Trial, tmp_path: Path, most: int, file: str) -> None:
+    """The first is a column's, the second the checkpoint's; without the limit the same command goes on."""
+    folder = tmp_path / "run"
+    command = [*trial.settings, f"cache_dir={tmp_path / 'cache'}", f"output_dir={folder}", "trainer.max_steps=2"]
+    ended = run(command, tmp_path / "log", partial(no_larger_file_than, most))
+    assert ended.code == 2, ended.err
+    assert os.strerror(errno.EFBIG).lower() in sentence(ended) and file in sentence(ended)
+    assert not list(folder.glob("checkpoints/*.partial"))
+    ended = run(command, tmp_path / "log")
+    assert ended.code == 0, ended.err
+
+
+def take_away(folder: Path, step: int, callback: str) -> None:
+    """The run's folder vanishes once a step is done, before a callback hears of it."""
+    import summpo.callbacks
+
+    made = getattr(summpo.callbacks, callback)
+    hear = made.on_train_batch_end
+
+    def on_train_batch_end(self: Any, trainer: Any, *rest: Any, **named: Any) -> None:
+        if trainer.global_step == step:
+            shutil.rmtree(folder)
+        hear(self, trainer, *rest, **named)
+
+    made.on_train_batch_end = on_train_batch_end
+
+
+@pytest.mark.parametrize(("step", "callback"), [(1, "MetricsTable"), (3, "LastCheckpoint"), (8, "LastCheckpoint")])
+def test_a_folder_that_is_taken_away_in_mid_run(trial: Trial, tmp_path: Path, step: int, callback: str) -> None:
+    folder = tmp_path / "run"
+    command = [*trial.settings, f"output_dir={folder}"]
+    ended = run(command, tmp_path / "log", partial(take_away, folder, step, callback))
+    assert ended.code == 2, ended.err
+    assert sentence(ended) == f"{folder} was taken away while the run wrote into it"
+    assert not folder.exists()
+
+
 # -- losses that are not finite -----------------------------------------------------------------------------------------
 
 

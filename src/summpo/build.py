@@ -90,11 +90,7 @@ def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
             f"{option} that makes {key}, or take the setting away"
         )
     target = str(node["_target_"])
-    module_name, _, class_name = target.rpartition(".")
-    try:
-        made = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{key}._target_: cannot find {target} ({error})") from None
+    made = located(target, key)
     require(is_dataclass(made), f"{key}._target_: {target} is not a dataclass")
     built = from_fields(made, without(node, "_target_"), key)
     kinds = " or ".join(kind.__name__ for kind in asked_for)
@@ -102,9 +98,22 @@ def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
     return built
 
 
+def located(target: str, key: str) -> Any:
+    """What a `_target_` names, imported.
+
+    Raises:
+        UserError: there is nothing of that name.
+    """
+    module_name, _, name = target.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: an empty name, a relative one
+        raise UserError(f"{key}._target_: cannot find {target} ({error})") from None
+
+
 def without(node: DictConfig, name: str) -> DictConfig:
     """The node but for one key; its interpolations (weight: ${w}) still find their way to the root."""
-    rest = DictConfig({k: v for k, v in node.items_ex(resolve=False) if k != name})
+    rest = DictConfig({k: v for k, v in node.items_ex(resolve=False) if k != name}, key=node._key())
     rest._set_parent(node._get_parent())  # pyright: ignore[reportArgumentType]
     return rest
 
@@ -156,7 +165,7 @@ def named(hint: Any) -> str:
     if get_origin(hint) in (list, tuple, Sequence):
         return f"a list of {named(arguments[0])}"
     words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
-    return words.get(hint, str(hint))
+    return words.get(hint) or getattr(hint, "__name__", str(hint))
 
 
 def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
@@ -167,7 +176,8 @@ def margins_of(node: DictConfig) -> dict[str, WeightedMargin]:
         settings: dict[str, Any] = {}
         if isinstance(child, DictConfig):
             for setting in SCALING:
-                if setting in child:
+                if setting in list(child):  # `in` a DictConfig overlooks what is missing
+                    require(not OmegaConf.is_missing(child, setting), f"{key}.{setting} is required, got ???")
                     settings[setting] = OmegaConf.select(node, f"{name}.{setting}")
                     child = without(child, setting)
         try:

@@ -24,7 +24,7 @@ from summpo.log_probs import completion_logits
 from summpo.metrics import kl_divergence
 from summpo.records import Batch
 from summpo.rows import SummaryRow
-from summpo.run_folder import whole_lines, write_whole
+from summpo.run_folder import naming, whole_lines, write_whole
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -70,7 +70,7 @@ class MetricsTable(Callback):
         if self._add_columns(row.keys()) or not is_new:
             self._write()
         else:
-            with self.path.open("a", newline="") as file:
+            with naming(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.columns).writerow(row)
 
     def _add_columns(self, names: Iterable[str]) -> bool:
@@ -167,15 +167,15 @@ class WholeFiles(TorchCheckpointIO):
         memory = io.BytesIO()
         torch.save(checkpoint, memory)  # straight into a file it would make a RuntimeError of a full disk
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(memory.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except OSError as error:
+            with naming(path):
+                path.parent.mkdir(exist_ok=True)  # in the run's folder, which is not made anew where it was taken away
+                with partial.open("wb") as file:
+                    file.write(memory.getbuffer())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, path)
+        finally:
             partial.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _validates_after(trainer: Trainer, batch_idx: int) -> bool:
@@ -240,7 +240,7 @@ class SampleSummaries(Callback):
             }
             for row, one in zip(self.rows, written, strict=True)
         ]
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from summpo.run_folder import write_whole
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -75,14 +77,14 @@ class ColumnStore:
             for name, array in arrays.items():
                 memory = io.BytesIO()  # straight into a file numpy would hide why the disk refuses
                 np.save(memory, np.ascontiguousarray(array))
-                (temporary / f"{name}.npy").write_bytes(memory.getbuffer())
+                write_whole(temporary / f"{name}.npy", memory.getbuffer())
             record = {
                 "kind": kind,
                 "fingerprint": key,
                 "depends_on": depends_on,
                 "sha256": {name: _sha256(temporary / f"{name}.npy") for name in arrays},
             }
-            (temporary / "columns.json").write_text(json.dumps(record, default=_plain, indent=1), "utf-8")
+            write_whole(temporary / "columns.json", json.dumps(record, default=_plain, indent=1))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         finally:

@@ -5,18 +5,22 @@ The configuration tree is conf/ beside the package's sources, or inside the inst
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.config import (
@@ -42,6 +46,9 @@ SCHEMAS = {
     "judge": JudgeConfig,
 }
 
+LONGEST_NAME = 250
+"""Characters of a file's name without its end, at most, as file systems have it."""
+
 
 def conf_dir() -> Path:
     """The folder of the configuration tree."""
@@ -50,10 +57,15 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else beside_sources
 
 
-def register_schemas() -> None:
-    """Makes the typed roots known to Hydra as `<command>_schema`."""
-    for command, schema in SCHEMAS.items():
-        ConfigStore.instance().store(name=f"{command}_schema", node=schema)
+def register_schema(command: str) -> None:
+    """Makes a command's typed root known to Hydra as `<command>_schema`."""
+    ConfigStore.instance().store(name=f"{command}_schema", node=SCHEMAS[command])
+
+
+@cache
+def schema_of(command: str) -> DictConfig:
+    """A command's typed root, to look into and not to change; making one takes as long as reading it all."""
+    return OmegaConf.structured(SCHEMAS[command])
 
 
 def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
@@ -62,23 +74,22 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: one sentence naming the option and the value.
     """
-    register_schemas()
-    require_once(overrides)
+    register_schema(command)
     for override in overrides:
         require(not override.startswith("-"), f"options are given as key=value, got {override}")
-        require_distinct(override)
-        require_named(override)
+    require_options(parsed(overrides))
     overrides = [may_add(override, command) for override in overrides]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=command):
             config = compose(command, list(overrides))
+        require_given(config, command)
         plain(config)  # an interpolation that leads nowhere is found here, and not by who reads its value
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(sentence_of(error, command=command)) from None
     finally:
         GlobalHydra.instance().clear()
-    require_known(config, OmegaConf.structured(SCHEMAS[command]), command)
+    require_known(config, schema_of(command), command)
     for field in fields(SCHEMAS[command]):
         require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
     return config
@@ -99,7 +110,7 @@ def may_add(override: str, command: str) -> str:
 
 def names_freely(key: str, command: str) -> bool:
     """Whether the key is, or lies in, a dictionary of typed values by the user's names, such as rules.train.quotas."""
-    node: Any = OmegaConf.structured(SCHEMAS[command])
+    node: Any = schema_of(command)
     for part in key.split("."):
         node = node._get_node(part) if isinstance(node, DictConfig) and part in list(node) else None
         if isinstance(node, DictConfig) and node._metadata.element_type is not Any:
@@ -107,48 +118,95 @@ def names_freely(key: str, command: str) -> bool:
     return False
 
 
-def require_once(overrides: Sequence[str]) -> None:
-    """Refuses margin_reward given twice: several are a list, and Hydra would take the last alone.
+def parsed(overrides: Sequence[str]) -> list[Override]:
+    """The overrides as Hydra reads them.
 
     Raises:
-        UserError: naming what was given.
+        UserError: one of them is none.
     """
-    values = [override.partition("=")[2] for override in overrides if override.startswith("margin_reward=")]
-    several = ",".join(value.strip("[]") for value in values)
-    require(len(values) < 2, f"margin_reward is given {len(values)} times; several together are [{several}]")
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise UserError(sentence_of(error)) from None
 
 
-def require_distinct(override: str) -> None:
-    """Refuses a list of a group's options that names one twice, or two that make one key: Hydra would take one.
+def require_options(overrides: Sequence[Override]) -> None:
+    """Refuses what names no option of its group, or names several where Hydra would take one of them or mix them.
 
     Raises:
-        UserError: naming the group and the option.
+        UserError: naming the group and what was given.
     """
-    group, _, value = override.partition("=")
-    if (conf_dir() / group.strip()).is_dir() and re.fullmatch(r"\[[\w\s,]*\]", value):
-        names = [name.strip() for name in value[1:-1].split(",")]
-        twice = [name for name in names if names.count(name) > 1]
-        require(
-            not twice, f"{group} names {twice[0] if twice else ''} twice: choose it once, with one weight, got {value}"
-        )
-        made_by: dict[str, str] = {}
-        for name in names:
-            file = conf_dir() / group / f"{name}.yaml"
-            for key in OmegaConf.load(file) if file.is_file() else ():
-                other = made_by.setdefault(str(key), name)
-                require(other == name, f"{group}={value}: {other} and {name} are both named {key} in their files")
+    for override in overrides:
+        require(override.key_or_group != "", f"cannot read {override.input_line}: {why_unread('')}")
+    chosen = [override for override in overrides if is_group(override.key_or_group) and not override.is_delete()]
+    rewards = [override.get_value_element_as_str() for override in chosen if override.key_or_group == "margin_reward"]
+    several = ",".join(value.strip("[]") for value in rewards)
+    require(len(rewards) < 2, f"margin_reward is given {len(rewards)} times; several together are [{several}]")
+    for override in chosen:
+        if not override.is_sweep_override():
+            require_option(override.key_or_group, override.value(), override.get_value_element_as_str())
 
 
-def require_named(override: str) -> None:
-    """Refuses a group that is set to nothing; experiment=null is no experiment.
+def is_group(key: str) -> bool:
+    """Whether Hydra takes a key for a group's, and what it is set to for an option's name."""
+    return key == "hydra" or "/" in key or (key != "" and (conf_dir() / key).is_dir())
+
+
+def require_option(group: str, value: Any, typed: str) -> None:
+    """Refuses a group's value that is no name, nor a list of names that differ and make keys that differ.
+
+    A dictionary is no choice, but sets keys of what is chosen. experiment=null is no experiment.
 
     Raises:
-        UserError: naming the group and its options.
+        UserError: naming the group and what was given.
     """
-    group, _, value = override.partition("=")
-    is_group = (conf_dir() / group.strip()).is_dir() and group.strip() not in ("", "experiment")
-    is_nothing = is_group and value.strip() in ("", "null", "None", "~")
-    require(not is_nothing, f"{override} names no option of the group {group}; there are {options_of(group.strip())}")
+    if isinstance(value, dict) or (group == "experiment" and value is None):
+        return
+    there_are = f"; there are {options_of(group)}" if (conf_dir() / group).is_dir() else ""
+    is_named = value is not None and value != ""
+    require(is_named, f"{group}={typed} names no option of the group {group}{there_are}")
+    names = value if isinstance(value, list) else [value]
+    require("???" not in names, f"{group} is required, got {typed}{there_are}")
+    for name in names:
+        may_be = isinstance(name, str) and len(name) < LONGEST_NAME
+        typed_name = name if isinstance(name, str) else json.dumps(name, default=str)
+        require(may_be, f"{group} has no option {typed_name}{there_are}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    require(twice is None, f"{group} names {twice} twice: choose it once, with one weight, got {typed}")
+    made_by: dict[str, str] = {}
+    for name in map(str, names):
+        file = conf_dir() / group / f"{name}.yaml"
+        for key in OmegaConf.load(file) if file.is_file() else ():
+            other = made_by.setdefault(str(key), name)
+            require(other == name, f"{group}={typed}: {other} and {name} are both named {key} in their files")
+
+
+def require_given(config: DictConfig, command: str) -> None:
+    """Refuses a value that is missing (???) where the command has one by default.
+
+    What a group's option asks for is told by who builds it.
+
+    Raises:
+        UserError: naming the key.
+    """
+    required = missing_in(schema_of(command))
+    homeless = "cache_dir is required, as there is no home folder for it: set it, or the variable SUMMPO_CACHE"
+    for key in missing_in(config):
+        require(key != "cache_dir", homeless)
+        require(key in required, f"{key} is required, got ???")
+
+
+def missing_in(node: Any, key: str = "") -> list[str]:
+    """The keys of what is missing in a node, but for what something is built of: that has a `_target_`."""
+    if node._is_missing():
+        return [key]
+    if not isinstance(node, DictConfig | ListConfig) or node._is_none() or node._is_interpolation():
+        return []
+    names: list[Any] = list(range(len(node)) if isinstance(node, ListConfig) else node.keys())
+    if "_target_" in names:
+        return []
+    inner = [(node._get_node(name), f"{key}.{name}" if key else str(name)) for name in names]
+    return [found for child, its_key in inner for found in missing_in(child, its_key)]
 
 
 def options_of(group: str) -> str:
@@ -158,7 +216,7 @@ def options_of(group: str) -> str:
 
 def known_options(command: str) -> list[str]:
     """Every key that a command's command line may set, dots and all."""
-    schema = OmegaConf.structured(SCHEMAS[command])
+    schema = schema_of(command)
     groups = [group for group in sorted(conf_dir().iterdir()) if group.is_dir() and group.name in schema]
     files = [(group.name, file) for group in groups for file in sorted(group.glob("*.yaml"))]
     found = [key for group, file in files for key in keys_of(OmegaConf.load(file), f"{group}.")]
@@ -220,7 +278,7 @@ def sentence_of(error: BaseException, under: str = "", command: str | None = Non
     while cause.__cause__ is not None and not getattr(cause, "full_key", None):
         cause = cause.__cause__
     key = getattr(cause, "full_key", None) or ""
-    key = ".".join(part for part in (under, key) if part)
+    key = key if not under or key.startswith(f"{under}.") else ".".join(part for part in (under, key) if part)
     text = str(cause if key else error)
     for tail in ("\n    full_key:", "\nTo append to your config", "\nSee https://hydra.cc", "\nConfig search path"):
         text = text.split(tail)[0]
@@ -257,8 +315,9 @@ def sentence_of(error: BaseException, under: str = "", command: str | None = Non
         return f"{key} is set and this margin reward is not chosen: name it, as in margin_reward=[{reward[1]}]"
     if key and re.search(r"is not in struct|not in '\w+'|Could not override", text):
         return unknown(key, command)
-    if re.search(r"issing mandatory value", text):
-        return f"{key or text.split(':')[-1].strip()} is required"
+    followed = re.match(r"MissingMandatoryValue while resolving interpolation: Missing mandatory value: (\S+)", text)
+    if followed or re.search(r"issing mandatory value", text):
+        return f"{followed[1] if followed else key or text.split(':')[-1].strip()} is required, got ???"
     return f"{key}: {text}" if key else text
 
 

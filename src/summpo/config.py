@@ -4,10 +4,20 @@ Groups (model, objective, dataset, margin_reward, logger) are yaml files with a 
 objects. No torch here: a configuration error answers at once.
 """
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from omegaconf import II
+from omegaconf import II, MISSING
+
+
+def cache_folder() -> str:
+    """$SUMMPO_CACHE, or a folder in the user's home; missing for who has none."""
+    try:
+        return str(Path(os.environ.get("SUMMPO_CACHE") or "~/.cache/summpo").expanduser())
+    except RuntimeError:
+        return MISSING
 
 
 @dataclass
@@ -163,7 +173,7 @@ class SharedConfig:
     tokens: TokensConfig = field(default_factory=TokensConfig)
     seed: int = 42
     """Seed of the order of rows, dropout, sampling and new weights."""
-    cache_dir: str = "${oc.env:SUMMPO_CACHE,${oc.env:HOME}/.cache/summpo}"
+    cache_dir: str = field(default_factory=cache_folder)
     """Where converted models and frozen columns are kept and shared between runs."""
 
 
@@ -236,7 +246,7 @@ class MergeConfig:
     that it validated on, 0 for none."""
     accelerator: str = "auto"
     """Where that loss is computed: cpu, gpu, or auto: a GPU where there is one."""
-    cache_dir: str = SharedConfig.cache_dir
+    cache_dir: str = field(default_factory=cache_folder)
 
 
 @dataclass
@@ -384,7 +394,7 @@ class SynthesizeConfig:
     """owner/name: upload the finished data set, private; the token is read from HF_TOKEN."""
     seed: int = 0
     """Of the retries' jitter."""
-    cache_dir: str = SharedConfig.cache_dir
+    cache_dir: str = field(default_factory=cache_folder)
     output_dir: str = "???"
     """Where train, validation and test go, with documents/, journal.sqlite, rejected.jsonl, README.md, funnel.png."""
 

@@ -5,11 +5,37 @@ on stderr and exits with code 2. Everything else that is raised is a bug or a fa
 """
 
 import math
+import re
+import unicodedata
 from typing import Any
+
+LONGEST_WORD, LONGEST = 300, 1200
+"""Characters of a word, such as a path, and of a whole sentence, that are said back."""
 
 
 class UserError(Exception):
     """Something that the user can put right: one sentence, naming the file, row or key."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(one_line(sentence))
+
+
+def one_line(text: str) -> str:
+    """Text as a line for the screen: controls and line breaks are spelled out, and what is long loses its middle."""
+    visible = "".join(char if _is_shown(char) else char.encode("unicode_escape").decode() for char in text)
+    short = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: _without_middle(word[0], LONGEST_WORD), visible)
+    return _without_middle(short, LONGEST)
+
+
+def _is_shown(char: str) -> bool:
+    return unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _without_middle(text: str, longest: int) -> str:
+    left_out = len(text) - longest
+    half = longest // 2
+    # 40: what says so is as long, and a sentence within another is not cut twice
+    return text if left_out <= 40 else f"{text[:half]} ... ({left_out:,} characters) ... {text[-half:]}"
 
 
 class FieldError(UserError):

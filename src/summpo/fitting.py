@@ -6,10 +6,8 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import shorten
-from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger, WandbLogger
@@ -34,6 +32,7 @@ from summpo.data import ColumnData
 from summpo.datasets import one_per_document
 from summpo.decoding import Decoding
 from summpo.errors import UserError
+from summpo.loggers import make_loggers
 from summpo.module import PreferenceModule, SFTModule
 from summpo.records import FrozenColumns, TokenRows
 from summpo.rows import PairRow, SummaryRow
@@ -143,7 +142,7 @@ def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callba
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         default_root_dir=run.path,
-        logger=[instantiate(node) for node in (config.logger or {}).values()],
+        logger=make_loggers(config),
         plugins=[WholeFiles()],
         callbacks=[
             Timer(interval="step"),
@@ -177,13 +176,11 @@ def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
     return SummaryRow(row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt)
 
 
-def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder, config: dict[str, Any]) -> None:
+def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder) -> None:
     """Trains from the start, or from the last checkpoint; leaves no other process and no open logger."""
     resume = run.last_checkpoint if run.last_checkpoint.exists() else None
     if resume is not None:
         print(f"{run.path}: goes on from {resume}")
-    for logger in trainer.loggers:
-        logger.log_hyperparams(config)
     try:
         trainer.fit(module, data, ckpt_path=resume)
     except BaseException:

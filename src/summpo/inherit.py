@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.compose import compose_config
+from summpo.compose import compose_config, parsed
 from summpo.errors import UserError, require
 from summpo.run_folder import RunFolder
 
@@ -24,9 +23,9 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
         return config
     run = RunFolder(Path(config.run))
     trained = trained_config(run)
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    given = parsed(overrides)
     # A whole option (model=qwen2_1_5b) replaces the run's; single keys (model.dtype=bfloat16) go on top of it.
-    chosen = {override.key_or_group for override in parsed}
+    chosen = {override.key_or_group for override in given}
     config = DictConfig(
         OmegaConf.to_container(config, resolve=False)
     )  # types were checked; from here on, keys are replaced
@@ -38,7 +37,7 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
             config[key] = trained[key]
     if "w" in chosen and "margin_reward" in inherited and "margin_reward" not in chosen:
         follow(config, run)
-    for override in parsed:
+    for override in given:
         if "." in override.key_or_group and override.key_or_group.split(".")[0] in inherited:
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
     if "model" in inherited and "model" not in chosen:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from summpo.errors import UserError, require
-from summpo.run_folder import whole_lines, write_whole
+from summpo.run_folder import naming, whole_lines, write_whole
 
 HEAD = "samples_of"
 """Key of the first line."""
@@ -64,7 +64,7 @@ class KeptLines:
             if not self.file.exists():
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(self.file, self._head)
-            with self.file.open("a", encoding="utf-8") as opened:
+            with naming(self.file), self.file.open("a", encoding="utf-8") as opened:
                 opened.write("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
 
     def discard(self) -> None:

@@ -1,5 +1,7 @@
 """The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary."""
 
+import errno
+import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -27,6 +29,7 @@ from summpo.compose import plain
 from summpo.data_stage import DataStage, check_models, require_rows
 from summpo.devices import check_device, check_kernels
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
+from summpo.loggers import begin_logging
 from summpo.run_folder import RunFolder
 from summpo.shared import Shared
 
@@ -78,6 +81,7 @@ def train(
     trainer = make_trainer(config, run, sample_callback(config, run, parts, held_out, base.tokenizer))
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
+    begin_logging(trainer.loggers, facts["config"])
     policy = make_policy(parts, base, config.seed, shared)
     say_of_logits(parts, policy)
     device = trainer.strategy.root_device
@@ -85,7 +89,7 @@ def train(
     stage.release()
     data = make_data(config, parts, frozen, base, trainer.world_size)
     module = make_module(parts, policy, data)
-    fit(trainer, module, data, run, facts["config"])
+    fit(trainer, module, data, run)
     if not trainer.is_global_zero:
         return {}
     metrics = keep_best(module, run)
@@ -118,6 +122,8 @@ def keep_best(module: LightningModule, run: RunFolder) -> dict[str, float]:
     Returns:
         train/ of the last step, val/ of the weights that are kept, and their step as best_step where there is a best.
     """
+    if not run.metrics_path.exists():  # a folder that was taken away is not made anew
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(run.metrics_path))
     rows = read_metrics(run.metrics_path)
     validations = [row for row in rows if "val/loss" in row]
     kept, best = validations[-1:], {}

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from summpo.errors import UserError, require
@@ -168,15 +167,30 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise UserError(f"{shorten(str(folder), 300)}: cannot be written to, {why} (config key output_dir)") from None
+        raise UserError(f"{folder}: cannot be written to, {why} (config key output_dir)") from None
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Text or bytes as a file, whole or not at all; line ends stay as they are."""
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Names the file in what the disk raises while it is written: a full disk itself names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+    """Text or bytes as a file, whole or not at all; line ends stay as they are.
+
+    Raises:
+        OSError: the disk is full or refuses; names the file.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(partial, path)
+        with naming(path):
+            partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -3,10 +3,11 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -65,6 +66,21 @@ def rewrite(adapter: Path, change: dict[str, torch.Tensor | None]) -> None:
     file = adapter / "adapter_model.safetensors"
     weights = {name: weight for name, weight in (load_file(file) | change).items() if weight is not None}
     save_file(weights, file)
+
+
+def of_others(base: Path | PreTrainedModel, folder: Path, **kind: Any) -> torch.Tensor:
+    """Makes an adapter that does something with plain PEFT.
+
+    Returns:
+        The logits of plain PEFT with the adapter as it is saved.
+    """
+    model = AutoModelForCausalLM.from_pretrained(base) if isinstance(base, Path) else base
+    get_peft_model(model, LoraConfig(r=4, task_type="CAUSAL_LM", init_lora_weights=False, **kind)).save_pretrained(
+        folder
+    )
+    if not isinstance(base, Path):
+        return torch.empty(0)
+    return logits(PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder))
 
 
 class TestFresh:
@@ -149,6 +165,30 @@ class TestLoaded:
         assert all("lora_" in name for name, weight in policy.named_parameters() if weight.requires_grad)
         assert torch.equal(logits(policy), logits(trained(tiny_model_path)))
 
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            {"target_modules": ["lm_head"]},
+            {"target_modules": ["q_proj", "embed_tokens"]},
+            {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+            {"target_modules": ["q_proj"], "lora_bias": True},
+            {"target_modules": ["q_proj"], "use_dora": True, "use_rslora": True},
+        ],
+        ids=str,
+    )
+    @pytest.mark.filterwarnings("ignore")
+    def test_other_kinds_are_what_plain_peft_makes_of_them(
+        self, tiny_model_path: Path, tmp_path: Path, kind: dict[str, Any]
+    ) -> None:
+        expected = of_others(tiny_model_path, tmp_path / "adapter", **kind)
+        base = base_of(tiny_model_path)
+        before = {name: weight.clone() for name, weight in base.named_parameters()}
+        policy = load_adapter(base, tmp_path / "adapter", fingerprint_weights(tiny_model_path), trainable=False)
+        torch.testing.assert_close(logits(policy), expected, rtol=0, atol=0)
+        assert not torch.equal(logits(base_of(tiny_model_path)), expected)
+        after = dict(base_of(tiny_model_path).named_parameters())
+        assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+
     def test_a_second_round_keeps_the_first(self, tiny_model_path: Path, adapter: Path, tmp_path: Path) -> None:
         policy = load_adapter(base_of(tiny_model_path), adapter, fingerprint_weights(tiny_model_path), trainable=True)
         save(policy, tmp_path / "again", tiny_model_path)
@@ -198,6 +238,21 @@ class TestLoaded:
         name = "base_model.model.model.layers.7.self_attn.q_proj.lora_B.weight"
         rewrite(adapter, {name: torch.zeros(32, 4)})
         assert f"no place for its {name}" in refusal(tiny_model_path, adapter)
+
+    def test_other_weights_of_the_base(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        """PEFT saves the head beside an adapter on it: here as somebody has trained it on."""
+        of_others(tiny_model_path, tmp_path / "adapter", target_modules=["lm_head"])
+        name = "base_model.model.lm_head.base_layer.weight"
+        rewrite(tmp_path / "adapter", {name: load_file(tmp_path / "adapter" / "adapter_model.safetensors")[name] + 1})
+        assert f"brings {name} of its own" in refusal(tiny_model_path, tmp_path / "adapter")
+
+    def test_of_a_larger_vocabulary(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        base = AutoModelForCausalLM.from_pretrained(tiny_model_path)
+        tokens = base.config.vocab_size
+        base.resize_token_embeddings(tokens + 1)
+        of_others(base, tmp_path / "adapter", target_modules=["embed_tokens"])
+        said = refusal(tiny_model_path, tmp_path / "adapter")
+        assert f"({tokens + 1}, " in said and f"({tokens}, " in said and "embed_tokens" in said
 
     def test_a_weight_of_another_shape(self, tiny_model_path: Path, adapter: Path) -> None:
         rewrite(adapter, {"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(4, 64)})

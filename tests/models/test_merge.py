@@ -274,3 +274,20 @@ class TestRefuses:
         with pytest.raises(UserError, match=r"in lm_head are another layer's too \(tie_word_embeddings\)"):
             merge(Model(path=str(tiny_model_path)), tmp_path / "adapter", tmp_path / "out", "float32", tmp_path / "c")
         assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("kind", "why"),
+        [
+            ({"lora_bias": True}, r"into \S*q_proj: .*lora_bias=True. because the base layer has no bias"),
+            ({"layer_replication": [[0, 1], [0, 1]]}, r"q_proj are another layer's too \(layer_replication\)"),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:Model")
+    def test_what_no_plain_model_can_hold(
+        self, tiny_model_path: Path, tmp_path: Path, kind: dict[str, Any], why: str
+    ) -> None:
+        base = AutoModelForCausalLM.from_pretrained(tiny_model_path)
+        get_peft_model(base, LoraConfig(r=4, target_modules=["q_proj"], **kind)).save_pretrained(tmp_path / "adapter")
+        with pytest.raises(UserError, match=f"adapter cannot be merged.*{why}"):
+            merge(Model(path=str(tiny_model_path)), tmp_path / "adapter", tmp_path / "out", "float32", tmp_path / "c")
+        assert not (tmp_path / "out").exists()

@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import select
 import sys
 from collections.abc import Sequence
-from textwrap import shorten
 
-from summpo.errors import UserError, require
+from summpo.errors import UserError, one_line, require
 
 COMMANDS = {
     "inspect": "what pairs will teach, and which w to try: summpo inspect dataset=... margin_reward=[...]",
@@ -30,18 +30,60 @@ COMMANDS = {
 
 RUN_FOLDER = "SUMMPO_RUN_FOLDER"
 """Set while a run trains, for the other processes of a distributed run: Lightning starts them by the same command."""
+NO_SUCH_PLACE = (
+    errno.ENOENT, errno.ESTALE, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP,
+)  # fmt: skip
 DISK_REFUSES = (
-    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST,
-    errno.EISDIR,
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE,
+    *NO_SUCH_PLACE,
 )  # fmt: skip
 
+READER_GONE = 128 + 13
+"""Exit code of a command whose output nobody reads any more, as the shell has it for SIGPIPE."""
 FREE_FORM = ("compare", "report", "run")
 """Commands whose arguments are not Hydra's overrides."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Runs one command and returns its exit code; a reader that goes away (`| head`) ends it without a word."""
+    lost: OSError | None = None
+    try:
+        code = command_line(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as stop:  # of a training run
+        code = stop.code if isinstance(stop.code, int) else 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC and not (isinstance(error, BrokenPipeError) and reader_has_gone()):
+            raise
+        code, lost = READER_GONE if isinstance(error, BrokenPipeError) else 0, error
+    lost = last_of_output() or lost
+    if lost is not None and not isinstance(lost, BrokenPipeError) and code == 0:
+        print(f"summpo: the output cannot be written, {why(lost)}", file=sys.stderr)
+        return 2
+    return code
+
+
+def reader_has_gone() -> bool:
+    """Whether nobody reads the output any more; else it was another pipe that broke, a worker's."""
+    outputs = select.poll()
+    for output in (sys.stdout, sys.stderr):
+        outputs.register(output.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in outputs.poll(0))
+
+
+def last_of_output() -> OSError | None:
+    """What keeps the last of the output from being written: Python would try once more at its end, and complain."""
+    if sys.stdout is None:  # it was closed from the beginning
+        return None
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+    return None
+
+
+def command_line(arguments: list[str]) -> int:
+    """Finds the command and runs it."""
     if RUN_FOLDER in os.environ:
         return guarded("train", [])
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -49,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"summpo: there is no command {name}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"summpo: there is no command {one_line(name)}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     return guarded(name, arguments[1:])
 
@@ -74,6 +116,21 @@ def quoted(argument: str) -> str:
     return in_quotes if is_read(in_quotes) else argument
 
 
+def at_home(argument: str) -> str:
+    """An option with the folders that its ~/ stand for: a shell puts them in at the start of a word alone.
+
+    Raises:
+        UserError: there is no such home.
+    """
+    key, has_value, value = argument.partition("=")
+    if not has_value or not value.startswith("~"):
+        return argument
+    parts = [os.path.expanduser(part) if "/" in part else part for part in value.split(",")]  # noqa: PTH111
+    lost = next((part for part in parts if part.startswith("~") and "/" in part), None)
+    require(lost is None, f"there is no home folder for {lost}: set the environment variable HOME (config key {key})")
+    return f"{key}={','.join(parts)}"
+
+
 def guarded(name: str, arguments: list[str]) -> int:
     """Runs a command; what the user can put right ends in one sentence and exit code 2."""
     try:
@@ -81,6 +138,7 @@ def guarded(name: str, arguments: list[str]) -> int:
             name == "train" or not {"-m", "--multirun"} & set(arguments),
             "-m is for summpo train alone: give this command once for each value",
         )
+        arguments = [at_home(argument) for argument in arguments]
         return importlib.import_module(f"summpo.commands.{name}").run(
             arguments if name in FREE_FORM else [quoted(argument) for argument in arguments]
         )
@@ -99,9 +157,14 @@ def guarded(name: str, arguments: list[str]) -> int:
 
 def sentence_of(error: OSError) -> str:
     """A full disk or a folder without permission, in one sentence."""
-    where = f" ({shorten(str(error.filename), 300)})" if error.filename else ""
-    advice = "what was written before is kept; the same command goes on from there"
-    return f"{(error.strerror or str(error)).lower()}{where}; {advice}"
+    where = f" ({error.filename})" if error.filename else ""
+    advice = "; what was written before is kept; the same command goes on from there"
+    return one_line(f"{why(error)}{where}{advice if error.errno not in NO_SUCH_PLACE else ''}")
+
+
+def why(error: OSError) -> str:
+    """What the operating system says of it."""
+    return (error.strerror or str(error)).lower()
 
 
 def usage() -> str:

@@ -18,8 +18,8 @@ from omegaconf import DictConfig
 from summpo.build import TrainParts, check_columns, follows_w, train_parts
 from summpo.commands.evaluate import dataset_name
 from summpo.commands.help import wants_help
-from summpo.commands.train import check_parts, parsed
-from summpo.compose import compose_config, plain
+from summpo.commands.train import check_parts
+from summpo.compose import compose_config, parsed, plain
 from summpo.datasets import SPLITS
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.run_folder import require_writable, write_whole

@@ -13,19 +13,19 @@ import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.build import TrainParts, check_adapters, check_margins, train_parts
-from summpo.commands import DISK_REFUSES, RUN_FOLDER, guarded
+from summpo.commands import DISK_REFUSES, RUN_FOLDER
+from summpo.commands import main as command_line
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.help import help_of
-from summpo.compose import compose_config, conf_dir, may_add, plain, register_schemas, sentence_of
+from summpo.compose import compose_config, conf_dir, may_add, parsed, plain, register_schema, sentence_of
 from summpo.errors import UserError, require
+from summpo.loggers import check_loggers
 from summpo.margin_rewards import AdapterReward
 from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.folders import check_context
@@ -38,7 +38,7 @@ RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 def main() -> None:
     """`python train.py`."""
-    sys.exit(guarded("train", sys.argv[1:]))
+    sys.exit(command_line(["train", *sys.argv[1:]]))
 
 
 def run(arguments: list[str]) -> int:
@@ -51,7 +51,8 @@ def run(arguments: list[str]) -> int:
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
     arguments = sweeps[:1] + [may_add(argument, "train") for argument in arguments if argument not in sweeps]
-    options, _ = get_args_parser().parse_known_args(arguments)
+    options, unread = get_args_parser().parse_known_args(arguments)
+    require(not unread, f"options are given as key=value, got {' '.join(unread)}")
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)
     if is_plain_run:
         arguments = [*arguments, *(sweep_folders(options.overrides) if options.multirun else [])]
@@ -60,7 +61,7 @@ def run(arguments: list[str]) -> int:
             print(done.done_already)
             return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us whole; what the user sees of them is decided here
-    register_schemas()
+    register_schema("train")
     shared = Shared()
 
     def task(config: DictConfig) -> None:
@@ -98,7 +99,8 @@ def job(config: DictConfig, shared: Shared) -> None:
     except OSError as error:
         if error.errno not in DISK_REFUSES:
             raise
-        stop(os_sentence(error), 2)
+        is_gone = isinstance(error, FileNotFoundError) and not folder.path.exists()
+        stop(f"{folder.path} was taken away while the run wrote into it" if is_gone else os_sentence(error), 2)
 
 
 def is_first_process() -> bool:
@@ -167,6 +169,7 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
     for point in points_of(overrides) if is_sweep else [overrides]:
         config = compose_config("train", point)
         check_parts(train_parts(config), Path(config.cache_dir))
+        check_loggers(config.logger)
         if OmegaConf.is_missing(config, "output_dir"):  # it is left to the clock
             continue
         require(bool(str(config.output_dir).strip()), "output_dir must name a folder, got '' (config key output_dir)")
@@ -213,18 +216,6 @@ def points_of(overrides: list[str]) -> list[list[str]]:
     """The overrides of each point of a sweep."""
     batches = BasicSweeper.split_arguments(parsed(overrides), max_batch_size=None)
     return [list(point) for batch in batches for point in batch]
-
-
-def parsed(overrides: list[str]) -> list[Override]:
-    """The overrides as Hydra reads them.
-
-    Raises:
-        UserError: one of them is none.
-    """
-    try:
-        return OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        raise UserError(sentence_of(error)) from None
 
 
 def sweep_folders(overrides: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from summpo.errors import UserError, require
 from summpo.families import HEAD
@@ -16,6 +16,7 @@ from summpo.models.saving import card_words, whole_folder
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BASE_FINGERPRINT = "summpo_base_fingerprint"
@@ -102,7 +103,8 @@ def load_adapter(
         name: what PEFT knows the adapter by.
 
     Raises:
-        UserError: where the adapter was trained on another base, or a weight is missing, left over or misshapen.
+        UserError: where the adapter was trained on another base, a weight is missing, left over or misshapen, or it
+            brings weights of the base that are not this base's.
     """
     from safetensors.torch import load_file
 
@@ -130,7 +132,8 @@ def load_adapter(
         raise _misfit(adapter, str(error).partition(". ")[0]) from error
     _check_fit(adapter, shapes, policy, name)  # pyright: ignore[reportArgumentType]  (not mixed)
     with loading(f"the adapter {adapter}"):
-        set_peft_model_state_dict(policy, load_file(adapter / ADAPTER_WEIGHTS), adapter_name=name)
+        weights = load_file(adapter / ADAPTER_WEIGHTS)
+        set_peft_model_state_dict(policy, _without_copies(adapter, weights, policy, name), adapter_name=name)
     return policy if trainable else policy.eval()  # pyright: ignore[reportReturnType]  (not mixed)
 
 
@@ -211,9 +214,33 @@ def _check_fit(adapter: Path, shapes: dict[str, tuple[int, ...]], policy: PeftMo
         if weight not in shapes:
             raise _misfit(adapter, f"it lacks {weight}")
         if weight not in expected:
-            raise _misfit(adapter, f"the model has no place for its {weight}")
+            own = _base_weight(policy, weight)
+            if own is None:
+                raise _misfit(adapter, f"the model has no place for its {weight}")
+            expected[weight] = tuple(own.shape)
         if shapes[weight] != expected[weight]:
             raise _misfit(adapter, f"{weight} is {shapes[weight]} in the adapter and {expected[weight]} in the model")
+
+
+def _base_weight(policy: PeftModel, name: str) -> Tensor | None:
+    """The weight of the base that an adapter's file brings a copy of: PEFT saves the head and embeddings beside an
+    adapter on them, or on a vocabulary that has grown."""
+    return dict(policy.named_parameters(remove_duplicate=False)).get(name)
+
+
+def _without_copies(adapter: Path, weights: dict[str, Tensor], policy: PeftModel, name: str) -> dict[str, Tensor]:
+    """The adapter's own weights, without copies of the base's.
+
+    Raises:
+        UserError: a copy is not what the base has.
+    """
+    own = _weights(policy, name)
+    for copy in weights.keys() - own.keys():
+        base: Any = _base_weight(policy, copy)
+        is_same = weights[copy].to(base.dtype).equal(base.detach().cpu())
+        if not is_same:
+            raise _misfit(adapter, f"it brings {copy} of its own, as trained or of another vocabulary, not the model's")
+    return {weight: value for weight, value in weights.items() if weight in own}
 
 
 def _misfit(adapter: Path, why: str) -> UserError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from summpo.errors import require, require_choice
+from summpo.errors import UserError, require, require_choice
 from summpo.models import Model
 from summpo.models.adapters import load_adapter, take_off
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
@@ -179,34 +179,36 @@ def _merged(
             base: PreTrainedModel = base.dequantize()  # layer by layer, what each of them multiplied by
     policy = of.with_adapter(base)
     _check_alone(policy, of.adapter)
-    merged = _add_up(policy, dtype)
+    merged = _add_up(policy, of.adapter, dtype)
     return merged, losses | ({} if loss_of is None else {weights: loss_of(merged)})
 
 
 def _check_alone(policy: PeftModel, adapter: Path) -> None:
     """Checks that no weight under the adapter is another layer's too: the sum would change what that one computes.
 
-    Only other tools make these, on a head that shares the embeddings' weights.
+    Only other tools make these: on a head that shares the embeddings' weights, or on layers that run several times.
 
     Raises:
         UserError: naming the layer.
     """
     from peft.tuners.lora import LoraLayer
 
+    why = "layer_replication" if policy.peft_config["default"].layer_replication else "tie_word_embeddings"  # type: ignore[attr-defined]
     owners = Counter(id(weight) for layer in policy.modules() for weight in layer.parameters(recurse=False))
     for name, layer in policy.get_base_model().named_modules():
         shared = isinstance(layer, LoraLayer) and any(owners[id(w)] > 1 for w in layer.get_base_layer().parameters())
         require(
             not shared,
-            f"the adapter {adapter} cannot be merged: the weights under it in {name} are another layer's too "
-            "(tie_word_embeddings), which it does not change",
+            f"the adapter {adapter} cannot be merged: the weights under it in {name} are another layer's too ({why}), "
+            "which it changes otherwise or not at all",
         )
 
 
-def _add_up(policy: PeftModel, dtype: str) -> PreTrainedModel:
+def _add_up(policy: PeftModel, adapter: Path, dtype: str) -> PreTrainedModel:
     """Adds an adapter to its base layer by layer, so that one alone is ever held in float32 for the sum.
 
     Raises:
+        UserError: PEFT has no sum for an adapter of this kind on such a layer.
         RuntimeError: a layer computes something else by its sum.
     """
     import torch
@@ -217,7 +219,10 @@ def _add_up(policy: PeftModel, dtype: str) -> PreTrainedModel:
         if isinstance(layer, LoraLayer):
             own = layer.get_base_layer().float()
             before = _probe(layer)
-            layer.merge()
+            try:
+                layer.merge()
+            except (RuntimeError, ValueError, NotImplementedError) as error:
+                raise UserError(f"the adapter {adapter} cannot be merged into {name}: {error}") from error
             if not torch.allclose(before, _probe(layer), rtol=1e-3, atol=1e-3 * float(before.abs().max())):
                 raise RuntimeError(f"merging the adapter into {name} changes what it computes, so nothing was written")
             own.to(stored)
