@@ -11,14 +11,19 @@ import pytest
 import datasets
 from summpo.data_sources import read_hub, read_split
 from summpo.errors import UserError
+from summpo.jsonl_files import SourceRow, strictly
 
 ROWS = [{"a": "one", "more": {"b": ["two"]}}, {"a": None, "more": {"b": []}}]
 
 
+def rows_of(path: str, split: str, config: str | None = None) -> list[SourceRow]:
+    return list(strictly(read_split(path, split, config)))
+
+
 def test_folder(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"a": "one"}\n')
-    assert [row.columns for row in read_split(str(tmp_path), "train")] == [{"a": "one"}]
-    with pytest.raises(UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test") + "$"):
+    assert [row.columns for row in rows_of(str(tmp_path), "train")] == [{"a": "one"}]
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test; it has train.jsonl") + "$"):
         read_split(str(tmp_path), "test")
 
 
@@ -38,13 +43,13 @@ def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "train.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
     for name, config in (("whole", None), ("parts", None), ("configs", "some"), ("packed", None)):
-        found = read_split(str(tmp_path / name), "train", config=config)
+        found = rows_of(str(tmp_path / name), "train", config=config)
         assert [dict(row.columns) for row in found] == rows, name
-    assert read_split(str(tmp_path / "packed"), "train")[1].place.endswith("train.jsonl.gz, line 2")
-    last = read_split(str(tmp_path / "parts"), "train")[-1]
+    assert rows_of(str(tmp_path / "packed"), "train")[1].place.endswith("train.jsonl.gz, line 2")
+    last = rows_of(str(tmp_path / "parts"), "train")[-1]
     assert (last.number, last.place) == (4, f"{tmp_path}/parts/data/train-00001-of-00002.parquet, row 1")
     (tmp_path / "packed" / "train.jsonl").write_text('{"a": "plain"}')
-    assert [dict(row.columns) for row in read_split(str(tmp_path / "packed"), "train")] == [{"a": "plain"}]
+    assert [dict(row.columns) for row in rows_of(str(tmp_path / "packed"), "train")] == [{"a": "plain"}]
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.jsonl.gz"])
@@ -52,7 +57,7 @@ def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
 def test_a_spoilt_download(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=re.escape(str(tmp_path / name))):
-        read_split(str(tmp_path), "train")
+        rows_of(str(tmp_path), "train")
 
 
 def test_what_is_neither_folder_nor_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +80,7 @@ def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         return datasets.Dataset.from_list(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    rows = read_split("owner/name", "validation", config="some")
+    rows = rows_of("owner/name", "validation", config="some")
     assert calls == [("owner/name", "some", {"split": "validation"})]
     assert [dict(row.columns) for row in rows] == ROWS
     assert (rows[0].number, rows[1].place) == (0, "owner/name, split validation, row 1")
@@ -90,7 +95,7 @@ def test_hub_data_set_published_as_a_script(monkeypatch: pytest.MonkeyPatch) -> 
         return datasets.Dataset.from_list(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    assert len(read_hub("owner/name", "train", "some")) == 2
+    assert len(list(read_hub("owner/name", "train", "some"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def sample_callback(
     config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, tokenizer: PreTrainedTokenizerBase
 ) -> list[Callback]:
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
-    documents = one_per_document([as_summary(row) for row in rows])[: config.validation.samples]
+    documents = one_per_document([as_summary(row) for row in rows], parts.limits.empty)[: config.validation.samples]
     decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
     if not documents or not config.validation.times or parts.trains_scorer:
         return []

@@ -91,7 +91,7 @@ def test_a_folder_has_a_file_a_split(tmp_path: Path) -> None:
     assert [row.document for split in SPLITS[:2] for row in dataset.summaries(split)] == ["d", "e"]
     with pytest.raises(UserError) as caught:
         dataset.summaries("test")
-    assert str(caught.value) == f"folder {tmp_path} has no file test.jsonl for the split test"
+    assert str(caught.value) == f"folder {tmp_path} has no file test.jsonl for the split test; it has train.jsonl, validation.jsonl"
 
 
 def test_a_folder_without_validation_has_a_part_of_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,8 +151,11 @@ def test_too_few_documents_for_the_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "row", "sentence"),
     [
-        ("summaries", {"summary": "s"}, "columns document and prompt are both missing or null"),
-        ("summaries", {"document": "\n", "summary": "s"}, "column document is empty"),
+        (
+            "summaries",
+            {"summary": "s"},
+            "columns document and prompt are both missing or null, got summary; dataset.columns={document: ...} reads another",
+        ),
         ("summaries", {"document": ["d"], "summary": "s"}, "column document must be text, got ['d']"),
         ("summaries", {"document": "d"}, "column summary is missing or null"),
         ("summaries", {"document": "d", "summary": 5}, "column summary must be text, got 5"),
@@ -211,7 +214,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     [
         (
             {"path": None},
-            "path must be a JSONL file, a folder of them or a Hub id (owner/name), got None (config key dataset.path)",
+            "path must be a file of rows, a folder of them or a Hub id (owner/name), got None (config key dataset.path)",
         ),
         ({"sft_on": "all"}, "sft_on must be one of chosen, both, got all (config key dataset.sft_on)"),
         (
@@ -236,5 +239,6 @@ def test_guards(fields: dict[str, Any], sentence: str) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real documents at {REAL} (set SUMMPO_TEST_DATA)")
 def test_real_documents_lack_the_columns() -> None:
-    with pytest.raises(UserError, match=r"train\.jsonl, line 1: columns document and prompt are both missing or null$"):
+    sentence = r"train\.jsonl, line 1: columns document and prompt are both missing or null, got id, source, title, text"
+    with pytest.raises(UserError, match=sentence):
         Jsonl(path=str(REAL)).summaries("train")

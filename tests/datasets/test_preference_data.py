@@ -81,11 +81,11 @@ class TestPKUSafeRLHF:
                 "is_response_1_safe": False, "better_response_id": better, "safer_response_id": safer}  # fmt: skip
 
     def test_each_judgement_has_its_pairs(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        path = write(tmp_path, train=[self.row(0, 1, 0), self.row(1, None, 1)], test=[self.row(2, 0, 0)])
+        path = write(tmp_path, train=[self.row(0, 1, 0), self.row(1, None, 0)], test=[self.row(2, 0, 0)])
         assert sides(PKUSafeRLHF(path=path).pairs("train")) == [("p0", "one", "zero")]
         assert "1 of 2 rows are left out: column better_response_id is null" in capsys.readouterr().out
         safer = PKUSafeRLHF(path=path, dimension="safer").pairs("train")
-        assert sides(safer) == [("p0", "zero", "one"), ("p1", "one", "zero")]
+        assert sides(safer) == [("p0", "zero", "one"), ("p1", "zero", "one")]
 
     def test_a_lone_train_file_is_cut_by_prompt(self, tmp_path: Path) -> None:
         rows = [self.row(number % 40, 1, 0) for number in range(80)]
@@ -147,7 +147,7 @@ class TestSHP:
             "x#3",
             "y#5",
         ]
-        with pytest.raises(UserError, match="no pair of a ratio of 9"):
+        with pytest.raises(UserError, match="all 5 rows are left out: a ratio below 9"):
             SHP(path=path, min_ratio=9).pairs("validation")
 
     def test_a_ratio_that_is_null_is_that_of_the_scores(self, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ class TestUltraFeedback:
         rows = [{"instruction": "i", "completions": [self.answer("a", 1.0, "five")]}] * 3
         rows = [{**row, "instruction": str(n)} for n, row in enumerate(rows)]
         with pytest.raises(
-            UserError, match=r"line \d: column completions.0.annotations.honesty.Rating must be a number"
+            UserError, match=r"line \d, completion 0: column annotations.honesty.Rating must be a number"
         ):
             UltraFeedback(path=write(tmp_path, train=rows), dimension="honesty").pairs("train")
 
