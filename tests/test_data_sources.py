@@ -23,7 +23,9 @@ def rows_of(path: str, split: str, config: str | None = None) -> list[SourceRow]
 def test_folder(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"a": "one"}\n')
     assert [row.columns for row in rows_of(str(tmp_path), "train")] == [{"a": "one"}]
-    with pytest.raises(UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test; it has train.jsonl") + "$"):
+    with pytest.raises(
+        UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test; it has train.jsonl") + "$"
+    ):
         read_split(str(tmp_path), "test")
 
 

@@ -30,7 +30,7 @@ ROOMY = Limits(max_length=100_000)
 pieces = st.sampled_from(
     ["cat ", "{document}", "{", "}}", "\n", "\n\nTL;DR:\n", "😀", "👩‍👩‍👧", "é", "漢字", "\u200d", "\\n", " "]
 )
-documents = st.one_of(st.text(max_size=80), st.lists(pieces, max_size=60).map("".join))
+documents = st.one_of(st.text(max_size=80), st.lists(pieces, max_size=60).map("".join)).filter(str.strip)
 completions = st.one_of(st.text(min_size=1, max_size=20), st.lists(pieces, min_size=1, max_size=8).map("".join)).filter(
     lambda text: bool(text.strip())
 )
@@ -129,6 +129,7 @@ def mixed_rows(draw: st.DrawFn) -> list[PairRow]:
         "long": pair("A long text. " * 40),
         "no room": pair("A text.", chosen="word " * 90),
         "empty": pair(rejected=" \n"),
+        "bare": pair(" \n"),
         "identical": pair(chosen="same", rejected=" same "),
         "ready": pair("", prompt="Go:"),
         "ready and long": pair("", prompt="Go on. " * 40),
@@ -155,6 +156,7 @@ def test_every_row_is_kept_or_counted(tokenizer: PreTrainedTokenizerBase, rows: 
     cut = too_long == "truncate_document"
     assert counts.get("dropped_empty_completion", 0) == of("empty")
     assert counts.get("dropped_empty_prompt", 0) == of("ready and empty")
+    assert counts.get("dropped_empty_document", 0) == of("bare")
     assert counts.get("dropped_identical_pair", 0) == of("identical")
     assert tokenized.counts.get("truncated_document", 0) == (of("long") if cut else 0)
     assert counts.get("dropped_no_room_for_document", 0) == (of("no room") if cut else 0)
@@ -170,6 +172,11 @@ def test_the_empty_split(tokenizer: PreTrainedTokenizerBase) -> None:
 @pytest.mark.parametrize(
     ("row", "limits", "sentence"),
     [
+        (
+            pair(" \n"),
+            Limits(empty="error"),
+            "row row-1: the document is empty (tokens.empty=drop drops it)",
+        ),
         (
             pair(chosen="  "),
             Limits(empty="error"),
@@ -404,6 +411,8 @@ class RowByRow:
 
     def fate(self, row: PairRow) -> tuple[str, list[list[int]] | str]:
         """What becomes of the row: its name in the counts, and its ids or the sentence of the policy `error`."""
+        if row.prompt is None and not row.document.strip():
+            return "empty_document", "the document is empty (tokens.empty=drop drops it)"
         for column, text in (("chosen", row.chosen), ("rejected", row.rejected)):
             if not text.strip():
                 return "empty_completion", f"column {column} is empty (tokens.empty=drop drops it)"
@@ -425,7 +434,7 @@ class RowByRow:
     def check(self, rows: Sequence[PairRow]) -> None:
         """`tokenize` makes the same of the rows, all at once: token rows and counts, or the first error."""
         fates = [self.fate(row) for row in rows]
-        policies = {"empty_completion": self.limits.empty, "empty_prompt": self.limits.empty}
+        policies = dict.fromkeys(("empty_document", "empty_completion", "empty_prompt"), self.limits.empty)
         policies |= {"identical_pair": self.limits.identical, "too_long": self.limits.too_long}
         for row, (name, wrong) in zip(rows, fates, strict=True):
             if policies.get(name) == "error":

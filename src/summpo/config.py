@@ -27,7 +27,7 @@ class TokensConfig:
     too_long: str = "truncate_document"
     """What to do with a row over max_length: drop, truncate_document or error."""
     empty: str = "error"
-    """What to do with an empty completion or prompt: drop or error."""
+    """What to do with an empty document, prompt or completion: drop or error."""
     identical: str = "drop"
     """What to do with a pair of equal completions: drop or error."""
 

@@ -34,7 +34,7 @@ class Limits:
     too_long: str = "truncate_document"
     """A row over max_length: drop it, cut its document's end, or stop with an error."""
     empty: str = "error"
-    """A row with an empty completion or an empty prompt: drop or error."""
+    """A row with an empty document, an empty prompt or an empty completion: drop or error."""
     identical: str = "drop"
     """A pair whose two completions are the same text: drop or error."""
 
@@ -214,7 +214,10 @@ class _Prompts:
 
 
 def _unusable(row: SummaryRow | PairRow, limits: Limits) -> _Dropped | None:
-    """What is wrong with a row's completions at any length."""
+    """What is wrong with a row's document or its completions at any length."""
+    if row.prompt is None and not row.document.strip():
+        sentence = f"{place_of(row)}: the document is empty (tokens.empty=drop drops it)"
+        return _Dropped("empty_document", sentence, limits.empty)
     texts = completions_of(row)
     for column, text in zip(("chosen", "rejected") if len(texts) == 2 else ("summary",), texts, strict=True):
         if not text.strip():

@@ -91,7 +91,10 @@ def test_a_folder_has_a_file_a_split(tmp_path: Path) -> None:
     assert [row.document for split in SPLITS[:2] for row in dataset.summaries(split)] == ["d", "e"]
     with pytest.raises(UserError) as caught:
         dataset.summaries("test")
-    assert str(caught.value) == f"folder {tmp_path} has no file test.jsonl for the split test; it has train.jsonl, validation.jsonl"
+    assert (
+        str(caught.value)
+        == f"folder {tmp_path} has no file test.jsonl for the split test; it has train.jsonl, validation.jsonl"
+    )
 
 
 def test_a_folder_without_validation_has_a_part_of_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,6 +242,8 @@ def test_guards(fields: dict[str, Any], sentence: str) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real documents at {REAL} (set SUMMPO_TEST_DATA)")
 def test_real_documents_lack_the_columns() -> None:
-    sentence = r"train\.jsonl, line 1: columns document and prompt are both missing or null, got id, source, title, text"
+    sentence = (
+        r"train\.jsonl, line 1: columns document and prompt are both missing or null, got id, source, title, text"
+    )
     with pytest.raises(UserError, match=sentence):
         Jsonl(path=str(REAL)).summaries("train")

@@ -110,7 +110,9 @@ def test_guards(fields: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_folder_without_validation_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no file validation\.jsonl for the split validation; it has train\.jsonl$"):
+    with pytest.raises(
+        UserError, match=r"has no file validation\.jsonl for the split validation; it has train\.jsonl$"
+    ):
         SummarizeFromFeedback(path=folder(tmp_path, [comparison("p")])).pairs("test")
 
 

@@ -65,9 +65,9 @@ def one_per_document(rows: Sequence[SummaryRow], empty: str) -> list[SummaryRow]
     Raises:
         UserError: a document is without text, and that is an error; names the first.
     """
-    first: dict[str, SummaryRow] = {}
+    first: dict[Any, SummaryRow] = {}
     for row in rows:
-        first.setdefault(row.document, row)
+        first.setdefault(row.messages or row.document, row)
     blank = [row for row in rows if not row.document.strip()]
     if blank:
         place = blank[0].place or f"row {blank[0].id}"
@@ -119,14 +119,14 @@ def summary_rows(
     the one with most wins over losses first.
     """
     known = {**ranked_chosen(pairs), **(references or {})}
-    rows: dict[tuple[str, str], SummaryRow] = {}
+    rows: dict[Any, SummaryRow] = {}
     for pair in pairs:
         sides = ((pair.id, pair.chosen), (f"{pair.id}/rejected", pair.rejected))
         for name, summary in sides if sft_on == "both" else sides[:1]:
             row = SummaryRow(
                 name, pair.document, summary, known[pair.document], pair.prompt, pair.place, messages=pair.messages
             )
-            rows.setdefault((pair.document, summary), row)
+            rows.setdefault((pair.document, pair.prompt, pair.messages, summary), row)
     return list(rows.values())
 
 
@@ -206,7 +206,7 @@ def usable(dataset: _Read, rows: Rows, make: Callable[[SourceRow], T], limit: in
 
 
 def train_limit(dataset: _Read, split: Split) -> int | None:
-    """Where to stop reading a split: a held-out one is read whole, for any of its rows may be a document's reference."""
+    """Where to stop reading a split: a held-out one is read whole, for any row of it may be a document's reference."""
     return dataset.limit if split == "train" else None
 
 

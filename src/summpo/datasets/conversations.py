@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from summpo.jsonl_files import SourceRow
+from summpo.rows import Message
 
-Turn = dict[str, str]
-"""{role, content}, as chat templates take it."""
 ROLES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
 
 
-def turns_of(row: SourceRow, column: str) -> list[Turn]:
+def turns_of(row: SourceRow, column: str) -> list[Message]:
     """The turns of a column, at least one.
 
     Raises:
@@ -27,7 +26,7 @@ def turns_of(row: SourceRow, column: str) -> list[Turn]:
     return [_turn(row, f"{column}.{index}", message) for index, message in enumerate(messages)]
 
 
-def _turn(row: SourceRow, column: str, message: Any) -> Turn:
+def _turn(row: SourceRow, column: str, message: Any) -> Message:
     if not isinstance(message, Mapping):
         raise row.fault(f"column {column} must be a message {{role, content}}, got {reprlib.repr(message)}")
     role, content = ("from", "value") if "from" in message and "role" not in message else ("role", "content")
@@ -38,9 +37,9 @@ def _turn(row: SourceRow, column: str, message: Any) -> Turn:
     if message.get("tool_calls"):
         raise row.fault(f"column {column} calls a tool, which is not read")
     if not isinstance(message.get(content), list):
-        return {"role": ROLES[message[role]], "content": row.text(f"{column}.{content}")}
+        return Message(ROLES[message[role]], row.text(f"{column}.{content}"))
     parts = [_part(row, f"{column}.{content}.{index}") for index in range(len(message[content]))]
-    return {"role": ROLES[message[role]], "content": "".join(parts)}
+    return Message(ROLES[message[role]], "".join(parts))
 
 
 def _part(row: SourceRow, column: str) -> str:
@@ -50,37 +49,37 @@ def _part(row: SourceRow, column: str) -> str:
     return row.text(f"{column}.text")
 
 
-def with_system(row: SourceRow, turns: list[Turn]) -> list[Turn]:
+def with_system(row: SourceRow, turns: list[Message]) -> list[Message]:
     """The turns under the row's column system, where it has one and they begin with no system line of their own."""
     system = row.optional_text("system")
-    return turns if not system or turns[0]["role"] == "system" else [{"role": "system", "content": system}, *turns]
+    return turns if not system or turns[0].role == "system" else [Message("system", system), *turns]
 
 
-def answered(row: SourceRow, turns: list[Turn], column: str) -> tuple[list[Turn], str]:
+def answered(row: SourceRow, turns: list[Message], column: str) -> tuple[list[Message], str]:
     """A conversation as what was said before the last turn, and that turn's text.
 
     Raises:
         RowFault: the last turn is not the assistant's, or the one before it is not the user's.
     """
     *before, last = turns
-    if last["role"] != "assistant":
-        raise row.fault(f"column {column} must end with a turn of the assistant, got one of the {last['role']}")
-    return asked(row, before, column), last["content"]
+    if last.role != "assistant":
+        raise row.fault(f"column {column} must end with a turn of the assistant, got one of the {last.role}")
+    return asked(row, before, column), last.content
 
 
-def asked(row: SourceRow, turns: list[Turn], column: str) -> list[Turn]:
+def asked(row: SourceRow, turns: list[Message], column: str) -> list[Message]:
     """The turns of a prompt, which end with the user's.
 
     Raises:
         RowFault: they do not.
     """
-    if not turns or turns[-1]["role"] != "user":
-        last = f"one of the {turns[-1]['role']}" if turns else "none"
+    if not turns or turns[-1].role != "user":
+        last = f"one of the {turns[-1].role}" if turns else "none"
         raise row.fault(f"column {column} must have a turn of the user before the answer, got {last}")
     return turns
 
 
-def parted(row: SourceRow) -> tuple[list[Turn], str, str]:
+def parted(row: SourceRow) -> tuple[list[Message], str, str]:
     """The columns chosen and rejected, messages both, as the turns that they share and the two last ones that differ.
 
     A prompt of its own (a list of messages, or the user's text) goes before them where they do not begin with it.
@@ -94,7 +93,7 @@ def parted(row: SourceRow) -> tuple[list[Turn], str, str]:
         given = turns_of(row, "prompt")
     else:
         text = user_text(row) if prompt is None else row.text("prompt")
-        given = [{"role": "user", "content": text}] if text else []
+        given = [Message("user", text)] if text else []
     has_answers_alone = len(chosen) == len(rejected) == 1
     if given and (has_answers_alone or (isinstance(prompt, list) and chosen[: len(given)] != given)):
         chosen, rejected = [*given, *chosen], [*given, *rejected]
@@ -111,7 +110,7 @@ def parted(row: SourceRow) -> tuple[list[Turn], str, str]:
 
 
 def user_text(row: SourceRow) -> str | None:
-    """What the user asks in columns of its own: instruction and input (Alpaca), question or input; None where none is."""
+    """What the user asks in columns of its own: instruction and input (Alpaca), question or input; or None."""
     instruction, given = row.optional_text("instruction"), row.optional_text("input")
     if instruction is None:
         question = row.optional_text("question")

@@ -41,7 +41,7 @@ class Jsonl:
     """One row a line. What has no splits of its own is cut by document, so that no document is in two of them."""
 
     path: str
-    """A file (JSONL, a JSON array, CSV, Parquet; .gz, .zst), a folder with one for each split, or a Hub id. Required."""
+    """A file (JSONL, a JSON array, CSV, Parquet; .gz, .zst), a folder of one a split, or a Hub id. Required."""
     columns: Mapping[str, str | None] | None = field(default=None, hash=False)
     """Your names for the columns that are read: {document: article, summary: highlights}; null = one not to read."""
     splits: Mapping[str, str] | None = field(default=None, hash=False)
@@ -204,6 +204,7 @@ def pair_of(row: SourceRow, said: Said) -> PairRow:
         prompt=asked.prompt,
         source=row.optional_id("source"),
         place=row.place,
+        messages=asked.messages,
     )
     said.of(asked)
     return pair
@@ -217,7 +218,7 @@ def summary_of(row: SourceRow, said: Said) -> SummaryRow:
     """
     asked, summary = summary_in(row)
     name, references = row.optional_id("id") or f"row-{row.number}", references_in(row)
-    found = SummaryRow(name, asked.document, summary, references, asked.prompt, row.place)
+    found = SummaryRow(name, asked.document, summary, references, asked.prompt, row.place, messages=asked.messages)
     said.of(asked)
     return found
 

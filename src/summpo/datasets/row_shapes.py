@@ -14,8 +14,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from summpo.datasets.conversations import Turn, answered, asked, parted, turns_of, user_text, with_system
+from summpo.datasets.conversations import answered, asked, parted, turns_of, user_text, with_system
 from summpo.jsonl_files import SourceRow
+from summpo.rows import Message
 
 COLUMNS = (
     *("document", "prompt", "summary", "completion", "chosen", "rejected", "messages", "system", "instruction"),
@@ -45,7 +46,7 @@ class Asked:
     document: str
     prompt: str | None = None
     """A ready prompt."""
-    turns: tuple[Turn, ...] | None = None
+    messages: tuple[Message, ...] | None = None
     """A conversation."""
     said: str | None = None
     """How the columns were read, where they are not summpo's own."""
@@ -82,17 +83,17 @@ def summary_in(row: SourceRow) -> tuple[Asked, str]:
     if isinstance(row.value("completion"), list):
         prompt = turns_of(row, "prompt") if isinstance(row.value("prompt"), list) else None
         answers = turns_of(row, "completion")
-        turns = [*(prompt or [{"role": "user", "content": row.text("prompt")}]), *answers]
+        turns = [*(prompt or [Message("user", row.text("prompt"))]), *answers]
         before, answer = answered(row, turns, "completion")
         return conversation(before, "prompt and completion are a conversation"), answer
     column = next((name for name in ("summary", "completion", "output") if row.value(name) is not None), "summary")
     return asked_in(row), row.text(column)
 
 
-def conversation(turns: Sequence[Turn], said: str) -> Asked:
-    """What a conversation asks; its document is all that was said in it but the system line."""
-    spoken = [turn["content"] for turn in turns if turn["role"] != "system"]
-    return Asked("\n\n".join(spoken), turns=tuple(turns), said=said)
+def conversation(turns: Sequence[Message], said: str) -> Asked:
+    """What a conversation asks; its document is all that was said but the system line, blank without a question."""
+    spoken = [turn.content for turn in turns if turn.role != "system"] if turns[-1].content.strip() else []
+    return Asked("\n\n".join(spoken), messages=tuple(turns), said=said)
 
 
 def asked_in(row: SourceRow) -> Asked:
@@ -116,7 +117,7 @@ def asked_in(row: SourceRow) -> Asked:
         other = "dataset.columns={document: ...} reads another"
         raise row.fault(f"columns document and prompt are both missing or null, got {names}; {other}")
     return conversation(
-        with_system(row, [{"role": "user", "content": text}]), "the instruction (and its input) is one turn of a user"
+        with_system(row, [Message("user", text)]), "the instruction (and its input) is one turn of a user"
     )
 
 
