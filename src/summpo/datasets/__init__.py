@@ -13,15 +13,13 @@ something there has changed.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from summpo.errors import UserError, require, require_choice
-from summpo.jsonl_files import LeftOut, RowFault, Rows, SourceRow
 from summpo.rows import PairRow, SummaryRow
 
-T = TypeVar("T")
 R = TypeVar("R", bound=SummaryRow | PairRow)
 
 Split = Literal["train", "validation", "test"]
@@ -160,64 +158,6 @@ def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
         document: tuple(sorted(texts, key=lambda text: balance[document, text], reverse=True))
         for document, texts in chosen.items()
     }
-
-
-class _Read(Protocol):
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def limit(self) -> int | None: ...
-
-    @property
-    def bad_rows(self) -> BadRows: ...
-
-
-def usable(dataset: _Read, rows: Rows, make: Callable[[SourceRow], T], limit: int | None = None) -> list[T]:
-    """What is made of each row, of the first `limit` that can be used; no more rows are read.
-
-    A row that the data set is known to have and not to use (`LeftOut`), and with bad_rows=drop any other that cannot be
-    used, is passed over; how many, why, and where the first of them lies is said.
-
-    Raises:
-        RowFault: a row cannot be used, and bad_rows is error.
-        UserError: no row can be used.
-    """
-    made: list[T] = []
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for row in rows:
-        try:
-            if isinstance(row, RowFault):
-                raise row
-            made.append(make(row))
-        except RowFault as fault:
-            if dataset.bad_rows == "error" and not isinstance(fault, LeftOut):
-                raise
-            counts[fault.kind] += 1
-            first.setdefault(fault.kind, fault.place)
-        if len(made) == limit:
-            break
-    total = len(made) + counts.total()
-    require(total == 0 or bool(made), f"{dataset.path}: all {total} rows are left out: {'; '.join(counts)}")
-    for why, count in counts.items():
-        print(f"{dataset.path}: {count} of {total} rows are left out: {why} (the first: {first[why]})")
-    return made
-
-
-def train_limit(dataset: _Read, split: Split) -> int | None:
-    """Where to stop reading a split: a held-out one is read whole, for any row of it may be a document's reference."""
-    return dataset.limit if split == "train" else None
-
-
-def article_rows(dataset: _Read, rows: Rows, document: str, summary: str) -> list[SummaryRow]:
-    """Rows with one summary each, in the columns of these names; a row without an `id` is named by its text."""
-
-    def article(row: SourceRow) -> SummaryRow:
-        text, short = row.text(document), row.text(summary)
-        return SummaryRow(row.optional_id("id") or text_id(text), text, short, (short,), place=row.place)
-
-    return with_unique_ids(usable(dataset, rows, article, dataset.limit))
 
 
 def with_unique_ids(rows: Sequence[R]) -> list[R]:

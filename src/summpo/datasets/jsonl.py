@@ -24,10 +24,9 @@ from summpo.datasets import (
     require_path,
     require_seed,
     summary_rows,
-    train_limit,
-    usable,
     with_unique_ids,
 )
+from summpo.datasets.reading import say_once, train_limit, usable
 from summpo.datasets.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.jsonl_files import RowFault, Rows, SourceRow
@@ -85,14 +84,13 @@ class Jsonl:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        said = Said(self.path)
 
         def either(row: SourceRow) -> SummaryRow | PairRow:
             if row.value("chosen") is not None and row.value("summary") is None:
-                return pair_of(row, said)
+                return self._pair(row)
             if self.sft_on == "chosen" and is_unwanted(row):
                 raise row.left_out("labelled false, not to be imitated (dataset.sft_on=both takes it)")
-            return summary_of(row, said)
+            return self._summary(row)
 
         rows = self._rows(split, either)
         references = references_of(rows)
@@ -112,22 +110,62 @@ class Jsonl:
             MissingPairs: no row has a column chosen.
             UserError: naming the file, line or column that cannot be used.
         """
-        said, lacking = Said(self.path), list[str]()
+        lacking: list[str] = []
+        has_pairs = False
 
         def pair(row: SourceRow) -> PairRow:
+            nonlocal has_pairs
             if row.value("chosen") is None:
                 lacking.append(row.place)
-            return pair_of(row, said)
+            else:
+                has_pairs = True
+            return self._pair(row)
 
         try:
             rows = self._rows(split, pair)
         except UserError as error:
-            if lacking and not said.rows:
-                text = "column chosen is missing or null, in this row and all before it"
+            if lacking and not has_pairs:
+                text = "column chosen is missing or null: no pair"
                 raise MissingPairs(f"{lacking[0]}: {text}") from error
             raise
         references = references_of(rows)
         return [replace(row, references=references.get(row.document, ())) for row in rows]
+
+    def _pair(self, row: SourceRow) -> PairRow:
+        """A row as a pair, with the references that it names itself."""
+        asked, chosen, rejected = pair_in(row)
+        self._say(asked)
+        return PairRow(
+            id=row.optional_id("id") or f"row-{row.number}",
+            document=asked.document,
+            chosen=chosen,
+            rejected=rejected,
+            score_chosen=score_of(row, "chosen"),
+            score_rejected=score_of(row, "rejected"),
+            references=references_in(row),
+            prompt=asked.prompt,
+            source=row.optional_id("source"),
+            place=row.place,
+            messages=asked.messages,
+        )
+
+    def _summary(self, row: SourceRow) -> SummaryRow:
+        """A row as a summary, with the references that it names itself."""
+        asked, summary = summary_in(row)
+        self._say(asked)
+        return SummaryRow(
+            id=row.optional_id("id") or f"row-{row.number}",
+            document=asked.document,
+            summary=summary,
+            references=references_in(row),
+            prompt=asked.prompt,
+            place=row.place,
+            messages=asked.messages,
+        )
+
+    def _say(self, asked: Asked) -> None:
+        if asked.said is not None:
+            say_once(f"{self.path}: {asked.said}")
 
     def _rows(self, split: Split, make: Callable[[SourceRow], R]) -> list[R]:
         name = (self.splits or {}).get
@@ -170,57 +208,6 @@ class Jsonl:
             is_first = False
             given = {ours: row.value(theirs) if theirs else None for ours, theirs in self.columns.items()}
             yield replace(row, columns={**row.columns, **given})
-
-
-class Said:
-    """Says once how columns are read that are not summpo's own; counts the rows that were."""
-
-    def __init__(self, path: str) -> None:
-        self.path, self.rows, self.sentences = path, 0, set[str]()
-
-    def of(self, asked: Asked) -> None:
-        """Takes note of a row."""
-        self.rows += 1
-        if asked.said is not None and asked.said not in self.sentences:
-            self.sentences.add(asked.said)
-            print(f"{self.path}: {asked.said}")
-
-
-def pair_of(row: SourceRow, said: Said) -> PairRow:
-    """A row as a pair, with the references that it names itself.
-
-    Raises:
-        RowFault: a column is missing or holds something else.
-    """
-    asked, chosen, rejected = pair_in(row)
-    pair = PairRow(
-        id=row.optional_id("id") or f"row-{row.number}",
-        document=asked.document,
-        chosen=chosen,
-        rejected=rejected,
-        score_chosen=score_of(row, "chosen"),
-        score_rejected=score_of(row, "rejected"),
-        references=references_in(row),
-        prompt=asked.prompt,
-        source=row.optional_id("source"),
-        place=row.place,
-        messages=asked.messages,
-    )
-    said.of(asked)
-    return pair
-
-
-def summary_of(row: SourceRow, said: Said) -> SummaryRow:
-    """A row as a summary, with the references that it names itself.
-
-    Raises:
-        RowFault: a column is missing or holds something else.
-    """
-    asked, summary = summary_in(row)
-    name, references = row.optional_id("id") or f"row-{row.number}", references_in(row)
-    found = SummaryRow(name, asked.document, summary, references, asked.prompt, row.place, messages=asked.messages)
-    said.of(asked)
-    return found
 
 
 def references_of(rows: Sequence[SummaryRow | PairRow]) -> dict[str, tuple[str, ...]]:

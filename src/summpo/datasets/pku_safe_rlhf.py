@@ -8,18 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import has_split, read_split
-from summpo.datasets import (
-    SFT_ON,
-    BadRows,
-    SftOn,
-    Split,
-    deal,
-    halved,
-    require_source,
-    summaries_of_pairs,
-    train_limit,
-    usable,
-)
+from summpo.datasets import SFT_ON, BadRows, SftOn, Split, deal, halved, require_source, summaries_of_pairs
+from summpo.datasets.reading import train_limit, usable
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow

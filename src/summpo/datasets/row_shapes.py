@@ -61,7 +61,9 @@ def pair_in(row: SourceRow) -> tuple[Asked, str, str]:
     if isinstance(row.value("chosen"), list):
         before, chosen, rejected = parted(row)
         return (
-            conversation(before, "chosen and rejected are conversations, the turns they share the prompt"),
+            conversation(
+                before, "chosen and rejected are read as conversations, the turns that they share as the prompt"
+            ),
             chosen,
             rejected,
         )
@@ -78,14 +80,14 @@ def summary_in(row: SourceRow) -> tuple[Asked, str]:
         if row.value(column) is not None and row.value("summary") is None:
             before, answer = answered(row, turns_of(row, column), column)
             return conversation(
-                with_system(row, before), f"{column} is a conversation, its last turn the summary"
+                with_system(row, before), f"{column} is read as a conversation, its last turn as the summary"
             ), answer
     if isinstance(row.value("completion"), list):
         prompt = turns_of(row, "prompt") if isinstance(row.value("prompt"), list) else None
         answers = turns_of(row, "completion")
         turns = [*(prompt or [Message("user", row.text("prompt"))]), *answers]
         before, answer = answered(row, turns, "completion")
-        return conversation(before, "prompt and completion are a conversation"), answer
+        return conversation(before, "prompt and completion are read as a conversation"), answer
     column = next((name for name in ("summary", "completion", "output") if row.value(name) is not None), "summary")
     return asked_in(row), row.text(column)
 
@@ -105,11 +107,15 @@ def asked_in(row: SourceRow) -> Asked:
     document, prompt = row.value("document"), row.value("prompt")
     if document in (None, "") and isinstance(prompt, list):
         turns = asked(row, turns_of(row, "prompt"), "prompt")
-        return conversation(with_system(row, turns), "prompt is a conversation")
+        return conversation(with_system(row, turns), "prompt is read as a conversation")
     if document is not None and (document or not prompt):
         return Asked(row.text("document"), row.optional_text("prompt") or None)
     if prompt is not None:
-        said = "prompt is ready as it is, completion the summary" if row.value("completion") is not None else None
+        said = (
+            "prompt is read as a ready prompt, completion as the summary"
+            if row.value("completion") is not None
+            else None
+        )
         return Asked(row.text("prompt"), row.text("prompt"), said=said)
     text = user_text(row)
     if text is None:
@@ -117,7 +123,7 @@ def asked_in(row: SourceRow) -> Asked:
         other = "dataset.columns={document: ...} reads another"
         raise row.fault(f"columns document and prompt are both missing or null, got {names}; {other}")
     return conversation(
-        with_system(row, [Message("user", text)]), "the instruction (and its input) is one turn of a user"
+        with_system(row, [Message("user", text)]), "the instruction (and its input) is read as a turn of the user"
     )
 
 

@@ -19,9 +19,8 @@ from summpo.datasets import (
     require_source,
     summaries_of_pairs,
     text_id,
-    train_limit,
-    usable,
 )
+from summpo.datasets.reading import train_limit, usable
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow

@@ -6,7 +6,8 @@ Columns prompt and label, or prompt and completion; the prompt is ready, down to
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import BadRows, Split, require_source, usable
+from summpo.datasets import BadRows, Split, require_source
+from summpo.datasets.reading import usable
 from summpo.jsonl_files import SourceRow
 from summpo.rows import SummaryRow
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import BadRows, Split, deal, require_source, summary_rows, usable
+from summpo.datasets import BadRows, Split, deal, require_source, summary_rows
 from summpo.datasets.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
+from summpo.datasets.reading import usable
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import RowFault, Rows, SourceRow
 from summpo.rows import PairRow, SummaryRow

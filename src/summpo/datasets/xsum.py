@@ -6,7 +6,8 @@ Columns id, document, summary.
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import BadRows, Split, article_rows, require_source
+from summpo.datasets import BadRows, Split, require_source
+from summpo.datasets.reading import article_rows
 from summpo.rows import SummaryRow
 
 
