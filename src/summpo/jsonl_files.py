@@ -33,6 +33,10 @@ class RowFault(UserError):
 class LeftOut(RowFault):
     """A row that a data set is known to have and that teaches nothing, or something wrong: passed over, counted."""
 
+    def __init__(self, place: str, sentence: str) -> None:
+        super().__init__(place, sentence)
+        self.kind = sentence
+
 
 class Cell(str):
     """Text of a source that holds text alone (CSV): it may spell a number."""

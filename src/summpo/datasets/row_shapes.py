@@ -35,7 +35,8 @@ COLUMNS = (
 )
 """The columns that are read, by which `dataset.columns` names others."""
 SCORES = {
-    side: (f"score_{side}", f"{side}_score", f"{side}_rating", f"{side}-rating") for side in ("chosen", "rejected")
+    side: (f"score_{side}", f"{side}_score", f"rating_{side}", f"{side}_rating", f"{side}-rating")
+    for side in ("chosen", "rejected")
 }
 
 
