@@ -134,6 +134,7 @@ def mixed_rows(draw: st.DrawFn) -> list[PairRow]:
         "ready": pair("", prompt="Go:"),
         "ready and long": pair("", prompt="Go on. " * 40),
         "ready and empty": pair("A text.", prompt=""),
+        "ready and blank": pair("A text.", prompt=" \n"),
     }
     chosen = draw(st.lists(st.sampled_from(sorted(fates)), max_size=12))
     return [replace(fates[fate], id=f"{fate} {i}") for i, fate in enumerate(chosen)]
@@ -155,7 +156,7 @@ def test_every_row_is_kept_or_counted(tokenizer: PreTrainedTokenizerBase, rows: 
 
     cut = too_long == "truncate_document"
     assert counts.get("dropped_empty_completion", 0) == of("empty")
-    assert counts.get("dropped_empty_prompt", 0) == of("ready and empty")
+    assert counts.get("dropped_empty_prompt", 0) == of("ready and empty", "ready and blank")
     assert counts.get("dropped_empty_document", 0) == of("bare")
     assert counts.get("dropped_identical_pair", 0) == of("identical")
     assert tokenized.counts.get("truncated_document", 0) == (of("long") if cut else 0)
@@ -420,7 +421,7 @@ class RowByRow:
             return "identical_pair", "chosen and rejected are the same text (tokens.identical=drop drops it)"
         sides = [[*self.text(text), int(self.tokenizer.eos_token_id)] for text in (row.chosen, row.rejected)]  # type: ignore[arg-type]
         prompt, longest = self.whole_prompt(row, row.document), max(map(len, sides))
-        if not prompt:
+        if not prompt or (row.prompt is not None and not row.prompt.strip()):
             return "empty_prompt", "the prompt is empty (tokens.empty=drop drops it)"
         total = len(prompt) + longest
         if total <= self.limits.max_length:

@@ -244,7 +244,7 @@ class GenerateConfig(SharedConfig):
     split: str = "test"
     """Whose documents: train, validation or test."""
     input: str | None = None
-    """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .parquet), a folder of texts, or - for stdin."""
+    """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .csv, .parquet), a folder of texts, or - for stdin."""
     long_documents: str = "truncate"
     """Of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)

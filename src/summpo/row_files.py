@@ -184,7 +184,7 @@ def _numbered(columns_of_rows: Any, path: Path) -> Iterator[SourceRow]:
 
 def _decoder(schema: Any) -> Any:
     """What undoes the storage of `datasets`, which spells columns of mixed JSON as text."""
-    if b"huggingface" not in (schema.metadata or {}):
+    if b'"Json"' not in (schema.metadata or {}).get(b"huggingface", b""):
         return lambda columns: columns
     import datasets
 

@@ -197,7 +197,8 @@ class _Prompts:
     def _fate(
         self, row: SummaryRow | PairRow, ids: np.ndarray, total: int, cut: np.ndarray | None
     ) -> _Fitting | _Dropped:
-        if not len(ids):  # nothing would stand before the completion's first token to predict it from
+        is_blank = row.prompt is not None and not row.prompt.strip()
+        if is_blank or not len(ids):  # nothing would stand before the completion's first token to predict it from
             sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
             return _Dropped("empty_prompt", sentence, self.limits.empty)
         if total <= self.limits.max_length:
