@@ -71,8 +71,15 @@ def test_what_is_neither_folder_nor_hub_id(tmp_path: Path, monkeypatch: pytest.M
         sentence = f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)"
         with pytest.raises(UserError, match=re.escape(sentence) + "$"):
             read_split(path, "train")
-    with pytest.raises(UserError, match=r"must be a folder or a Hub id, got the file file.jsonl"):
-        read_split("file.jsonl", "train")
+
+
+def test_a_file_is_train(tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text("a\none\n")
+    assert [row.columns for row in rows_of(str(file), "train")] == [{"a": "one"}]
+    sentence = f"{file} is one file, read as train: it has no validation; give a folder with a file for each split"
+    with pytest.raises(UserError, match=re.escape(sentence) + "$"):
+        read_split(str(file), "validation")
 
 
 @pytest.mark.parametrize("name", ["valid.jsonl", "val.csv", "dev.json", "data/val-00000-of-00001.jsonl.gz"])

@@ -24,16 +24,21 @@ class NoSplit(UserError):
 def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> Rows:
     """The rows of one split: of its files (`split_files`) where `path` is a folder, else of the Hub data set `path`.
 
+    A single file, and a table that `datasets` saved, is train.
+
     `config` is the configuration of the Hub data set, `folder_on_hub` a folder inside it; a local folder may have them.
 
     Raises:
-        NoSplit: the folder has no file for the split, or the Hub's data set has no such split.
+        NoSplit: the file, the folder or the Hub's data set has no such split.
         UserError: nothing is at `path`; or, once rows are asked for, a file cannot be read.
     """
     folder = Path(path).expanduser()
+    if (whole := read_whole(folder)) is not None:
+        if split == "train":
+            return whole
+        raise NoSplit(f"{path} is one file, read as train: it has no {split}; give a folder with a file for each split")
     if folder.is_dir():
         return _read_folder(folder, split, folder_on_hub or config)
-    require(not folder.exists(), f"path must be a folder or a Hub id, got the file {path} (config key dataset.path)")
     # A name inside a folder that exists is a misspelt path: no waiting for the Hub to find that out.
     is_hub_id = HUB_ID.fullmatch(path) is not None and not path.endswith(ENDINGS) and not folder.parent.is_dir()
     require(is_hub_id, f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)")

@@ -135,6 +135,8 @@ class TestPKUSafeRLHF:
         assert sum(len(data.pairs(split)) for split in ("train", "validation", "test")) == len(lines) == 200  # type: ignore[arg-type]
         imitated = [(row.document, row.summary) for row in data.summaries("train")]
         assert imitated == list(dict.fromkeys((pair.document, pair.chosen) for pair in data.pairs("train")))
+        one_file = PKUSafeRLHF(path=f"{path}/train.jsonl", dimension="safer")
+        assert one_file.pairs("test") == data.pairs("test"), "a file is cut as a lone train is"
         with pytest.raises(UserError, match="all 200 rows are left out: column better_response_id is null"):
             PKUSafeRLHF(path=path).pairs("train")
 

@@ -95,7 +95,7 @@ def test_faults(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"path": None}, "path must be a folder of files of rows, or a Hub id (owner/name), got None"),
+        ({"path": None}, "path must be a file or a folder of rows, or a Hub id (owner/name), got None"),
         ({"majority": "yes"}, "majority must be one of True, False, got yes"),
         ({"sft_on": "rejected"}, "sft_on must be one of chosen, both, got rejected"),
         ({"seed": "a"}, "seed must be a whole number, got 'a'"),

@@ -189,7 +189,7 @@ def text_id(text: str) -> str:
 
 def require_source(dataset: Any) -> None:
     """Guards the fields that data sets in a folder or on the Hub share, those of them that `dataset` has."""
-    require_path(dataset.path, "a folder of files of rows, or a Hub id (owner/name)")
+    require_path(dataset.path, "a file or a folder of rows, or a Hub id (owner/name)")
     require_limit(dataset.limit)
     require_choice("dataset.bad_rows", dataset.bad_rows, BAD_ROWS)
     if hasattr(dataset, "seed"):
