@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from summpo.data_sources import read_split
 from summpo.datasets import BadRows, Split, require_source
-from summpo.datasets.reading import article_rows
 from summpo.rows import SummaryRow
+from summpo.usable_rows import article_rows
 
 
 @dataclass(frozen=True, kw_only=True)

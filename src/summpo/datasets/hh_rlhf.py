@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from summpo.data_sources import read_split
 from summpo.datasets import SFT_ON, BadRows, SftOn, Split, halved, require_source, summaries_of_pairs
-from summpo.datasets.reading import train_limit, usable
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 ANSWER = "\n\nAssistant:"
 SUBSETS = ("harmless-base", "helpful-base", "helpful-online", "helpful-rejection-sampled")

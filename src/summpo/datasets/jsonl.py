@@ -26,11 +26,11 @@ from summpo.datasets import (
     summary_rows,
     with_unique_ids,
 )
-from summpo.datasets.reading import say_once, train_limit, usable
-from summpo.datasets.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.jsonl_files import RowFault, Rows, SourceRow
+from summpo.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
 from summpo.rows import PairRow, SummaryRow
+from summpo.usable_rows import say_once, train_limit, usable
 
 R = TypeVar("R", bound=SummaryRow | PairRow)
 

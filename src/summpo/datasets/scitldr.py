@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from summpo.data_sources import has_split, read_split
 from summpo.datasets import HALVES, BadRows, Split, deal, require_source, text_id, with_unique_ids
-from summpo.datasets.reading import usable
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import SummaryRow
+from summpo.usable_rows import usable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,10 @@ from summpo.datasets import (
     summaries_of_pairs,
     text_id,
 )
-from summpo.datasets.reading import train_limit, usable
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 
 @dataclass(frozen=True, kw_only=True)

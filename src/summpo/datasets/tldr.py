@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from summpo.data_sources import read_split
 from summpo.datasets import BadRows, Split, require_source
-from summpo.datasets.reading import usable
 from summpo.jsonl_files import SourceRow
 from summpo.rows import SummaryRow
+from summpo.usable_rows import usable
 
 
 @dataclass(frozen=True, kw_only=True)

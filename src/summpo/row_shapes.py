@@ -14,7 +14,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from summpo.datasets.conversations import answered, asked, parted, turns_of, user_text, with_system
+from summpo.conversations import answered, asked, parted, turns_of, user_text, with_system
 from summpo.jsonl_files import SourceRow
 from summpo.rows import Message
 

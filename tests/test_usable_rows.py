@@ -14,7 +14,6 @@ from summpo.datasets.cnn_dailymail import CNNDailyMail
 from summpo.datasets.hh_rlhf import HHRLHF
 from summpo.datasets.jsonl import Jsonl
 from summpo.datasets.pku_safe_rlhf import PKUSafeRLHF
-from summpo.datasets.reading import train_limit, usable
 from summpo.datasets.scitldr import SciTLDR
 from summpo.datasets.shp import SHP
 from summpo.datasets.stack_exchange_paired import StackExchangePaired
@@ -24,6 +23,7 @@ from summpo.datasets.xsum import XSum
 from summpo.errors import UserError
 from summpo.jsonl_files import RowFault, SourceRow
 from summpo.rows import SummaryRow
+from summpo.usable_rows import train_limit, usable
 
 
 def write(folder: Path, **files: list[Any]) -> str:
