@@ -134,7 +134,8 @@ def main() -> None:
     require_comparisons(options.data)
     require_device(options.device)
     torch.set_num_threads(options.threads)
-    rows = one_per_document(SummarizeFromFeedback(path=str(options.data)).summaries("train"))[: options.documents]
+    summaries = SummarizeFromFeedback(path=str(options.data)).summaries("train")
+    rows = one_per_document(summaries, "error")[: options.documents]
     model = Model(path=options.model, adapter=options.adapter)
     decoding = Decoding(max_new_tokens=options.max_new_tokens)
     writer = load_writer(model, Prompt(), Limits(), decoding, options.cache, options.device)

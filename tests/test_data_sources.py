@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import re
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,23 @@ from typing import Any
 import pytest
 
 import datasets
-from summpo.data_sources import read_hub, read_split
+from summpo.data_sources import has_split, read_hub, read_split, read_whole
 from summpo.errors import UserError
+from summpo.jsonl_files import SourceRow, strictly
 
 ROWS = [{"a": "one", "more": {"b": ["two"]}}, {"a": None, "more": {"b": []}}]
 
 
+def rows_of(path: str, split: str, config: str | None = None) -> list[SourceRow]:
+    return list(strictly(read_split(path, split, config)))
+
+
 def test_folder(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"a": "one"}\n')
-    assert [row.columns for row in read_split(str(tmp_path), "train")] == [{"a": "one"}]
-    with pytest.raises(UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test") + "$"):
+    assert [row.columns for row in rows_of(str(tmp_path), "train")] == [{"a": "one"}]
+    with pytest.raises(
+        UserError, match=re.escape(f"{tmp_path} has no file test.jsonl for the split test; it has train.jsonl") + "$"
+    ):
         read_split(str(tmp_path), "test")
 
 
@@ -38,13 +46,13 @@ def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "train.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
     for name, config in (("whole", None), ("parts", None), ("configs", "some"), ("packed", None)):
-        found = read_split(str(tmp_path / name), "train", config=config)
+        found = rows_of(str(tmp_path / name), "train", config=config)
         assert [dict(row.columns) for row in found] == rows, name
-    assert read_split(str(tmp_path / "packed"), "train")[1].place.endswith("train.jsonl.gz, line 2")
-    last = read_split(str(tmp_path / "parts"), "train")[-1]
+    assert rows_of(str(tmp_path / "packed"), "train")[1].place.endswith("train.jsonl.gz, line 2")
+    last = rows_of(str(tmp_path / "parts"), "train")[-1]
     assert (last.number, last.place) == (4, f"{tmp_path}/parts/data/train-00001-of-00002.parquet, row 1")
     (tmp_path / "packed" / "train.jsonl").write_text('{"a": "plain"}')
-    assert [dict(row.columns) for row in read_split(str(tmp_path / "packed"), "train")] == [{"a": "plain"}]
+    assert [dict(row.columns) for row in rows_of(str(tmp_path / "packed"), "train")] == [{"a": "plain"}]
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.jsonl.gz"])
@@ -52,7 +60,7 @@ def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
 def test_a_spoilt_download(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=re.escape(str(tmp_path / name))):
-        read_split(str(tmp_path), "train")
+        rows_of(str(tmp_path), "train")
 
 
 def test_what_is_neither_folder_nor_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +71,70 @@ def test_what_is_neither_folder_nor_hub_id(tmp_path: Path, monkeypatch: pytest.M
         sentence = f"nothing is at {path}, and it is no Hub id (owner/name) either (config key dataset.path)"
         with pytest.raises(UserError, match=re.escape(sentence) + "$"):
             read_split(path, "train")
-    with pytest.raises(UserError, match=r"must be a folder or a Hub id, got the file file.jsonl"):
-        read_split("file.jsonl", "train")
+
+
+def test_a_file_is_train(tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text("a\none\n")
+    assert [row.columns for row in rows_of(str(file), "train")] == [{"a": "one"}]
+    sentence = f"{file} is one file, read as train: it has no validation; give a folder with a file for each split"
+    with pytest.raises(UserError, match=re.escape(sentence) + "$"):
+        read_split(str(file), "validation")
+
+
+@pytest.mark.parametrize("name", ["valid.jsonl", "val.csv", "dev.json", "data/val-00000-of-00001.jsonl.gz"])
+def test_validation_by_its_other_names(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    content = b"a\none\n" if name.endswith("csv") else b'{"a": "one"}\n'
+    file.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert [row.columns for row in rows_of(str(tmp_path), "validation")] == [{"a": "one"}]
+    (tmp_path / "validation.jsonl").write_text('{"a": "own name"}')
+    assert [row.columns for row in rows_of(str(tmp_path), "validation")] == [{"a": "own name"}]
+
+
+def test_the_folders_of_a_data_set_of_several_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As PKU-SafeRLHF and SHP lie on the Hub; numbers go on from file to file, places are each file's own."""
+    for folder, count in (("data/B", 1), ("data/A", 2), (".cache/C", 5)):
+        (tmp_path / folder).mkdir(parents=True)
+        lines = "".join(json.dumps({"a": f"{folder} {n}"}) + "\n" for n in range(count))
+        (tmp_path / folder / "train.jsonl.xz").write_bytes(lzma.compress(lines.encode()))
+    rows = rows_of(str(tmp_path), "train")
+    assert [row.columns["a"] for row in rows] == ["data/A 0", "data/A 1", "data/B 0"]
+    assert len({row.number for row in rows}) == 3
+    assert rows[-1].place == f"{tmp_path}/data/B/train.jsonl.xz, line 1"
+    assert "data/A/train.jsonl.xz and 1 more such files are read as one" in capsys.readouterr().out
+
+
+def test_what_save_to_disk_leaves(tmp_path: Path) -> None:
+    table = datasets.Dataset.from_list(ROWS)
+    table.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(train=table, test_prefs=table.select([1])).save_to_disk(tmp_path / "several")
+    whole = read_whole(tmp_path / "one")
+    assert whole is not None and [dict(row.columns) for row in strictly(whole)] == ROWS
+    rows = rows_of(str(tmp_path / "several"), "test_prefs")
+    assert [(dict(row.columns), row.place) for row in rows] == [
+        (ROWS[1], f"{tmp_path}/several, split test_prefs, row 0")
+    ]
+    assert not has_split(str(tmp_path / "several"), "validation")
+    (tmp_path / "one" / "dataset_info.json").write_text("{")
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path}/one cannot be read as a saved data set")):
+        read_whole(tmp_path / "one")
+
+
+def test_a_split_that_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, config: str | None = None, split: str = "") -> datasets.Dataset:
+        table = datasets.DatasetDict(train=datasets.Dataset.from_list(ROWS))
+        if split not in table:
+            raise ValueError(f'Unknown split "{split}". Should be one of {list(table)}.')
+        return table[split]
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert has_split("owner/name", "train") and not has_split("owner/name", "validation")
+    with pytest.raises(
+        UserError, match=r"the Hub gives no split validation of it: Unknown split .* one of \['train'\]"
+    ):
+        read_split("owner/name", "validation")
 
 
 def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +145,7 @@ def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         return datasets.Dataset.from_list(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    rows = read_split("owner/name", "validation", config="some")
+    rows = rows_of("owner/name", "validation", config="some")
     assert calls == [("owner/name", "some", {"split": "validation"})]
     assert [dict(row.columns) for row in rows] == ROWS
     assert (rows[0].number, rows[1].place) == (0, "owner/name, split validation, row 1")
@@ -90,7 +160,7 @@ def test_hub_data_set_published_as_a_script(monkeypatch: pytest.MonkeyPatch) -> 
         return datasets.Dataset.from_list(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    assert len(read_hub("owner/name", "train", "some")) == 2
+    assert len(list(read_hub("owner/name", "train", "some"))) == 2
 
 
 @pytest.mark.parametrize(

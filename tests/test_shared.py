@@ -55,7 +55,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
         monkeypatch.setattr(place, name, lambda path, *rest: (seen.append(path), real(path, *rest))[1])
 
     watched(summpo.shared, "load_base")
-    watched(summpo.data_sources, "read_jsonl")
+    watched(summpo.data_sources, "rows_of_file")
     yield seen
 
 

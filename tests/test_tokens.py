@@ -18,7 +18,7 @@ from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.encoding import AT_ONCE
 from summpo.errors import UserError
 from summpo.models.loading import load_tokenizer
-from summpo.prompts import Prompt
+from summpo.prompts import Prompt, Ready
 from summpo.rows import PairRow, SummaryRow
 from summpo.tokens import Limits, Tokenized, place_of, prompts_to_write_from, tokenize
 
@@ -30,7 +30,7 @@ ROOMY = Limits(max_length=100_000)
 pieces = st.sampled_from(
     ["cat ", "{document}", "{", "}}", "\n", "\n\nTL;DR:\n", "😀", "👩‍👩‍👧", "é", "漢字", "\u200d", "\\n", " "]
 )
-documents = st.one_of(st.text(max_size=80), st.lists(pieces, max_size=60).map("".join))
+documents = st.one_of(st.text(max_size=80), st.lists(pieces, max_size=60).map("".join)).filter(str.strip)
 completions = st.one_of(st.text(min_size=1, max_size=20), st.lists(pieces, min_size=1, max_size=8).map("".join)).filter(
     lambda text: bool(text.strip())
 )
@@ -89,7 +89,7 @@ def test_truncation_cuts_the_document_and_nothing_else(
         prompt,
         Limits(max_length=max_length, too_long="truncate_document"),
     )
-    whole = prompt.render(prompt.around(document), tokenizer)
+    whole = prompt.render(document, tokenizer).text
     needed = len(tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
     completion_length = len(tokenizer(summary, add_special_tokens=False)["input_ids"]) + 1  # type: ignore[arg-type]
     if needed + completion_length <= max_length:
@@ -97,7 +97,7 @@ def test_truncation_cuts_the_document_and_nothing_else(
     for prompt_ids, completion in ids_of(tokenized):
         assert len(prompt_ids) + len(completion) <= max_length
         assert text_of(tokenizer, completion[:-1]) == summary
-        before, after = prompt.render(prompt.around("\0"), tokenizer).split("\0")
+        before, after = prompt.render("\0", tokenizer).text.split("\0")
         read = text_of(tokenizer, prompt_ids)
         assert read.startswith(before)
         assert read.endswith(after)
@@ -129,10 +129,12 @@ def mixed_rows(draw: st.DrawFn) -> list[PairRow]:
         "long": pair("A long text. " * 40),
         "no room": pair("A text.", chosen="word " * 90),
         "empty": pair(rejected=" \n"),
+        "bare": pair(" \n"),
         "identical": pair(chosen="same", rejected=" same "),
         "ready": pair("", prompt="Go:"),
         "ready and long": pair("", prompt="Go on. " * 40),
         "ready and empty": pair("A text.", prompt=""),
+        "ready and blank": pair("A text.", prompt=" \n"),
     }
     chosen = draw(st.lists(st.sampled_from(sorted(fates)), max_size=12))
     return [replace(fates[fate], id=f"{fate} {i}") for i, fate in enumerate(chosen)]
@@ -154,7 +156,8 @@ def test_every_row_is_kept_or_counted(tokenizer: PreTrainedTokenizerBase, rows: 
 
     cut = too_long == "truncate_document"
     assert counts.get("dropped_empty_completion", 0) == of("empty")
-    assert counts.get("dropped_empty_prompt", 0) == of("ready and empty")
+    assert counts.get("dropped_empty_prompt", 0) == of("ready and empty", "ready and blank")
+    assert counts.get("dropped_empty_document", 0) == of("bare")
     assert counts.get("dropped_identical_pair", 0) == of("identical")
     assert tokenized.counts.get("truncated_document", 0) == (of("long") if cut else 0)
     assert counts.get("dropped_no_room_for_document", 0) == (of("no room") if cut else 0)
@@ -170,6 +173,11 @@ def test_the_empty_split(tokenizer: PreTrainedTokenizerBase) -> None:
 @pytest.mark.parametrize(
     ("row", "limits", "sentence"),
     [
+        (
+            pair(" \n"),
+            Limits(empty="error"),
+            "row row-1: the document is empty (tokens.empty=drop drops it)",
+        ),
         (
             pair(chosen="  "),
             Limits(empty="error"),
@@ -380,10 +388,9 @@ class RowByRow:
         return self.ids(text, add_special_tokens=False, split_special_tokens=True)
 
     def whole_prompt(self, row: PairRow, document: str) -> list[int]:
-        outside = document if row.prompt is None else row.prompt
-        user = self.prompt.around(document) if row.prompt is None else row.prompt
-        rendered, inside = self.prompt.render(user, self.tokenizer), outside.strip()
-        if not any(token in outside for token in self.tokenizer.all_special_tokens):
+        source = document if row.prompt is None else Ready(row.prompt)
+        rendered, inside = self.prompt.render(source, self.tokenizer).text, document.strip()
+        if row.prompt is not None or not any(token in document for token in self.tokenizer.all_special_tokens):
             ids = self.ids(rendered, add_special_tokens=not self.prompt.chat)
         else:
             before, behind = rendered.split(inside, 1)
@@ -405,6 +412,8 @@ class RowByRow:
 
     def fate(self, row: PairRow) -> tuple[str, list[list[int]] | str]:
         """What becomes of the row: its name in the counts, and its ids or the sentence of the policy `error`."""
+        if row.prompt is None and not row.document.strip():
+            return "empty_document", "the document is empty (tokens.empty=drop drops it)"
         for column, text in (("chosen", row.chosen), ("rejected", row.rejected)):
             if not text.strip():
                 return "empty_completion", f"column {column} is empty (tokens.empty=drop drops it)"
@@ -412,7 +421,7 @@ class RowByRow:
             return "identical_pair", "chosen and rejected are the same text (tokens.identical=drop drops it)"
         sides = [[*self.text(text), int(self.tokenizer.eos_token_id)] for text in (row.chosen, row.rejected)]  # type: ignore[arg-type]
         prompt, longest = self.whole_prompt(row, row.document), max(map(len, sides))
-        if not prompt:
+        if not prompt or (row.prompt is not None and not row.prompt.strip()):
             return "empty_prompt", "the prompt is empty (tokens.empty=drop drops it)"
         total = len(prompt) + longest
         if total <= self.limits.max_length:
@@ -426,7 +435,7 @@ class RowByRow:
     def check(self, rows: Sequence[PairRow]) -> None:
         """`tokenize` makes the same of the rows, all at once: token rows and counts, or the first error."""
         fates = [self.fate(row) for row in rows]
-        policies = {"empty_completion": self.limits.empty, "empty_prompt": self.limits.empty}
+        policies = dict.fromkeys(("empty_document", "empty_completion", "empty_prompt"), self.limits.empty)
         policies |= {"identical_pair": self.limits.identical, "too_long": self.limits.too_long}
         for row, (name, wrong) in zip(rows, fates, strict=True):
             if policies.get(name) == "error":

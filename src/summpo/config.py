@@ -37,7 +37,7 @@ class TokensConfig:
     too_long: str = "truncate_document"
     """What to do with a row over max_length: drop, truncate_document or error."""
     empty: str = "error"
-    """What to do with an empty completion or prompt: drop or error."""
+    """What to do with an empty document, prompt or completion: drop or error."""
     identical: str = "drop"
     """What to do with a pair of equal completions: drop or error."""
 
@@ -256,7 +256,7 @@ class GenerateConfig(SharedConfig):
     split: str = "test"
     """Whose documents: train, validation or test."""
     input: str | None = None
-    """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .parquet), a folder of texts, or - for stdin."""
+    """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .csv, .parquet), a folder of texts, or - for stdin."""
     long_documents: str = "truncate"
     """Of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)

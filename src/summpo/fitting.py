@@ -158,7 +158,7 @@ def sample_callback(
     config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, tokenizer: PreTrainedTokenizerBase
 ) -> list[Callback]:
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
-    documents = one_per_document([as_summary(row) for row in rows])[: config.validation.samples]
+    documents = one_per_document([as_summary(row) for row in rows], parts.limits.empty)[: config.validation.samples]
     decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
     if not documents or not config.validation.times or parts.trains_scorer:
         return []
@@ -173,7 +173,9 @@ def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
     """A pair's document with its chosen summary."""
     if isinstance(row, SummaryRow):
         return row
-    return SummaryRow(row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt)
+    return SummaryRow(
+        row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt, messages=row.messages
+    )
 
 
 def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder) -> None:

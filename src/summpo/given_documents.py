@@ -10,17 +10,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from summpo.data_sources import files_left_out, read_parquet
+from summpo.data_sources import files_left_out
 from summpo.datasets import unique_ids
 from summpo.errors import UserError, require
-from summpo.jsonl_files import SourceRow, read_jsonl
+from summpo.jsonl_files import SourceRow, strictly
+from summpo.row_files import ENDINGS, rows_of_file
 from summpo.rows import SummaryRow
 from summpo.tokens import place_of
 
 STDIN = "-"
 TEXTS = (".txt", ".md", ".rst", ".tex")
-ROWS = (".jsonl", ".jsonl.gz", ".parquet")
-KINDS = "a text (.txt, .md, .rst, .tex), rows (.jsonl, .jsonl.gz, .parquet), a folder of texts, or - for stdin"
+KINDS = (
+    "a text (.txt, .md, .rst, .tex), rows (.jsonl, .json, .csv, .parquet; .gz, .zst), a folder of texts, or - for stdin"
+)
 
 
 def is_one_text(source: str) -> bool:
@@ -50,7 +52,7 @@ def read_documents(source: str, stdin: BinaryIO | None = None) -> list[SummaryRo
     if path.is_dir():
         return _of_folder(path)
     if _holds_rows(path):
-        return _of_rows(read_parquet([path]) if path.suffix == ".parquet" else read_jsonl(path))
+        return _of_rows(list(strictly(rows_of_file(path))))
     require(
         path.suffix.lower() in (*TEXTS, ""), f"{path} is of a kind that is not read: give {KINDS} (config key input)"
     )
@@ -77,7 +79,7 @@ def _there(source: str) -> Path:
 
 
 def _holds_rows(path: Path) -> bool:
-    return path.name.lower().endswith(ROWS)
+    return path.name.lower().endswith(ENDINGS)
 
 
 def _of_folder(folder: Path) -> list[SummaryRow]:

@@ -1,17 +1,15 @@
-"""JSONL files read strictly: every line a JSON object, every column of the type that is asked for.
+"""Source rows read strictly, JSONL's above all: every line a JSON object, every column of the type that is asked for.
 
-What is wrong raises a `UserError` that names the file, the line and the column. Knows no data set: which columns there
-are is the caller's business.
+What is wrong is a `RowFault` that names the file, the line and the column. Knows no data set: which columns there are
+is the caller's business.
 """
 
 import codecs
-import gzip
 import json
 import re
 import reprlib
 import sys
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,28 @@ HALF_PAIR = re.compile("[\ud800-\udfff]")
 """Half of a surrogate pair: JSON can escape it, no encoder or tokenizer takes it."""
 
 
+class RowFault(UserError):
+    """One row that cannot be used, and why."""
+
+    def __init__(self, place: str, sentence: str) -> None:
+        super().__init__(f"{place}: {sentence}")
+        self.place = place
+        self.kind = re.split(r", got | \(", sentence, maxsplit=1)[0]
+        """The sentence without the row's own values, by which rows are counted."""
+
+
+class LeftOut(RowFault):
+    """A row that a data set is known to have and that teaches nothing, or something wrong: passed over, counted."""
+
+    def __init__(self, place: str, sentence: str) -> None:
+        super().__init__(place, sentence)
+        self.kind = sentence
+
+
+class Cell(str):
+    """Text of a source that holds text alone (CSV): it may spell a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRow:
     """One row as its source holds it. A column may be a path into nested values: `info.post`, `summaries.0.text`."""
@@ -29,16 +49,22 @@ class SourceRow:
     place: str
     """Where the row lies, as errors name it: "train.jsonl, line 3"."""
     number: int
-    """Its number in the source: the line, from 1, in a file; the row, from 0, on the Hub."""
+    """Its number in the source, over all its files: of a line, from 1; of a row of an array or a table, from 0."""
     columns: Mapping[str, Any]
 
-    def fault(self, sentence: str) -> UserError:
+    def fault(self, sentence: str) -> RowFault:
         """The error to raise for this row."""
-        return UserError(f"{self.place}: {sentence}")
+        return RowFault(self.place, sentence)
+
+    def left_out(self, why: str) -> LeftOut:
+        """The same for what a data set is known to have."""
+        return LeftOut(self.place, why)
 
     def value(self, column: str) -> Any:
         """What the column holds, of whatever type; None where it is null or absent."""
         value: Any = self.columns
+        if column in value:
+            return value[column]
         for step in column.split("."):
             if isinstance(value, Mapping):
                 value = value.get(step)
@@ -104,7 +130,9 @@ class SourceRow:
         Raises:
             UserError: it holds something else, such as the NaN and Infinity that Python's JSON reader lets through.
         """
-        value = self.value(column)
+        value: Any = self.value(column)
+        if isinstance(value, Cell):
+            value = spelt_number(value)
         if value is None:
             return None
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -121,48 +149,120 @@ class SourceRow:
         value = self.value(column)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
-        return self.optional_text(column)
+        return None if isinstance(value, Cell) and not value else self.optional_text(column)
+
+    def optional_choice(self, column: str) -> int | None:
+        """Which of two: 0 or 1; None where the column is null or absent.
+
+        Raises:
+            UserError: it holds something else.
+        """
+        value = self.value(column)
+        if isinstance(value, Cell):
+            value = {"0": 0, "1": 1, "": None}.get(value, value)
+        if value is None or (type(value) is int and value in (0, 1)):
+            return value
+        raise self.fault(f"column {column} must be 0 or 1, got {reprlib.repr(value)}")
+
+    def choice(self, column: str) -> int:
+        """Which of two: 0 or 1.
+
+        Raises:
+            UserError: the column is missing, null or holds something else.
+        """
+        value = self.optional_choice(column)
+        if value is None:
+            raise self.fault(f"column {column} must be 0 or 1, got None")
+        return value
+
+
+Rows = Iterable[SourceRow | RowFault]
+"""Rows of a source, or why one of them is none."""
+
+
+def spelt_number(text: str) -> Any:
+    """The number that a cell spells; None of an empty one, the text itself of any other."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
 
 
 def read_jsonl(path: Path) -> list[SourceRow]:
-    """The rows of a JSONL file, in order; a .gz is unpacked.
-
-    Blank lines are passed over; a byte order mark is no part of the first line.
+    """The rows of a plain JSONL file, in order.
 
     Raises:
         UserError: the file cannot be read or holds no row; a line, given by its number, is not UTF-8, not JSON or no
             object.
     """
     try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-    except (OSError, EOFError, zlib.error) as error:  # the last two: a .gz that is cut short or spoilt
-        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    # Not str.splitlines, which also breaks lines at characters that JSON allows inside a string.
-    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    rows = [
-        row_of_line(line, f"{path}, line {number}", number)
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+        with path.open("rb") as lines:
+            rows = list(strictly(json_lines(lines, str(path))))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     require(bool(rows), f"{path} is empty")
     return rows
+
+
+def strictly(rows: Rows) -> Iterator[SourceRow]:
+    """The rows, all of them.
+
+    Raises:
+        RowFault: the first that is none.
+    """
+    for row in rows:
+        if isinstance(row, RowFault):
+            raise row
+        yield row
+
+
+def json_lines(lines: Iterable[bytes], file: str) -> Iterator[SourceRow | RowFault]:
+    """The row of each line. Blank lines are passed over; a byte order mark is no part of the first line.
+
+    Lines end at b"\\n" alone, not at the other characters that JSON allows inside a string.
+    """
+    for number, line in enumerate(lines, start=1):
+        spelt = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if spelt.strip():
+            try:
+                yield row_of_line(spelt.rstrip(b"\r\n"), f"{file}, line {number}", number)
+            except RowFault as fault:
+                yield fault
 
 
 def row_of_line(line: bytes, place: str, number: int) -> SourceRow:
     """The row that a line spells.
 
     Raises:
-        UserError: it is not UTF-8, not JSON or no object; the sentence begins with the place.
+        RowFault: it is not UTF-8, not JSON or no object; the sentence begins with the place.
+    """
+    return row_of(parsed(line, place), place, number)
+
+
+def parsed(content: bytes, place: str) -> Any:
+    """What JSON spells.
+
+    Raises:
+        RowFault: it is not UTF-8 or not JSON; the sentence begins with the place.
     """
     try:
-        columns = json.loads(line.decode("utf-8"))
+        return json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UserError(f"{place}: not UTF-8 (byte 0x{line[error.start]:02x} at {error.start + 1})") from error
+        found = f"byte 0x{content[error.start]:02x} at {error.start + 1}"
+        raise RowFault(place, f"not UTF-8 ({found})") from error
     except json.JSONDecodeError as error:
-        raise UserError(f"{place}: malformed JSON ({error.msg} at character {error.colno})") from error
+        where = f"character {error.colno}" if error.lineno == 1 else f"line {error.lineno}, character {error.colno}"
+        raise RowFault(place, f"malformed JSON ({error.msg} at {where})") from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets nested without end
-        raise UserError(f"{place}: malformed JSON ({error})") from error
+        raise RowFault(place, f"malformed JSON ({error})") from error
+
+
+def row_of(columns: Any, place: str, number: int) -> SourceRow:
+    """The row of a JSON value.
+
+    Raises:
+        RowFault: it is no object.
+    """
     if not isinstance(columns, dict):  # no `require`, which has each row's sentence made, a third of the reading
-        raise UserError(f"{place}: must be a JSON object, got {reprlib.repr(columns)}")
+        raise RowFault(place, f"must be a JSON object, got {reprlib.repr(columns)}")
     return SourceRow(place, number, columns)

@@ -37,7 +37,7 @@ def test_deal_is_a_function_of_the_set_of_keys(keys: list[str], seed: int) -> No
     assert deal(reversed(keys + keys), THIRDS, seed) == split_of
 
 
-@given(st.sets(st.text(), min_size=3), st.integers())
+@given(st.sets(st.text().filter(str.strip), min_size=3), st.integers())
 def test_deal_sizes(keys: set[str], seed: int) -> None:
     dealt = list(deal(keys, THIRDS, seed).values())
     assert dealt.count("validation") == max(1, round(0.1 * len(keys)))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datasets
-from summpo.datasets import SPLITS, PairDataset, SummaryDataset
+from summpo.datasets import SPLITS, MissingPairs, PairDataset, SummaryDataset
 from summpo.datasets.jsonl import Jsonl
 from summpo.errors import UserError
 from summpo.rows import PairRow, SummaryRow
@@ -91,7 +91,10 @@ def test_a_folder_has_a_file_a_split(tmp_path: Path) -> None:
     assert [row.document for split in SPLITS[:2] for row in dataset.summaries(split)] == ["d", "e"]
     with pytest.raises(UserError) as caught:
         dataset.summaries("test")
-    assert str(caught.value) == f"folder {tmp_path} has no file test.jsonl for the split test"
+    assert (
+        str(caught.value)
+        == f"folder {tmp_path} has no file test.jsonl for the split test; it has train.jsonl, validation.jsonl"
+    )
 
 
 def test_a_folder_without_validation_has_a_part_of_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +120,42 @@ def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(datasets, "load_dataset", load)
     assert Jsonl(path="owner/name").pairs("validation") == [PairRow("row-0", "d", "c", "r")]
+
+
+def test_a_hub_data_set_that_has_train_alone_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As most instructions on the Hub are published; its place is the Hub's row."""
+
+    def load(name: str, config: None, split: str) -> datasets.Dataset:
+        if split != "train":
+            raise ValueError(f"Unknown split \"{split}\". Should be one of ['train'].")
+        return datasets.Dataset.from_list([{"instruction": f"i{n}", "input": "", "output": "o"} for n in range(10)])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    dataset = Jsonl(path="owner/name")
+    parts = [dataset.summaries(split) for split in ("train", "validation")]
+    assert [len(part) for part in parts] == [9, 1]
+    assert parts[0][0].place.startswith("owner/name, split train, row ")
+    with pytest.raises(UserError, match="the Hub gives no split test of it: Unknown split"):
+        dataset.summaries("test")
+
+
+def test_a_saved_table_is_cut_as_a_file_is(tmp_path: Path) -> None:
+    table = datasets.Dataset.from_list([{"document": f"d{n}", "summary": "s"} for n in range(10)])
+    table.save_to_disk(tmp_path / "saved")
+    parts = [Jsonl(path=str(tmp_path / "saved")).summaries(split) for split in SPLITS]
+    assert [len(part) for part in parts] == [8, 1, 1]
+
+
+def test_data_without_pairs_says_so(tmp_path: Path) -> None:
+    """Also where bad rows are dropped: a row that is no pair is not a bad one, where none is a pair."""
+    path = write(tmp_path / "a.jsonl", {"document": "d", "summary": "s"}, {"document": "e", "summary": "t"})
+    for bad_rows in ("error", "drop"):
+        with pytest.raises(MissingPairs, match=r"a\.jsonl, line 1: column chosen is missing or null"):
+            Jsonl(path=path, bad_rows=bad_rows).pairs("train")  # type: ignore[arg-type]
+    write(tmp_path / "b.jsonl", {"document": "d", "chosen": "c", "rejected": "r"}, {"document": "e", "rejected": "t"})
+    with pytest.raises(UserError, match=r"b\.jsonl, line 2: column chosen is missing or null$") as caught:
+        Jsonl(path=str(tmp_path / "b.jsonl")).pairs("train")
+    assert not isinstance(caught.value, MissingPairs)
 
 
 @settings(max_examples=25, deadline=None)
@@ -151,8 +190,11 @@ def test_too_few_documents_for_the_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "row", "sentence"),
     [
-        ("summaries", {"summary": "s"}, "columns document and prompt are both missing or null"),
-        ("summaries", {"document": "\n", "summary": "s"}, "column document is empty"),
+        (
+            "summaries",
+            {"summary": "s"},
+            "columns document and prompt are both missing or null, got summary; dataset.columns={document: ...} reads another",
+        ),
         ("summaries", {"document": ["d"], "summary": "s"}, "column document must be text, got ['d']"),
         ("summaries", {"document": "d"}, "column summary is missing or null"),
         ("summaries", {"document": "d", "summary": 5}, "column summary must be text, got 5"),
@@ -211,7 +253,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     [
         (
             {"path": None},
-            "path must be a JSONL file, a folder of them or a Hub id (owner/name), got None (config key dataset.path)",
+            "path must be a file of rows, a folder of them or a Hub id (owner/name), got None (config key dataset.path)",
         ),
         ({"sft_on": "all"}, "sft_on must be one of chosen, both, got all (config key dataset.sft_on)"),
         (
@@ -236,5 +278,8 @@ def test_guards(fields: dict[str, Any], sentence: str) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real documents at {REAL} (set SUMMPO_TEST_DATA)")
 def test_real_documents_lack_the_columns() -> None:
-    with pytest.raises(UserError, match=r"train\.jsonl, line 1: columns document and prompt are both missing or null$"):
+    sentence = (
+        r"train\.jsonl, line 1: columns document and prompt are both missing or null, got id, source, title, text"
+    )
+    with pytest.raises(UserError, match=sentence):
         Jsonl(path=str(REAL)).summaries("train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -81,11 +82,38 @@ class TestPKUSafeRLHF:
                 "is_response_1_safe": False, "better_response_id": better, "safer_response_id": safer}  # fmt: skip
 
     def test_each_judgement_has_its_pairs(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        path = write(tmp_path, train=[self.row(0, 1, 0), self.row(1, None, 1)], test=[self.row(2, 0, 0)])
+        path = write(tmp_path, train=[self.row(0, 1, 0), self.row(1, None, 0)], test=[self.row(2, 0, 0)])
         assert sides(PKUSafeRLHF(path=path).pairs("train")) == [("p0", "one", "zero")]
         assert "1 of 2 rows are left out: column better_response_id is null" in capsys.readouterr().out
         safer = PKUSafeRLHF(path=path, dimension="safer").pairs("train")
-        assert sides(safer) == [("p0", "zero", "one"), ("p1", "one", "zero")]
+        assert sides(safer) == [("p0", "zero", "one"), ("p1", "zero", "one")]
+
+    def test_a_verdict_that_its_flags_contradict_is_left_out(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Response 0 is safe and response 1 is not: "1 is safer" is wrong, "1 is better" may be right."""
+        rows = [self.row(0, 1, 0), self.row(1, 1, 1), {**self.row(2, 1, 1), "is_response_1_safe": True}]
+        path = write(tmp_path, train=rows, test=rows)
+        assert sides(PKUSafeRLHF(path=path, dimension="safer").pairs("train")) == [
+            ("p0", "zero", "one"),
+            ("p2", "one", "zero"),
+        ]
+        assert "1 of 3 rows are left out: the safer answer is marked as not safe" in capsys.readouterr().out
+        assert len(PKUSafeRLHF(path=path).pairs("train")) == 3
+
+    def test_as_its_folders_lie_on_the_hub(self, tmp_path: Path) -> None:
+        """One folder a model under data/, JSON lines packed by xz; ids do not repeat over the files."""
+        for folder in ("Alpaca-7B", "Alpaca2-7B", "Alpaca3-8B"):
+            (tmp_path / "data" / folder).mkdir(parents=True)
+            for split, count in (("train", 2), ("test", 2)):
+                rows = [self.row(n, 1, 0) | {"prompt": f"{folder} {split} {n}"} for n in range(count)]
+                lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+                (tmp_path / "data" / folder / f"{split}.jsonl.xz").write_bytes(lzma.compress(lines))
+        data = PKUSafeRLHF(path=str(tmp_path))
+        pairs = data.pairs("train")
+        assert len(pairs) == len({pair.id for pair in pairs}) == 6
+        assert len(data.pairs("validation")) == len(data.pairs("test")) == 3
+        assert len(PKUSafeRLHF(path=str(tmp_path / "data" / "Alpaca2-7B")).pairs("train")) == 2
 
     def test_a_lone_train_file_is_cut_by_prompt(self, tmp_path: Path) -> None:
         rows = [self.row(number % 40, 1, 0) for number in range(80)]
@@ -107,6 +135,8 @@ class TestPKUSafeRLHF:
         assert sum(len(data.pairs(split)) for split in ("train", "validation", "test")) == len(lines) == 200  # type: ignore[arg-type]
         imitated = [(row.document, row.summary) for row in data.summaries("train")]
         assert imitated == list(dict.fromkeys((pair.document, pair.chosen) for pair in data.pairs("train")))
+        one_file = PKUSafeRLHF(path=f"{path}/train.jsonl", dimension="safer")
+        assert one_file.pairs("test") == data.pairs("test"), "a file is cut as a lone train is"
         with pytest.raises(UserError, match="all 200 rows are left out: column better_response_id is null"):
             PKUSafeRLHF(path=path).pairs("train")
 
@@ -133,6 +163,23 @@ class TestSHP:
         assert (first.chosen, first.rejected, first.score_chosen, first.score_rejected) == ("a", "b", 10, 5)
         assert (second.chosen, second.rejected, second.score_chosen, second.score_rejected) == ("b", "a", 5, 10)
 
+    def test_equal_votes_are_no_preference(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [self.row("x", 1, 2.0), self.row("y", 1, 1.0) | {"score_A": 5}]
+        assert [pair.id for pair in SHP(path=write(tmp_path, train=rows)).pairs("train")] == ["x#1"]
+        assert "1 of 2 rows are left out: both comments have the same number of votes" in capsys.readouterr().out
+
+    def test_as_its_folders_lie_on_the_hub(self, tmp_path: Path) -> None:
+        """One folder a subreddit, with JSON lines in files called .json."""
+        for folder in ("askacademia", "askbaking"):
+            rows = [self.row(f"{folder}{n}", 1, 2.0) | {"domain": f"{folder}_train"} for n in range(2)]
+            (tmp_path / folder).mkdir()
+            for split in ("train", "validation", "test"):
+                (tmp_path / folder / f"{split}.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for split in ("train", "validation", "test"):
+            pairs = SHP(path=str(tmp_path)).pairs(split)  # type: ignore[arg-type]
+            assert [pair.source for pair in pairs] == ["askacademia"] * 2 + ["askbaking"] * 2
+        assert len(SHP(path=str(tmp_path / "askbaking")).pairs("train")) == 2
+
     def test_its_source_is_the_subreddit(self, tmp_path: Path) -> None:
         domains = ("askacademia_train", "ask_train_drivers_test", None)
         rows = [{**self.row("x", 1, 2.0), "domain": domain} for domain in domains]
@@ -147,7 +194,7 @@ class TestSHP:
             "x#3",
             "y#5",
         ]
-        with pytest.raises(UserError, match="no pair of a ratio of 9"):
+        with pytest.raises(UserError, match="all 5 rows are left out: a ratio below 9"):
             SHP(path=path, min_ratio=9).pairs("validation")
 
     def test_a_ratio_that_is_null_is_that_of_the_scores(self, tmp_path: Path) -> None:
@@ -181,6 +228,43 @@ class TestUltraFeedback:
         chosen = [(pair.chosen, pair.rejected) for pair in overall if pair.document == pairs[0].document]
         assert chosen == [("b", "a"), ("b", "c"), ("c", "a")]
 
+    def test_a_score_of_ten_that_was_a_one(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A 10 whose ratings are all 1 is left out; one of ratings of 4 and 5, or of none at all, is a 10."""
+
+        def answer(text: str, overall: float, *ratings: str) -> dict[str, Any]:
+            names = ("instruction_following", "honesty", "truthfulness", "helpfulness")
+            annotations = {name: {"Rating": rating} for name, rating in zip(names, ratings, strict=False)}
+            return {"response": text, "annotations": annotations, "overall_score": overall}
+
+        answers = [
+            answer("wrong", 10, "1", "1", "1", "1"),
+            answer("wrong too", 10, "2", "N/A", "1", "3"),
+            answer("right", 10, "5", "4", "5", "5"),
+            answer("poor", 1, "1", "1", "1", "1"),
+            answer("", 9, "5", "5", "5", "5"),
+        ]
+        rows = [{"instruction": f"i{n}", "completions": answers} for n in range(60)]
+        data = UltraFeedback(path=write(tmp_path, train=rows))
+        assert {(pair.chosen, pair.rejected) for pair in data.pairs("train")} == {("right", "poor")}
+        said = capsys.readouterr().out
+        assert "120 of 300 rows are left out: an overall_score of 10 that was a 1, by its ratings (the first: " in said
+        assert "60 of 300 rows are left out: the answer is empty" in said
+        by_honesty = {pair.chosen for pair in UltraFeedback(path=data.path, dimension="honesty").pairs("train")}
+        assert by_honesty == {"right"}, "of the ratings themselves nothing is wrong"
+
+    def test_sft_on_all_rated_answers(self, tmp_path: Path) -> None:
+        """Two answers of the best rating, one below, one not rated: three to imitate, two of them references."""
+        answers = [
+            self.answer(*each) for each in (("a", 5.0, "5"), ("b", 5.0, "5"), ("c", 2.0, "3"), ("d", None, "N/A"))
+        ]
+        path = write(tmp_path, train=[{"instruction": f"i{n}", "completions": answers} for n in range(60)])
+        rows = UltraFeedback(path=path, sft_on="rated").summaries("train")
+        of_one = [(row.id, row.summary, row.references) for row in rows if row.document == rows[0].document]
+        name = rows[0].id.partition("/")[0]
+        assert of_one == [(f"{name}/{n}", text, ("a", "b")) for n, text in enumerate("abc")]
+        both = UltraFeedback(path=path, sft_on="both").summaries("train")
+        assert {row.summary for row in both} == {"a", "b", "c"} and len(both) == len(rows)
+
     def test_no_instruction_is_in_two_splits(self, tmp_path: Path) -> None:
         answers = [self.answer("a", 2.0, "5"), self.answer("b", 1.0, "4")]
         path = write(tmp_path, train=[{"instruction": f"i{n % 60}", "completions": answers} for n in range(120)])
@@ -193,7 +277,7 @@ class TestUltraFeedback:
         rows = [{"instruction": "i", "completions": [self.answer("a", 1.0, "five")]}] * 3
         rows = [{**row, "instruction": str(n)} for n, row in enumerate(rows)]
         with pytest.raises(
-            UserError, match=r"line \d: column completions.0.annotations.honesty.Rating must be a number"
+            UserError, match=r"line \d, completion 0: column annotations.honesty.Rating must be a number"
         ):
             UltraFeedback(path=write(tmp_path, train=rows), dimension="honesty").pairs("train")
 
@@ -213,10 +297,62 @@ class TestHelpSteer:
         with pytest.raises(UserError, match="all 5 rows are left out: no rating of complexity"):
             HelpSteer(path=str(tmp_path), dimension="complexity").pairs("train")
 
+    def test_overall_is_the_sum_of_the_five(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """4+0+0+0+0 = 4 against 1+1+1+1+1 = 5; an answer that lacks one of the five is left out."""
+        names = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+        ratings = {"a": (4, 0, 0, 0, 0), "b": (1, 1, 1, 1, 1), "c": (4, 4, 4, 4, None)}
+        rows = [
+            {"prompt": "p", "response": text, **dict(zip(names, five, strict=True))} for text, five in ratings.items()
+        ]
+        path = write(tmp_path, train=rows)
+        (pair,) = HelpSteer(path=path, dimension="overall").pairs("train")
+        assert (pair.chosen, pair.rejected, pair.score_chosen, pair.score_rejected) == ("b", "a", 5, 4)
+        assert "1 of 3 rows are left out: no rating of overall" in capsys.readouterr().out
+
+    def test_sft_on_all_rated_answers(self, tmp_path: Path) -> None:
+        rows = [self.row("p", "a", 4), self.row("q", "x", 1), self.row("p", "b", 4), self.row("p", "a", 4)]
+        found = HelpSteer(path=write(tmp_path, train=rows, validation=rows), sft_on="rated").summaries("train")
+        assert [(row.document, row.summary, row.references) for row in found] == [
+            ("p", "a", ("a", "b")),
+            ("p", "b", ("a", "b")),
+            ("q", "x", ("x",)),
+        ]
+        halves = [HelpSteer(path=str(tmp_path), sft_on="rated").summaries(split) for split in ("validation", "test")]  # type: ignore[arg-type]
+        assert sorted(row.document for half in halves for row in half) == ["p", "p", "q"]
+
     def test_an_answer_that_is_not_rated_is_left_out(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = [self.row("p", "a", 4), self.row("p", "b", None), self.row("p", "c", 2)]
         assert sides(HelpSteer(path=write(tmp_path, train=rows)).pairs("train")) == [("p", "a", "c")]
         assert "1 of 3 rows are left out: no rating of helpfulness" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("made", "row"),
+    [
+        (HHRLHF, {"chosen": "\n\nHuman: A\n\nAssistant: b", "rejected": "\n\nHuman: A\n\nAssistant: c"}),
+        (PKUSafeRLHF, {"prompt": "p", "response_0": "b", "response_1": "c", "better_response_id": 0}),
+        (SHP, {"history": "h", "human_ref_A": "b", "human_ref_B": "c", "labels": 1}),
+        (StackExchangePaired, {"question": "q", "response_j": "b", "response_k": "c"}),
+        (SummarizeFromFeedback, {"info": {"post": "d"}, "summaries": [{"text": "b"}, {"text": "c"}], "choice": 0}),
+        (UltraFeedback, {"completions": [{"response": t, "overall_score": s} for t, s in (("b", 2), ("c", 1))]}),
+    ],
+)
+def test_sft_on_both(made: Callable[..., Any], row: dict[str, Any], tmp_path: Path) -> None:
+    """Each answer once, the chosen one alone the reference."""
+    rows = [
+        row | ({"instruction": f"i{n}"} if made is UltraFeedback else {})
+        for n in range(60 if made is UltraFeedback else 1)
+    ]
+    path = write(tmp_path, train=rows, test=rows)
+    chosen, both = (made(path=path, sft_on=sft_on).summaries("train") for sft_on in ("chosen", "both"))
+    first = [found for found in both if found.document == both[0].document]
+    assert [(found.summary.strip(), [*map(str.strip, found.references)]) for found in first] == [
+        ("b", ["b"]),
+        ("c", ["b"]),
+    ]
+    assert len(both) == 2 * len(chosen)
+    with pytest.raises(UserError, match=r"sft_on must be one of chosen, both.*, got all"):
+        made(sft_on="all")
 
 
 ALL: list[Callable[..., Any]] = [HHRLHF, PKUSafeRLHF, StackExchangePaired, SHP, UltraFeedback, HelpSteer]

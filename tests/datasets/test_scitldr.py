@@ -67,7 +67,6 @@ def test_validation_is_halved_only_without_a_test_file(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         ({"document": None}, "column document is missing or null"),
-        ({"document": " "}, "column document is empty"),
         ({"document": ["One."]}, "column document must be text, got ['One.']"),
         ({"summary": "First."}, "column summary must be a list of texts, got 'First.'"),
         ({"summary": []}, "column summary must be a list of texts, got []"),

@@ -69,10 +69,9 @@ def test_pairs(tmp_path: Path) -> None:
     [
         (
             {"info": {"post": None, "article": None}},
-            "columns info.post and info.article are both missing, null or empty",
+            "columns info.post and info.article are both missing or null",
         ),
-        ({"info": {"post": " ", "article": ""}}, "columns info.post and info.article are both missing, null or empty"),
-        ({"info": None}, "columns info.post and info.article are both missing, null or empty"),
+        ({"info": None}, "columns info.post and info.article are both missing or null"),
         ({"info": {"post": 5}}, "column info.post must be text, got 5"),
         ({"info": {"post": "p", "id": [1]}}, "column info.id must be text, got [1]"),
         ({"summaries": None}, "column summaries must be a list of two, got None"),
@@ -96,7 +95,7 @@ def test_faults(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"path": None}, "path must be a folder of JSONL files or a Hub id (owner/name), got None"),
+        ({"path": None}, "path must be a file or a folder of rows, or a Hub id (owner/name), got None"),
         ({"majority": "yes"}, "majority must be one of True, False, got yes"),
         ({"sft_on": "rejected"}, "sft_on must be one of chosen, both, got rejected"),
         ({"seed": "a"}, "seed must be a whole number, got 'a'"),
@@ -111,7 +110,9 @@ def test_guards(fields: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_folder_without_validation_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no file validation\.jsonl for the split validation$"):
+    with pytest.raises(
+        UserError, match=r"has no file validation\.jsonl for the split validation; it has train\.jsonl$"
+    ):
         SummarizeFromFeedback(path=folder(tmp_path, [comparison("p")])).pairs("test")
 
 

@@ -118,7 +118,7 @@ def documents_of(config: DictConfig, parts: WritingParts) -> list[SummaryRow]:
         if config.input == "-" and sys.stdin.isatty():
             print("generate: reads a document from stdin, up to Ctrl-D", file=sys.stderr)
         return read_documents(config.input)
-    rows = one_per_document(parts.dataset.summaries(config.split))[: parts.dataset.limit]
+    rows = one_per_document(parts.dataset.summaries(config.split), parts.limits.empty)[: parts.dataset.limit]
     require(len(rows) > 0, f"there is no document to summarise: the split {config.split} is empty")
     return [replace(row, id=name) for row, name in zip(rows, unique_ids(row.id for row in rows), strict=True)]
 

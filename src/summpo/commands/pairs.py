@@ -40,7 +40,10 @@ def run(arguments: list[str]) -> int:
     manifest = folder / "pairs.json"
     check_paths(parts.model)
     check_task(parts.model, scores=False)
-    rows = {split: one_per_document(parts.dataset.summaries(split))[:n] for split, n in config.documents.items()}
+    rows = {
+        split: one_per_document(parts.dataset.summaries(split), parts.limits.empty)[:n]
+        for split, n in config.documents.items()
+    }
     made_from = {
         **{split: rows_fingerprint(documents) for split, documents in rows.items()},
         **model_fingerprints(parts.model, Path(config.cache_dir)),

@@ -3,7 +3,8 @@
 A data set knows columns. It does not know tokens, prompts, models or objectives. It offers `summaries`, `pairs` or
 both; what it lacks it does not define, and the command line says so before anything is loaded.
 
-The same call always returns the same rows in the same order. `limit` (rows a split, at most) is applied by the caller.
+The same call always returns the same rows in the same order. `limit` (rows a split, at most) is applied by the caller;
+a data set stops reading early where it can.
 A data set of pairs may have a class variable `gives`: the fields of `PairRow`, beside id, place and the texts, that its
 rows may fill. Of one without, only its rows can tell.
 What it reads on this disk lies at its `path`, or where another of its fields says: a sweep reads it again only where
@@ -11,14 +12,15 @@ something there has changed.
 """
 
 import hashlib
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from summpo.errors import UserError, require
-from summpo.jsonl_files import SourceRow
+from summpo.errors import UserError, require, require_choice
 from summpo.rows import PairRow, SummaryRow
+
+R = TypeVar("R", bound=SummaryRow | PairRow)
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -27,6 +29,10 @@ HALVES: Mapping[Split, float] = {"validation": 0.5, "test": 0.5}
 
 SftOn = Literal["chosen", "both"]
 SFT_ON: tuple[SftOn, ...] = ("chosen", "both")
+
+BadRows = Literal["error", "drop"]
+BAD_ROWS: tuple[BadRows, ...] = ("error", "drop")
+"""What becomes of a row that cannot be used: it stops the run, or is passed over and counted by what is wrong."""
 
 
 @runtime_checkable
@@ -48,12 +54,24 @@ class MissingPairs(UserError):
     """The rows are no pairs at all: they have no column chosen."""
 
 
-def one_per_document(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-    """The first row of each document, in order: what there is to summarise."""
-    first: dict[str, SummaryRow] = {}
+def one_per_document(rows: Sequence[SummaryRow], empty: str) -> list[SummaryRow]:
+    """The first row of each document, in order: what there is to summarise.
+
+    Args:
+        empty: what becomes of a document without text (tokens.empty): drop, and say how many, or error.
+
+    Raises:
+        UserError: a document is without text, and that is an error; names the first.
+    """
+    first: dict[Any, SummaryRow] = {}
     for row in rows:
-        first.setdefault(row.document, row)
-    return list(first.values())
+        first.setdefault(row.messages or row.document, row)
+    blank = [row for row in rows if not row.document.strip()]
+    if blank:
+        place = blank[0].place or f"row {blank[0].id}"
+        require(empty == "drop", f"{place}: the document is empty (tokens.empty=drop drops it)")
+        print(f"{len(blank)} of {len(rows)} rows are dropped: the document is empty ({place} the first)")
+    return [row for row in first.values() if row.document.strip()]
 
 
 @runtime_checkable
@@ -76,11 +94,12 @@ def deal(keys: Iterable[str], shares: Mapping[Split, float], seed: int) -> dict[
 
     The keys are ranked by a hash of seed and key, and the ranking is cut at the shares: sizes are exact, a share above
     0 gets at least one key while there are keys, and the last split takes what rounding leaves. Keys that are added
-    later move only those beside a cut.
+    later move only those beside a cut. A blank key is no document, and always falls to the last split.
     """
-    ranked = sorted(set(keys), key=lambda key: hashlib.sha256(f"{seed}\n{key}".encode()).digest())
+    found = set(keys)
+    ranked = sorted(filter(str.strip, found), key=lambda key: hashlib.sha256(f"{seed}\n{key}".encode()).digest())
     *first, last = shares
-    split_of: dict[str, Split] = dict.fromkeys(ranked, last)
+    split_of: dict[str, Split] = dict.fromkeys(found, last)
     start = 0
     for split in first:
         size = max(1, round(shares[split] * len(ranked))) if shares[split] > 0 else 0
@@ -98,28 +117,33 @@ def summary_rows(
     the one with most wins over losses first.
     """
     known = {**ranked_chosen(pairs), **(references or {})}
-    rows: dict[tuple[str, str], SummaryRow] = {}
+    rows: dict[Any, SummaryRow] = {}
     for pair in pairs:
         sides = ((pair.id, pair.chosen), (f"{pair.id}/rejected", pair.rejected))
         for name, summary in sides if sft_on == "both" else sides[:1]:
-            row = SummaryRow(name, pair.document, summary, known[pair.document], pair.prompt, pair.place)
-            rows.setdefault((pair.document, summary), row)
+            row = SummaryRow(
+                name, pair.document, summary, known[pair.document], pair.prompt, pair.place, messages=pair.messages
+            )
+            rows.setdefault((pair.document, pair.prompt, pair.messages, summary), row)
     return list(rows.values())
 
 
 class _WithPairs(Protocol):
+    @property
+    def sft_on(self) -> SftOn: ...
+
     def pairs(self, split: Split) -> list[PairRow]: ...
 
 
-def chosen_summaries(dataset: _WithPairs, split: Split) -> list[SummaryRow]:
-    """The chosen answers of one split, each (prompt, answer) once, for SFT and for evaluation.
+def summaries_of_pairs(dataset: _WithPairs, split: Split) -> list[SummaryRow]:
+    """The chosen answers of one split, or both (`sft_on`), each (prompt, answer) once, for SFT and for evaluation.
 
-    A data set of pairs has it as its method: `summaries = chosen_summaries`.
+    A data set of pairs has it as its method: `summaries = summaries_of_pairs`.
 
     Raises:
         UserError: as `pairs`.
     """
-    return summary_rows(dataset.pairs(split), "chosen")
+    return summary_rows(dataset.pairs(split), dataset.sft_on)
 
 
 def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
@@ -136,50 +160,16 @@ def ranked_chosen(pairs: Sequence[PairRow]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def article_rows(rows: Sequence[SourceRow], document: str, summary: str) -> list[SummaryRow]:
-    """Rows with one summary each, in the columns of these names; a row without an `id` is named by its text."""
-    documents = [row.filled_text(document) for row in rows]
-    summaries = [row.text(summary) for row in rows]
-    ids = unique_ids(row.optional_id("id") or text_id(text) for row, text in zip(rows, documents, strict=True))
-    return [SummaryRow(*each, (each[2],)) for each in zip(ids, documents, summaries, strict=True)]
+def with_unique_ids(rows: Sequence[R]) -> list[R]:
+    """The rows; one whose id another has before it gets `#<its position>` behind it."""
+    ids = unique_ids(row.id for row in rows)
+    return [row if row.id == name else replace(row, id=name) for row, name in zip(rows, ids, strict=True)]
 
 
-def halved(pairs: Sequence[PairRow], split: Split, seed: int) -> list[PairRow]:
-    """The pairs of the one held-out split that a data set publishes whose document falls to `split`."""
-    split_of = deal((pair.document for pair in pairs), HALVES, seed)
-    return [pair for pair in pairs if split_of[pair.document] == split]
-
-
-def rated_pairs(name: str, prompt: str, rated: Sequence[tuple[str, float]], source: str | None = None) -> list[PairRow]:
-    """Every pair of the responses to one prompt whose ratings differ, the better one chosen; ratings become scores.
-
-    A `PairRow.id` is "<name>/<place of the chosen>-<place of the rejected>".
-    """
-    places = itertools.permutations(range(len(rated)), 2)
-    return [
-        PairRow(
-            id=f"{name}/{better}-{worse}",
-            document=prompt,
-            chosen=rated[better][0],
-            rejected=rated[worse][0],
-            score_chosen=rated[better][1],
-            score_rejected=rated[worse][1],
-            source=source,
-        )
-        for better, worse in places
-        if rated[better][1] > rated[worse][1]
-    ]
-
-
-def left_out(path: str, count: int, total: int, why: str) -> None:
-    """Says how many rows are passed over; stops where none is left.
-
-    Raises:
-        UserError: all of them are.
-    """
-    require(count < total, f"{path}: all {total} rows are left out: {why}")
-    if count:
-        print(f"{path}: {count} of {total} rows are left out: {why}")
+def halved(rows: Sequence[R], split: Split, seed: int) -> list[R]:
+    """The rows of the one held-out split that a data set publishes whose document falls to `split`."""
+    split_of = deal((row.document for row in rows), HALVES, seed)
+    return [row for row in rows if split_of[row.document] == split]
 
 
 def unique_ids(names: Iterable[str]) -> list[str]:
@@ -197,11 +187,13 @@ def text_id(text: str) -> str:
     return f"text-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def require_source(path: Any, limit: Any, seed: Any = 0) -> None:
-    """Guards the fields of a data set that lies in a folder or on the Hub; `seed` where it deals rows to splits."""
-    require_path(path, "a folder of JSONL files or a Hub id (owner/name)")
-    require_limit(limit)
-    require_seed(seed)
+def require_source(dataset: Any) -> None:
+    """Guards the fields that data sets in a folder or on the Hub share, those of them that `dataset` has."""
+    require_path(dataset.path, "a file or a folder of rows, or a Hub id (owner/name)")
+    require_limit(dataset.limit)
+    require_choice("dataset.bad_rows", dataset.bad_rows, BAD_ROWS)
+    if hasattr(dataset, "seed"):
+        require_seed(dataset.seed)
 
 
 def require_path(path: Any, what: str) -> None:

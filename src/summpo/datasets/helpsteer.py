@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, halved, left_out, rated_pairs, require_source
+from summpo.datasets import BadRows, Split, halved, require_source, summary_rows
 from summpo.errors import require, require_choice
-from summpo.rows import PairRow
+from summpo.jsonl_files import SourceRow
+from summpo.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
+from summpo.rows import PairRow, SummaryRow
+from summpo.usable_rows import usable
 
 DIMENSIONS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 
@@ -22,19 +25,22 @@ class HelpSteer:
     path: str = "nvidia/HelpSteer"
     """Hub id, or folder with train.jsonl and validation.jsonl."""
     dimension: str = "helpfulness"
-    """helpfulness, correctness, coherence, complexity or verbosity."""
+    """helpfulness, correctness, coherence, complexity or verbosity; overall = the sum of the five."""
+    sft_on: RatedSftOn = "chosen"
+    """What `summaries` gives: the chosen ones, both, or every rated answer."""
     seed: int = 0
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected")
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
-        require_choice("dataset.dimension", self.dimension, DIMENSIONS)
-
-    summaries = chosen_summaries
+        require_source(self)
+        require_choice("dataset.dimension", self.dimension, (*DIMENSIONS, "overall"))
+        require_choice("dataset.sft_on", self.sft_on, RATED_SFT_ON)
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split; answers that are not rated are left out, and counted.
@@ -42,16 +48,35 @@ class HelpSteer:
         Raises:
             UserError: naming the file, line or column that cannot be used; or no two ratings differ.
         """
-        rows = read_split(self.path, "train" if split == "train" else "validation")
-        answers: dict[str, list[tuple[str, float]]] = {}
-        rated_rows = [(row, rating) for row in rows if (rating := row.optional_number(self.dimension)) is not None]
-        left_out(self.path, len(rows) - len(rated_rows), len(rows), f"no rating of {self.dimension}")
-        for row, rating in rated_rows:
-            answers.setdefault(row.filled_text("prompt"), []).append((row.text("response"), rating))
-        pairs = [
-            pair
-            for number, (prompt, rated) in enumerate(answers.items())
-            for pair in rated_pairs(f"prompt-{number}", prompt, rated)
-        ]
+        pairs = rated_pairs(self._answers(split))
         require(bool(pairs), f"{self.path}: no prompt has two answers of different {self.dimension}")
         return pairs if split == "train" else halved(pairs, split, self.seed)
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The answers to imitate of one split.
+
+        Raises:
+            UserError: as `pairs`.
+        """
+        if self.sft_on != "rated":
+            return summary_rows(self.pairs(split), self.sft_on)
+        rows = rated_summaries(self._answers(split))
+        return rows if split == "train" else halved(rows, split, self.seed)
+
+    def _answers(self, split: Split) -> list[RatedAnswer]:
+        prompts: dict[str, str] = {}
+
+        def answer(row: SourceRow) -> RatedAnswer:
+            prompt, text = row.text("prompt"), row.text("response")
+            name = prompts.setdefault(prompt, f"prompt-{len(prompts)}")
+            return RatedAnswer(name, prompt, text, self._rating(row), None, row.place)
+
+        return usable(self, read_split(self.path, "train" if split == "train" else "validation"), answer)
+
+    def _rating(self, row: SourceRow) -> float:
+        dimensions = DIMENSIONS if self.dimension == "overall" else (self.dimension,)
+        ratings = [row.optional_number(dimension) for dimension in dimensions]
+        known = [rating for rating in ratings if rating is not None]
+        if len(known) < len(ratings):
+            raise row.left_out(f"no rating of {self.dimension}")
+        return sum(known)

@@ -9,10 +9,11 @@ from itertools import takewhile
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, halved, left_out, require_source
+from summpo.datasets import SFT_ON, BadRows, SftOn, Split, halved, require_source, summaries_of_pairs
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 ANSWER = "\n\nAssistant:"
 SUBSETS = ("harmless-base", "helpful-base", "helpful-online", "helpful-rejection-sampled")
@@ -26,18 +27,23 @@ class HHRLHF:
     """Hub id, or folder with train.jsonl and test.jsonl."""
     subset: str | None = None
     """A folder of the Hub's data set, e.g. harmless-base; null for all."""
+    sft_on: SftOn = "chosen"
+    """What `summaries` gives: the chosen ones, or both."""
     seed: int = 0
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ("prompt",)
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
+        require_source(self)
+        require_choice("dataset.sft_on", self.sft_on, SFT_ON)
         require_choice("dataset.subset", self.subset, (None, *SUBSETS))
 
-    summaries = chosen_summaries
+    summaries = summaries_of_pairs
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split; rows that part before an answer, or have an empty one, are left out and counted.
@@ -47,24 +53,24 @@ class HHRLHF:
         """
         published = "train" if split == "train" else "test"
         rows = read_split(self.path, published, folder_on_hub=self.subset)
-        parted = [pair for row in rows if (pair := last_answers(row)) is not None]
-        left_out(self.path, len(rows) - len(parted), len(rows), "their transcripts share no prompt")
-        pairs = [pair for pair in parted if pair.chosen.strip() and pair.rejected.strip()]
-        left_out(self.path, len(parted) - len(pairs), len(parted), "an answer is empty")
+        pairs = usable(self, rows, last_answers, train_limit(self, split))
         return pairs if split == "train" else halved(pairs, split, self.seed)
 
 
-def last_answers(row: SourceRow) -> PairRow | None:
-    """The row as a pair; None where its transcripts share no prompt.
+def last_answers(row: SourceRow) -> PairRow:
+    """The row as a pair.
 
     Raises:
-        UserError: a column is missing or no text.
+        LeftOut: its transcripts share no prompt, or an answer is empty.
+        RowFault: a column is missing or no text.
     """
     chosen, rejected = row.filled_text("chosen"), row.filled_text("rejected")
     shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(chosen, rejected, strict=False)))
     end = chosen[:shared].rfind(ANSWER)
     if end < 0:
-        return None
+        raise row.left_out("their transcripts share no prompt")
     prompt = chosen[: end + len(ANSWER)]
     answers = (chosen[len(prompt) :], rejected[len(prompt) :])
-    return PairRow(f"row-{row.number}", prompt, *answers, prompt=prompt)
+    if not all(map(str.strip, answers)):
+        raise row.left_out("an answer is empty")
+    return PairRow(f"row-{row.number}", prompt, *answers, prompt=prompt, place=row.place)

@@ -1,17 +1,21 @@
-"""Your own data in summpo's columns: a JSONL file, a folder with one JSONL file a split, or a data set on the Hub.
+"""Your own data: a file of rows, a folder with one a split, or a data set on the Hub; its columns say what they are.
 
 Summaries: {document, summary}. Pairs: {document or prompt, chosen, rejected}. Either may have: id, prompt (a ready
 prompt that replaces the template), reference (text) or references (list); pairs also score_chosen, score_rejected and
-source (where the document comes from, for `summpo inspect`).
+source (where the document comes from, for `summpo inspect`). Conversations and instructions: see `row_shapes`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from summpo.data_sources import read_split, split_files
+from summpo.data_sources import has_split, read_split, read_whole
 from summpo.datasets import (
+    BAD_ROWS,
     SFT_ON,
+    SPLITS,
+    BadRows,
     MissingPairs,
     SftOn,
     Split,
@@ -20,11 +24,15 @@ from summpo.datasets import (
     require_path,
     require_seed,
     summary_rows,
-    unique_ids,
+    with_unique_ids,
 )
-from summpo.errors import require, require_choice, require_number
-from summpo.jsonl_files import SourceRow, read_jsonl
+from summpo.errors import UserError, require, require_choice, require_number
+from summpo.jsonl_files import RowFault, Rows, SourceRow
+from summpo.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
 from summpo.rows import PairRow, SummaryRow
+from summpo.usable_rows import say_once, train_limit, usable
+
+R = TypeVar("R", bound=SummaryRow | PairRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +40,13 @@ class Jsonl:
     """One row a line. What has no splits of its own is cut by document, so that no document is in two of them."""
 
     path: str
-    """A file; or a folder with train.jsonl, validation.jsonl, test.jsonl; or a Hub id. Required."""
+    """A file (JSONL, a JSON array, CSV, Parquet; .gz, .zst), a folder of one a split, or a Hub id. Required."""
+    columns: Mapping[str, str | None] | None = field(default=None, hash=False)
+    """Your names for the columns that are read: {document: article, summary: highlights}; null = one not to read."""
+    splits: Mapping[str, str] | None = field(default=None, hash=False)
+    """Your names for the splits of a folder or on the Hub: {train: train_prefs, validation: test_prefs}."""
     sft_on: SftOn = "chosen"
-    """What `summaries` gives where the rows are pairs: the chosen ones, or both."""
+    """What `summaries` gives where the rows are pairs or labelled: the chosen ones and those labelled true, or both."""
     validation_fraction: float = 0.1
     """Of a single file, or of train where a folder has no validation: the part of its documents that is validation. 0 =
     none."""
@@ -44,10 +56,15 @@ class Jsonl:
     """Of what is cut: decides which documents go where."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     def __post_init__(self) -> None:
-        require_path(self.path, "a JSONL file, a folder of them or a Hub id (owner/name)")
+        require_path(self.path, "a file of rows, a folder of them or a Hub id (owner/name)")
+        require_names("columns", self.columns, COLUMNS)
+        require_names("splits", self.splits, SPLITS)
         require_choice("dataset.sft_on", self.sft_on, SFT_ON)
+        require_choice("dataset.bad_rows", self.bad_rows, BAD_ROWS)
         require_number("dataset.validation_fraction", self.validation_fraction, low=0, high=1)
         require_number("dataset.test_fraction", self.test_fraction, low=0, high=1)
         held_out = self.validation_fraction + self.test_fraction
@@ -67,24 +84,24 @@ class Jsonl:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        rows = self._rows(split)
-        references = given_references(rows)
-        if any(row.value("chosen") is not None for row in rows) and all(row.value("summary") is None for row in rows):
-            return summary_rows(self._pairs(rows), self.sft_on, references)
+
+        def either(row: SourceRow) -> SummaryRow | PairRow:
+            if row.value("chosen") is not None and row.value("summary") is None:
+                return self._pair(row)
+            if self.sft_on == "chosen" and is_unwanted(row):
+                raise row.left_out("labelled false, not to be imitated (dataset.sft_on=both takes it)")
+            return self._summary(row)
+
+        rows = self._rows(split, either)
+        references = references_of(rows)
+        pairs = [row for row in rows if isinstance(row, PairRow)]
+        summaries = [row for row in rows if isinstance(row, SummaryRow)]
         texts: dict[str, dict[str, None]] = {}
-        for row in rows:
-            texts.setdefault(document_of(row), {})[row.text("summary")] = None
-        return [
-            SummaryRow(
-                id=name,
-                document=document_of(row),
-                summary=row.text("summary"),
-                references=references.get(document_of(row), tuple(filter(str.strip, texts[document_of(row)]))),
-                prompt=row.optional_text("prompt"),
-                place=row.place,
-            )
-            for row, name in zip(rows, row_ids(rows), strict=True)
-        ]
+        for row in summaries:
+            texts.setdefault(row.document, {})[row.summary] = None
+        own = {document: tuple(filter(str.strip, found)) for document, found in texts.items()} | references
+        found = [replace(row, references=own[row.document]) for row in summaries]
+        return [*found, *summary_rows(pairs, self.sft_on, references)]
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The rows of one split as pairs.
@@ -93,45 +110,83 @@ class Jsonl:
             MissingPairs: no row has a column chosen.
             UserError: naming the file, line or column that cannot be used.
         """
-        rows = self._rows(split)
-        if rows and all(row.value("chosen") is None for row in rows):
-            raise MissingPairs(f"{rows[0].place}: column chosen is missing or null, in this row and all others")
-        return self._pairs(rows)
+        lacking: list[str] = []
+        has_pairs = False
 
-    def _pairs(self, rows: list[SourceRow]) -> list[PairRow]:
-        references = given_references(rows)
-        return [
-            PairRow(
-                id=name,
-                document=document_of(row),
-                chosen=row.text("chosen"),
-                rejected=row.text("rejected"),
-                score_chosen=row.optional_number("score_chosen"),
-                score_rejected=row.optional_number("score_rejected"),
-                references=references.get(document_of(row), ()),
-                prompt=row.optional_text("prompt"),
-                source=row.optional_id("source"),
-                place=row.place,
-            )
-            for row, name in zip(rows, row_ids(rows), strict=True)
-        ]
+        def pair(row: SourceRow) -> PairRow:
+            nonlocal has_pairs
+            if row.value("chosen") is None:
+                lacking.append(row.place)
+            else:
+                has_pairs = True
+            return self._pair(row)
 
-    def _rows(self, split: Split) -> list[SourceRow]:
-        file = Path(self.path).expanduser()
+        try:
+            rows = self._rows(split, pair)
+        except UserError as error:
+            if lacking and not has_pairs:
+                text = "column chosen is missing or null: no pair"
+                raise MissingPairs(f"{lacking[0]}: {text}") from error
+            raise
+        references = references_of(rows)
+        return [replace(row, references=references.get(row.document, ())) for row in rows]
+
+    def _pair(self, row: SourceRow) -> PairRow:
+        """A row as a pair, with the references that it names itself."""
+        asked, chosen, rejected = pair_in(row)
+        self._say(asked)
+        return PairRow(
+            id=row.optional_id("id") or f"row-{row.number}",
+            document=asked.document,
+            chosen=chosen,
+            rejected=rejected,
+            score_chosen=score_of(row, "chosen"),
+            score_rejected=score_of(row, "rejected"),
+            references=references_in(row),
+            prompt=asked.prompt,
+            source=row.optional_id("source"),
+            place=row.place,
+            messages=asked.messages,
+        )
+
+    def _summary(self, row: SourceRow) -> SummaryRow:
+        """A row as a summary, with the references that it names itself."""
+        asked, summary = summary_in(row)
+        self._say(asked)
+        return SummaryRow(
+            id=row.optional_id("id") or f"row-{row.number}",
+            document=asked.document,
+            summary=summary,
+            references=references_in(row),
+            prompt=asked.prompt,
+            place=row.place,
+            messages=asked.messages,
+        )
+
+    def _say(self, asked: Asked) -> None:
+        if asked.said is not None:
+            say_once(f"{self.path}: {asked.said}")
+
+    def _rows(self, split: Split, make: Callable[[SourceRow], R]) -> list[R]:
+        name = (self.splits or {}).get
+        whole = read_whole(Path(self.path).expanduser())
         shares: dict[Split, float] = {"validation": self.validation_fraction, "test": self.test_fraction}
-        if file.is_file():
-            rows = read_jsonl(file)
-        elif split == "test" or not file.is_dir() or not self.validation_fraction or split_files(file, "validation"):
-            return read_split(self.path, split)
+        if whole is not None:
+            require(not self.splits, f"{self.path} has no splits to name, it is cut (config key dataset.splits)")
+            rows = whole
+        elif split == "test" or not self.validation_fraction or has_split(self.path, name("validation", "validation")):
+            source = self._named(read_split(self.path, name(split, split)))
+            return with_unique_ids(usable(self, source, make, train_limit(self, split)))
         else:
-            rows = read_split(self.path, "train")
+            rows = read_split(self.path, name("train", "train"))
             del shares["test"]
             if split == "validation":
                 share = f"{self.validation_fraction:.3g} of train's documents"
                 print(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
-        split_of = deal(map(document_of, rows), shares, self.seed)
-        part = [row for row in rows if split_of[document_of(row)] == split]
+        made = with_unique_ids(usable(self, self._named(rows), make))
+        split_of = deal((row.document for row in made), shares, self.seed)
+        part = [row for row in made if split_of[row.document] == split]
         require(
             bool(part) or shares[split] == 0,
             f"{self.path} has {len(split_of)} distinct documents, too few to leave one for {split}: add rows, set "
@@ -139,29 +194,43 @@ class Jsonl:
         )
         return part
 
+    def _named(self, rows: Rows) -> Rows:
+        """The rows with their columns under the names that are read."""
+        is_first = True
+        for row in rows:
+            if not self.columns or isinstance(row, RowFault):
+                yield row
+                continue
+            for theirs in filter(None, self.columns.values()) if is_first else ():
+                has = theirs in row.columns or theirs.split(".")[0] in row.columns
+                known = ", ".join(map(str, row.columns))
+                require(has, f"{row.place}: there is no column {theirs}, only {known} (config key dataset.columns)")
+            is_first = False
+            given = {ours: row.value(theirs) if theirs else None for ours, theirs in self.columns.items()}
+            yield replace(row, columns={**row.columns, **given})
 
-def document_of(row: SourceRow) -> str:
-    """The document, or the prompt where there is no document.
 
-    Raises:
-        UserError: both are missing or null, or the one there is blank.
-    """
-    if row.value("document") is None and row.value("prompt") is None:
-        raise row.fault("columns document and prompt are both missing or null")
-    return row.filled_text("prompt" if row.value("document") is None else "document")
-
-
-def row_ids(rows: list[SourceRow]) -> list[str]:
-    """The column id, or else "row-<number in the source>"; never the same twice."""
-    return unique_ids(row.optional_id("id") or f"row-{row.number}" for row in rows)
-
-
-def given_references(rows: list[SourceRow]) -> Mapping[str, tuple[str, ...]]:
+def references_of(rows: Sequence[SummaryRow | PairRow]) -> dict[str, tuple[str, ...]]:
     """The distinct references that the rows of each document name, for the documents that have any."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:
-        reference = row.optional_text("reference")
-        references = [] if row.value("references") in (None, []) else row.texts("references")
-        for text in filter(str.strip, [*([] if reference is None else [reference]), *references]):
-            found.setdefault(document_of(row), {})[text] = None
+        if row.references:
+            found.setdefault(row.document, {}).update(dict.fromkeys(row.references))
     return {document: tuple(texts) for document, texts in found.items()}
+
+
+def require_names(key: str, names: object, known: Sequence[str]) -> None:
+    """Guards a field that gives other names to known ones: {known name: other name}.
+
+    Raises:
+        UserError: it is no mapping, or one of its names is not known or not text.
+    """
+    ours = ", ".join(known)
+    require(
+        names is None or isinstance(names, Mapping),
+        f"{key} must be null or names such as {{{known[0]}: a name}}, got {names!r} (config key dataset.{key})",
+    )
+    for name, other in (names or {}).items():  # type: ignore[union-attr]
+        require(name in known, f"{key} gives names to {ours}, not to {name} (config key dataset.{key})")
+        is_name = (isinstance(other, str) and bool(other.strip())) or (other is None and key == "columns")
+        require(is_name, f"{key} must give {name} a name, got {other!r} (config key dataset.{key}.{name})")

@@ -5,14 +5,14 @@ test, the 10K one train alone; either way no prompt is in two splits.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from summpo.data_sources import read_split, split_files
-from summpo.datasets import Split, chosen_summaries, deal, halved, left_out, require_source
+from summpo.data_sources import has_split, read_split
+from summpo.datasets import SFT_ON, BadRows, SftOn, Split, deal, halved, require_source, summaries_of_pairs
 from summpo.errors import require, require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 DIMENSIONS = ("better", "safer")
 ONE_SPLIT: dict[Split, float] = {"validation": 0.05, "test": 0.05, "train": 0.9}
@@ -26,30 +26,33 @@ class PKUSafeRLHF:
     """Hub id (PKU-Alignment/PKU-SafeRLHF-10K for the small one), or folder with train.jsonl and perhaps test.jsonl."""
     dimension: str = "better"
     """better (more helpful) or safer."""
+    sft_on: SftOn = "chosen"
+    """What `summaries` gives: the chosen ones, or both."""
     seed: int = 0
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
+        require_source(self)
+        require_choice("dataset.sft_on", self.sft_on, SFT_ON)
         require_choice("dataset.dimension", self.dimension, DIMENSIONS)
 
-    summaries = chosen_summaries
+    summaries = summaries_of_pairs
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split; rows without the judgement are left out, and counted.
+        """The pairs of one split; rows without the judgement, or with one that is none, are left out, and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        folder = Path(self.path).expanduser()
-        has_test = bool(split_files(folder, "test")) if folder.is_dir() else not self.path.endswith("-10K")
+        has_test = has_split(self.path, "test")
         rows = read_split(self.path, "train" if split == "train" or not has_test else "test")
-        pairs = [pair for row in rows if (pair := self._judged(row)) is not None]
-        left_out(self.path, len(rows) - len(pairs), len(rows), f"column {self.dimension}_response_id is null")
+        pairs = usable(self, rows, self._judged, train_limit(self, split) if has_test else None)
         if has_test:
             return pairs if split == "train" else halved(pairs, split, self.seed)
         split_of = deal((pair.document for pair in pairs), ONE_SPLIT, self.seed)
@@ -57,16 +60,18 @@ class PKUSafeRLHF:
         require(bool(part), f"{self.path} has too few prompts to leave one for {split}")
         return part
 
-    def _judged(self, row: SourceRow) -> PairRow | None:
+    def _judged(self, row: SourceRow) -> PairRow:
         column = f"{self.dimension}_response_id"
-        chosen = row.value(column)
+        chosen = row.optional_choice(column)
         if chosen is None:
-            return None
-        if type(chosen) is not int or chosen not in (0, 1):
-            raise row.fault(f"column {column} must be 0 or 1, got {chosen!r:.60}")
+            raise row.left_out(f"column {column} is null")
+        safe = [row.value(f"is_response_{answer}_safe") for answer in (chosen, 1 - chosen)]
+        if self.dimension == "safer" and safe == [False, True]:
+            raise row.left_out("the safer answer is marked as not safe, the other as safe")
         return PairRow(
             id=f"row-{row.number}",
-            document=row.filled_text("prompt"),
+            document=row.text("prompt"),
             chosen=row.text(f"response_{chosen}"),
             rejected=row.text(f"response_{1 - chosen}"),
+            place=row.place,
         )

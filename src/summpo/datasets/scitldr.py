@@ -5,13 +5,13 @@ as the files of the paper's authors have.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from summpo.data_sources import read_split
-from summpo.datasets import HALVES, Split, deal, require_source, text_id, unique_ids
+from summpo.data_sources import has_split, read_split
+from summpo.datasets import HALVES, BadRows, Split, deal, require_source, text_id, with_unique_ids
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
 from summpo.rows import SummaryRow
+from summpo.usable_rows import usable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,11 @@ class SciTLDR:
     """Where there is no test.jsonl: decides which papers of validation.jsonl are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
+        require_source(self)
         require_choice("dataset.title", self.title, (True, False))
 
     def summaries(self, split: Split) -> list[SummaryRow]:
@@ -37,23 +39,24 @@ class SciTLDR:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        folder = Path(self.path).expanduser()
-        halved = split != "train" and folder.is_dir() and not (folder / "test.jsonl").exists()
-        rows = read_split(self.path, "validation" if halved else split, config="Abstract")
-        if halved:
+        is_cut = split != "train" and not has_split(self.path, "test", config="Abstract")
+        rows = read_split(self.path, "validation" if is_cut else split, config="Abstract")
+        papers = usable(self, rows, lambda row: (abstract(row), self._summary(row)), None if is_cut else self.limit)
+        if is_cut:
             # By abstract and not by id: the same abstract is there under two ids.
-            split_of = deal(map(abstract, rows), HALVES, self.seed)
-            rows = [row for row in rows if split_of[abstract(row)] == split]
-        ids = unique_ids(row.optional_id("id") or row.optional_id("paper_id") or text_id(abstract(row)) for row in rows)
-        return [self._summary(row, name) for row, name in zip(rows, ids, strict=True)]
+            split_of = deal((text for text, _ in papers), HALVES, self.seed)
+            papers = [(text, paper) for text, paper in papers if split_of[text] == split]
+        return with_unique_ids([paper for _, paper in papers])
 
-    def _summary(self, row: SourceRow, name: str) -> SummaryRow:
-        document = f"{row.filled_text('title')}\n\n{abstract(row)}" if self.title else abstract(row)
+    def _summary(self, row: SourceRow) -> SummaryRow:
+        text = abstract(row)
+        document = f"{row.text('title')}\n\n{text}" if self.title and text.strip() else text
         summaries = row.texts("summary" if row.value("target") is None else "target")
         references = tuple(dict.fromkeys(summary for summary in summaries if summary.strip()))
+        name = row.optional_id("id") or row.optional_id("paper_id") or text_id(text)
         return SummaryRow(name, document, summaries[0], references, place=row.place)
 
 
 def abstract(row: SourceRow) -> str:
     """The text to summarise, in either schema."""
-    return row.filled_text("document") if row.value("source") is None else " ".join(row.texts("source"))
+    return row.text("document") if row.value("source") is None else " ".join(row.texts("source"))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, require_count, require_source
-from summpo.errors import require, require_number
+from summpo.datasets import SFT_ON, BadRows, SftOn, Split, require_count, require_source, summaries_of_pairs
+from summpo.errors import require_choice, require_number
 from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 DOMAIN_SPLIT = re.compile("_(train|validation|test)$")
 
@@ -29,35 +30,42 @@ class SHP:
     """How many times the votes of the rejected comment the chosen must have; the authors advise 2 and more."""
     per_post: int | None = None
     """Pairs of one post, at most: the first of them; null for all. The authors advise 5."""
+    sft_on: SftOn = "chosen"
+    """What `summaries` gives: the chosen ones, or both."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit)
+        require_source(self)
+        require_choice("dataset.sft_on", self.sft_on, SFT_ON)
         require_number("dataset.min_ratio", self.min_ratio, low=1)
         require_count("per_post", self.per_post)
 
-    summaries = chosen_summaries
+    summaries = summaries_of_pairs
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split.
+        """The pairs of one split; rows of equal votes, or beyond the ratio or the number, are left out, and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used; or no pair has the ratio.
         """
-        rows = read_split(self.path, split)
-        far_apart = [row for row in rows if ratio_of(row) >= self.min_ratio]
-        require(bool(far_apart), f"{self.path} has no pair of a ratio of {self.min_ratio:g} (dataset.min_ratio)")
         posts: Counter[str] = Counter()
-        kept = []
-        for row in far_apart:
-            post = row.optional_id("post_id") or row.filled_text("history")
+
+        def pair(row: SourceRow) -> PairRow:
+            if ratio_of(row) < self.min_ratio:
+                raise row.left_out(f"a ratio below {self.min_ratio:g} (dataset.min_ratio)")
+            found = comments(row)
+            post = row.optional_id("post_id") or found.document
             posts[post] += 1
-            if self.per_post is None or posts[post] <= self.per_post:
-                kept.append(comments(row))
-        return kept
+            if self.per_post is not None and posts[post] > self.per_post:
+                raise row.left_out(f"more than {self.per_post} pairs of a post (dataset.per_post)")
+            return found
+
+        return usable(self, read_split(self.path, split), pair, train_limit(self, split))
 
 
 def ratio_of(row: SourceRow) -> float:
@@ -82,19 +90,21 @@ def comments(row: SourceRow) -> PairRow:
     """The two comments of a row.
 
     Raises:
-        UserError: a column is missing, or the label is not 0 or 1.
+        LeftOut: the two have the same number of votes.
+        RowFault: a column is missing, or the label is not 0 or 1.
     """
-    label = row.value("labels")
-    if type(label) is not int or label not in (0, 1):
-        raise row.fault(f"column labels must be 0 or 1, got {label!r:.60}")
-    better, worse = ("A", "B") if label == 1 else ("B", "A")
+    better, worse = ("A", "B") if row.choice("labels") == 1 else ("B", "A")
+    scores = [row.optional_number(f"score_{side}") for side in (better, worse)]
+    if scores[0] is not None and scores[0] == scores[1]:
+        raise row.left_out("both comments have the same number of votes")
     domain = row.optional_text("domain")
     return PairRow(
         id=f"{row.optional_id('post_id') or 'row'}#{row.number}",
-        document=row.filled_text("history"),
+        document=row.text("history"),
         chosen=row.text(f"human_ref_{better}"),
         rejected=row.text(f"human_ref_{worse}"),
-        score_chosen=row.optional_number(f"score_{better}"),
-        score_rejected=row.optional_number(f"score_{worse}"),
+        score_chosen=scores[0],
+        score_rejected=scores[1],
         source=None if domain is None else DOMAIN_SPLIT.sub("", domain),
+        place=row.place,
     )

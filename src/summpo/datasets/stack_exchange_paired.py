@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, halved, require_source
+from summpo.datasets import SFT_ON, BadRows, SftOn, Split, halved, require_source, summaries_of_pairs
+from summpo.errors import require_choice
+from summpo.jsonl_files import SourceRow
 from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +22,22 @@ class StackExchangePaired:
 
     path: str = "lvwerra/stack-exchange-paired"
     """Hub id, or folder with train.jsonl and evaluation.jsonl."""
+    sft_on: SftOn = "chosen"
+    """What `summaries` gives: the chosen ones, or both."""
     seed: int = 0
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
+        require_source(self)
+        require_choice("dataset.sft_on", self.sft_on, SFT_ON)
 
-    summaries = chosen_summaries
+    summaries = summaries_of_pairs
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of one split.
@@ -43,13 +51,20 @@ class StackExchangePaired:
             rows = read_split(self.path, published)
         else:
             rows = read_split(self.path, "train", folder_on_hub="data/rl" if split == "train" else "data/evaluation")
-        pairs = [
-            PairRow(
-                id=f"{row.optional_id('qid') or 'row'}#{row.number}",
-                document=row.filled_text("question"),
-                chosen=row.text("response_j"),
-                rejected=row.text("response_k"),
-            )
-            for row in rows
-        ]
+        pairs = usable(self, rows, answers, train_limit(self, split))
         return pairs if split == "train" else halved(pairs, split, self.seed)
+
+
+def answers(row: SourceRow) -> PairRow:
+    """The two answers of a row.
+
+    Raises:
+        RowFault: a column is missing or no text.
+    """
+    return PairRow(
+        id=f"{row.optional_id('qid') or 'row'}#{row.number}",
+        document=row.text("question"),
+        chosen=row.text("response_j"),
+        rejected=row.text("response_k"),
+        place=row.place,
+    )

@@ -9,10 +9,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import HALVES, SFT_ON, SftOn, Split, deal, require_source, summary_rows, text_id
+from summpo.datasets import (
+    HALVES,
+    SFT_ON,
+    BadRows,
+    SftOn,
+    Split,
+    deal,
+    require_source,
+    summaries_of_pairs,
+    text_id,
+)
 from summpo.errors import require_choice
 from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow, SummaryRow
+from summpo.rows import PairRow
+from summpo.usable_rows import train_limit, usable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +41,17 @@ class SummarizeFromFeedback:
     """Decides which posts are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ("source",)
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
+        require_source(self)
         require_choice("dataset.majority", self.majority, (True, False))
         require_choice("dataset.sft_on", self.sft_on, SFT_ON)
+
+    summaries = summaries_of_pairs
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The comparisons of one split, in the order of the source.
@@ -45,18 +60,11 @@ class SummarizeFromFeedback:
             UserError: naming the file, line or column that cannot be used.
         """
         source = "train" if split == "train" else "validation"
-        pairs = [comparison(row) for row in read_split(self.path, source, config="comparisons")]
+        rows = read_split(self.path, source, config="comparisons")
+        pairs = usable(self, rows, comparison, None if self.majority else train_limit(self, split))
         if split != "train":
             pairs = half(pairs, split, self.seed)
         return majority_verdicts(pairs) if self.majority else pairs
-
-    def summaries(self, split: Split) -> list[SummaryRow]:
-        """The summaries of one split, each (document, summary) once, with all chosen ones as references.
-
-        Raises:
-            UserError: naming the file, line or column that cannot be used.
-        """
-        return summary_rows(self.pairs(split), self.sft_on)
 
 
 def comparison(row: SourceRow) -> PairRow:
@@ -65,17 +73,15 @@ def comparison(row: SourceRow) -> PairRow:
     The pair's source is the subreddit of a post, the site of an article.
 
     Raises:
-        UserError: post and article are both null or blank; not two summaries; a choice that is not 0 or 1.
+        RowFault: post and article are both missing; not two summaries; a choice that is not 0 or 1.
     """
-    post, article = row.optional_text("info.post") or "", row.optional_text("info.article") or ""
-    document = post if post.strip() else article
-    if not document.strip():
-        raise row.fault("columns info.post and info.article are both missing, null or empty")
-    summaries, choice = row.value("summaries"), row.value("choice")
+    texts = [text for column in ("info.post", "info.article") if (text := row.optional_text(column)) is not None]
+    if not texts:
+        raise row.fault("columns info.post and info.article are both missing or null")
+    document = next(filter(str.strip, texts), "")
+    summaries, choice = row.value("summaries"), row.choice("choice")
     if not isinstance(summaries, list) or len(summaries) != 2:
         raise row.fault(f"column summaries must be a list of two, got {summaries!r:.60}")
-    if type(choice) is not int or choice not in (0, 1):
-        raise row.fault(f"column choice must be 0 or 1, got {choice!r:.60}")
     return PairRow(
         id=f"{row.optional_id('info.id') or text_id(document)}#{row.number}",
         document=document,

@@ -4,11 +4,12 @@ Columns prompt and label, or prompt and completion; the prompt is ready, down to
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from summpo.data_sources import read_split, split_files
-from summpo.datasets import Split, require_source
+from summpo.data_sources import read_split
+from summpo.datasets import BadRows, Split, require_source
+from summpo.jsonl_files import SourceRow
 from summpo.rows import SummaryRow
+from summpo.usable_rows import usable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +20,11 @@ class TLDR:
     """Hub id, or folder with train.jsonl, validation.jsonl (or valid.jsonl) and test.jsonl."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit)
+        require_source(self)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
         """The posts of one split.
@@ -29,12 +32,16 @@ class TLDR:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        folder = Path(self.path).expanduser()
-        is_valid = bool(split_files(folder, "valid")) if folder.is_dir() else self.path.startswith("CarperAI/")
-        name = "valid" if split == "validation" and is_valid else split
-        rows = []
-        for row in read_split(self.path, name):
-            prompt = row.filled_text("prompt")
-            summary = row.text("completion" if row.value("label") is None else "label").strip()
-            rows.append(SummaryRow(f"row-{row.number}", prompt, summary, (summary,), prompt=prompt))
-        return rows
+        name = "valid" if split == "validation" and self.path.startswith("CarperAI/") else split
+        return usable(self, read_split(self.path, name), post, self.limit)
+
+
+def post(row: SourceRow) -> SummaryRow:
+    """A row with its ready prompt.
+
+    Raises:
+        RowFault: a column is missing or no text.
+    """
+    prompt = row.text("prompt")
+    summary = row.text("completion" if row.value("label") is None else "label").strip()
+    return SummaryRow(f"row-{row.number}", prompt, summary, (summary,), prompt=prompt, place=row.place)

@@ -2,19 +2,27 @@
 
 Columns instruction, completions: a list of {response, annotations: {<dimension>: {Rating: "1" to "5" or "N/A"}},
 overall_score}, source (where the instruction is from). Published is train alone; no instruction is in two splits.
+
+The first release has some 2,000 answers whose overall_score of 10 was a 1 (OpenBMB/UltraFeedback, issue 8), which their
+ratings show.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, chosen_summaries, deal, left_out, rated_pairs, require_source
+from summpo.datasets import BadRows, Split, deal, require_source, summary_rows
 from summpo.errors import require, require_choice
-from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
+from summpo.jsonl_files import RowFault, Rows, SourceRow
+from summpo.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
+from summpo.rows import PairRow, SummaryRow
+from summpo.usable_rows import usable
 
 RATED = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SHARES: dict[Split, float] = {"validation": 0.02, "test": 0.02, "train": 0.96}
+LOW = 2
+"""A mean rating (of 1 to 5) that no answer with an overall_score of 10 has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,56 +33,92 @@ class UltraFeedback:
     """Hub id, or folder with train.jsonl."""
     dimension: str = "overall"
     """overall, instruction_following, honesty, truthfulness or helpfulness."""
+    sft_on: RatedSftOn = "chosen"
+    """What `summaries` gives: the chosen ones, both, or every rated answer."""
     seed: int = 0
     """Decides which documents are validation and which test."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit, self.seed)
+        require_source(self)
         require_choice("dataset.dimension", self.dimension, ("overall", *RATED))
-
-    summaries = chosen_summaries
+        require_choice("dataset.sft_on", self.sft_on, RATED_SFT_ON)
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split; answers that are not rated are left out, and counted.
+        """The pairs of one split; answers that are empty, not rated or rated wrong are left out, and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        rows = read_split(self.path, "train")
-        instructions = [row.filled_text("instruction") for row in rows]
-        split_of = deal(instructions, SHARES, self.seed)
-        mine = [both for both in zip(rows, instructions, strict=True) if split_of[both[1]] == split]
+        return rated_pairs(self._answers(split))
+
+    def summaries(self, split: Split) -> list[SummaryRow]:
+        """The answers to imitate of one split.
+
+        Raises:
+            UserError: as `pairs`.
+        """
+        answers = self._answers(split)
+        return rated_summaries(answers) if self.sft_on == "rated" else summary_rows(rated_pairs(answers), self.sft_on)
+
+    def _answers(self, split: Split) -> list[RatedAnswer]:
+        answers = usable(self, completions(read_split(self.path, "train")), self._answer)
+        split_of = deal((answer.document for answer in answers), SHARES, self.seed)
+        mine = [answer for answer in answers if split_of[answer.document] == split]
         require(bool(mine), f"{self.path} has too few instructions to leave one for {split}")
-        pairs: list[PairRow] = []
-        rated = answers = 0
-        for row, instruction in mine:
-            ratings = self._ratings(row)
-            answers += len(ratings)
-            known = [(text, rating) for text, rating in ratings if rating is not None]
-            rated += len(known)
-            pairs += rated_pairs(f"row-{row.number}", instruction, known, row.optional_text("source"))
-        left_out(self.path, answers - rated, answers, f"no rating of {self.dimension}")
-        return pairs
+        return mine
 
-    def _ratings(self, row: SourceRow) -> list[tuple[str, float | None]]:
-        completions = row.value("completions")
-        if not isinstance(completions, list):
-            raise row.fault(f"column completions must be a list of answers, got {completions!r:.60}")
-        places = range(len(completions))
-        return [(row.text(f"completions.{place}.response"), self._rating(row, place)) for place in places]
+    def _answer(self, row: SourceRow) -> RatedAnswer:
+        text, rating = row.text("response"), self._rating(row)
+        if rating is None:
+            raise row.left_out(f"no rating of {self.dimension}")
+        if not text.strip():
+            raise row.left_out("the answer is empty")
+        source = row.optional_text("source")
+        return RatedAnswer(f"row-{row.number}", row.text("instruction"), text, rating, source, row.place)
 
-    def _rating(self, row: SourceRow, place: int) -> float | None:
-        if self.dimension == "overall":
-            return row.optional_number(f"completions.{place}.overall_score")
-        column = f"completions.{place}.annotations.{self.dimension}.Rating"
-        rating = row.value(column)
-        if rating is None or str(rating).strip().lower() in ("n/a", "nan"):
-            return None
-        try:
-            return float(rating)
-        except (TypeError, ValueError):
-            raise row.fault(f"column {column} must be a number or N/A, got {rating!r:.60}") from None
+    def _rating(self, row: SourceRow) -> float | None:
+        if self.dimension != "overall":
+            return rating_of(row, self.dimension)
+        overall = row.optional_number("overall_score")
+        if overall == 10:
+            ratings = [rating for each in RATED if (rating := rating_of(row, each)) is not None]
+            if ratings and sum(ratings) / len(ratings) <= LOW:
+                raise row.left_out("an overall_score of 10 that was a 1, by its ratings")
+        return overall
+
+
+def completions(rows: Rows) -> Rows:
+    """Each answer as a row of its own, with the instruction and the source beside it."""
+    for row in rows:
+        if isinstance(row, RowFault):
+            yield row
+            continue
+        found = row.value("completions")
+        if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+            yield row.fault(f"column completions must be a list of answers, got {found!r:.60}")
+            continue
+        for place, each in enumerate(found):
+            beside = {"instruction": row.value("instruction"), "source": row.value("source")}
+            yield SourceRow(f"{row.place}, completion {place}", row.number, {**each, **beside})
+
+
+def rating_of(row: SourceRow, dimension: str) -> float | None:
+    """An answer's rating in one of the four dimensions; None where it has none.
+
+    Raises:
+        RowFault: it is neither a number nor N/A.
+    """
+    column = f"annotations.{dimension}.Rating"
+    rating = row.value(column)
+    if rating is None or str(rating).strip().lower() in ("n/a", "nan"):
+        return None
+    try:
+        return float(rating)
+    except (TypeError, ValueError):
+        raise row.fault(f"column {column} must be a number or N/A, got {rating!r:.60}") from None

@@ -6,8 +6,9 @@ Columns id, document, summary.
 from dataclasses import dataclass
 
 from summpo.data_sources import read_split
-from summpo.datasets import Split, article_rows, require_source
+from summpo.datasets import BadRows, Split, require_source
 from summpo.rows import SummaryRow
+from summpo.usable_rows import article_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +19,11 @@ class XSum:
     """Hub id, or folder with train.jsonl, validation.jsonl and test.jsonl."""
     limit: int | None = None
     """Rows a split, at most."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     def __post_init__(self) -> None:
-        require_source(self.path, self.limit)
+        require_source(self)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
         """The articles of one split.
@@ -28,4 +31,4 @@ class XSum:
         Raises:
             UserError: naming the file, line or column that cannot be used.
         """
-        return article_rows(read_split(self.path, split), "document", "summary")
+        return article_rows(self, read_split(self.path, split), "document", "summary")
