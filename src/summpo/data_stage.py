@@ -33,7 +33,7 @@ from summpo.models.loading import load_tokenizer
 from summpo.models.sources import resolve
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow
-from summpo.scoring import score_completions
+from summpo.scoring import score_completions, summed_log_ratios
 from summpo.shared import Shared
 from summpo.tokens import Tokenized
 
@@ -84,9 +84,20 @@ class DataStage:
         weights = reward.fingerprint(self.base.cache) if isinstance(reward, ModelReward) else None
         return reward, weights, self.base_essence() if isinstance(reward, AdapterReward) else None
 
-    def base_essence(self) -> list[Any]:
+    def base_essence(self) -> dict[str, Any]:
         """What decides log-ratios beside the adapter and the token rows."""
-        return [fingerprint_model(replace(self.parts.model, adapter=None), self.base.cache), self.precision]
+        base = fingerprint_model(replace(self.parts.model, adapter=None), self.base.cache)
+        return {"model": base, "arithmetic": self.arithmetic()}
+
+    def arithmetic(self, is_policy: bool = False) -> dict[str, Any]:
+        """How a frozen model computes, where that shows in its last digits; `is_policy` as `make_policy` made it."""
+        autocast = AUTOCAST[self.precision]
+        return {
+            "precision": self.precision,
+            "autocast": None if autocast is None else str(autocast),
+            "layout": "shared_prefix" if self.base.shares_prefixes else "padded",
+            "compiled": is_policy and self.parts.compiles,
+        }
 
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
@@ -108,10 +119,9 @@ class DataStage:
             """log pi / log ref of each pair's chosen and rejected completion, in turn."""
             of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized, device)
             of_base = self.log_probs(base, tokenized, device)
-            sides = [one.sums() - other.sums() for one, other in zip(of_adapter, of_base, strict=True)]
-            return np.stack(sides, axis=1).ravel().tolist()
+            return summed_log_ratios(of_adapter, of_base)
 
-        depends_on = [*self.base_essence(), content_of(tokenized.rows)]
+        depends_on = {**self.base_essence(), "tokens": content_of(tokenized.rows)}
         return Context(self.base.cache, device.type, log_ratios, depends_on)
 
     def with_reference(
@@ -159,8 +169,9 @@ class DataStage:
                     progress=self.config.trainer.enable_progress_bar,
                 )
 
-        arithmetic = [self.precision, "shared_prefix" if self.base.shares_prefixes else "padded"]
-        return self.freezer.reference(tokenized, fingerprint_model(model, self.base.cache), arithmetic, score)
+        called = {"model": model.path, **({"adapter": model.adapter} if model.adapter else {})}
+        weights, arithmetic = fingerprint_model(model, self.base.cache), self.arithmetic(loaded is not None)
+        return self.freezer.reference(tokenized, weights, arithmetic, score, called)
 
     @property
     def precision(self) -> str:
