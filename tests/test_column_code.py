@@ -53,7 +53,7 @@ from pathlib import Path
 import numpy as np
 import summpo
 from scored import ROWS, LIMITS
-from summpo.column_code import _followed
+from summpo.column_code import _READ
 from summpo.columns import fingerprint
 from summpo.freeze import Context, Freezer
 from summpo.margin_rewards.coverage import Coverage
@@ -79,7 +79,7 @@ rewards = {"length": Length(), "coverage": Coverage(), "implicit": Implicit("a")
            "reward_model": RewardModel("o/n")}
 
 def keys():
-    _followed.cache_clear()
+    _READ.clear()
     freezer.tokens(ROWS, Prompt(), LIMITS)
     found = {"tokens": store.key}
     freezer.reference(tokenized, {}, {}, lambda rows: rows.completions)
@@ -121,9 +121,9 @@ def test_an_edited_file_of_summpo_makes_other_columns_and_no_more(tmp_path: Path
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """Code that is looked at anew."""
-    column_code._followed.cache_clear()
+    column_code._READ.clear()
     yield
-    column_code._followed.cache_clear()
+    column_code._READ.clear()
 
 
 REWARDS = {
@@ -165,7 +165,7 @@ class TestOutOfTree:
             module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
             source = (folder / name).read_text()
             (folder / name).write_text(source + "\n# edited")
-            column_code._followed.cache_clear()
+            column_code._READ.clear()
             now = code_of(reward)["files"]
             assert {file for file in now if now[file] != before["files"][file]} == {module} & set(before["files"])
             (folder / name).write_text(source)
@@ -174,8 +174,11 @@ class TestOutOfTree:
         """A file that is edited while a sweep goes on is not the code of its later points."""
         reward = importlib.import_module("bywords.reward").Byword
         before = code_of(reward)
-        (folder / "bywords" / "lists.py").write_text("LIST = ['b']")
+        (folder / "bywords" / "lists.py").write_text("LIST = ['b', 'c']")
         assert code_of(reward) == before
+        importlib.reload(sys.modules["bywords.lists"])
+        now = code_of(reward)["files"]
+        assert [file for file in now if now[file] != before["files"][file]] == ["bywords.lists"]
 
 
 @pytest.mark.usefixtures("fresh")

@@ -11,7 +11,7 @@ import ast
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -29,6 +29,8 @@ LEAVES_IT_TO = {
 """Libraries that compute on behalf of another, where they are installed."""
 NO_PART = {"absl", "filelock", "httpx", "huggingface_hub", "jaxtyping", "tqdm"}
 """Libraries whose version changes no number: they show progress, check shapes, wait and fetch."""
+
+_READ: dict[str, tuple[ModuleSpec, bytes]] = {}
 
 
 def code_of(
@@ -54,7 +56,6 @@ def code_of(
     return {"files": files, "versions": versions}
 
 
-@cache  # for the life of the process: what is edited meanwhile is not what runs
 def _followed(
     roots: tuple[str, ...], given: tuple[str, ...], alone: tuple[str, ...]
 ) -> tuple[dict[str, str], set[str]]:
@@ -82,11 +83,19 @@ def _followed(
             continue
         pending.append(name.rpartition(".")[0] or name)  # a package's __init__ runs before its modules
         if spec.has_location and spec.origin is not None:
-            source = Path(spec.origin).read_bytes()
+            source = _source(name, spec)
             files[name] = hashlib.sha256(source).hexdigest()
             if spec.origin.endswith(".py") and name not in alone:
                 pending += _imports(source, spec.parent or "")
     return dict(sorted(files.items())), libraries
+
+
+def _source(name: str, spec: ModuleSpec) -> bytes:
+    """A module's file as it was when first asked for, until it is imported anew: an edit meanwhile does not run."""
+    if name not in _READ or _READ[name][0] is not spec:
+        assert spec.origin is not None
+        _READ[name] = spec, Path(spec.origin).read_bytes()
+    return _READ[name][1]
 
 
 def _top(name: str) -> str:
@@ -123,8 +132,10 @@ def _installed(top: str) -> str | None:
         return ", ".join(f"{name} {version(name)}" for name in names) or None
 
 
-def _imports(source: bytes, package: str) -> Iterator[str]:
+@cache
+def _imports(source: bytes, package: str) -> list[str]:
     """The modules that a file imports when it runs, and whatever else it imports by name."""
+    found: list[str] = []
     pending: list[ast.AST] = [ast.parse(source)]
     while pending:
         node = pending.pop()
@@ -133,10 +144,10 @@ def _imports(source: bytes, package: str) -> Iterator[str]:
             continue
         pending += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
             if node.level:
                 module = resolve_name("." * node.level + module, package)
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return found

@@ -18,6 +18,7 @@ from summpo.assemble import (
     make_policy,
     save,
     say_of_logits,
+    say_of_precision,
     source_of,
     text_rows,
 )
@@ -78,6 +79,7 @@ def train(
     trainer = make_trainer(config, run, sample_callback(config, run, parts, held_out, base.tokenizer))
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
+    say_of_precision(parts, config.model.dtype, config.trainer.precision)
     policy = make_policy(parts, base, config.seed, shared)
     say_of_logits(parts, policy)
     device = trainer.strategy.root_device
