@@ -185,6 +185,20 @@ def device_of(accelerator: str) -> torch.device:
     return torch.device("cpu")
 
 
+def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
+    """A line a split: how many of its rows are used, how many of them in part, and where the others went."""
+    for split, columns in text.items():
+        counts = columns.tokenized.counts
+        dropped = {name.removeprefix("dropped_"): n for name, n in counts.items() if name.startswith("dropped_")}
+        kept, cut, lost = counts.get("kept", 0), counts.get("truncated_document", 0), sum(dropped.values())
+        if kept + lost:
+            reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in dropped.items())
+            print(
+                f"rows: {split}: {kept:,} of {kept + lost:,} kept, {cut:,} of them with their document cut to fit "
+                f"tokens.max_length={max_length}; {lost:,} dropped{f' ({reasons})' if reasons else ''}"
+            )
+
+
 def require_rows(train: TextColumns, max_length: int) -> None:
     """Stops a run that has nothing to train on, and says where the rows went."""
     reasons = ", ".join(f"{name} {n}" for name, n in train.tokenized.counts.items()) or "the split is empty"

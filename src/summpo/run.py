@@ -25,7 +25,7 @@ from summpo.assemble import (
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
-from summpo.data_stage import DataStage, check_models, require_rows
+from summpo.data_stage import DataStage, check_models, require_rows, say_of_rows
 from summpo.devices import check_device, check_kernels
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
 from summpo.run_folder import RunFolder
@@ -67,6 +67,7 @@ def train(
     check_models(parts, base)
     stage = DataStage(parts, base, config, shared)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
+    say_of_rows(text, parts.limits.max_length)
     require_rows(text["train"], parts.limits.max_length)
     spreads = text["train"].spreads()
     facts = {

@@ -127,6 +127,7 @@ def load_adapter(
         isinstance(config, LoraConfig),
         f"{adapter} is no LoRA adapter, but {config.peft_type} (config key model.adapter)",
     )
+    assert isinstance(config, LoraConfig)
     config.base_model_name_or_path = base.name_or_path
     config.inference_mode = not trainable
     if trainable:
@@ -182,7 +183,7 @@ def unlike(policy: PeftModel, adapter: Path, lora: Lora | None, layers: set[str]
         return words
     own = {"r": (config.r, lora.r), "alpha": (config.lora_alpha, lora.alpha)}
     words += [f"its own {name} {its:g} (not lora.{name}={ours:g})" for name, (its, ours) in own.items() if its != ours]
-    its_layers = set(policy.base_model.targeted_module_names)
+    its_layers: set[str] = set(policy.base_model.targeted_module_names)  # pyright: ignore[reportArgumentType]
     if its_layers != layers:
         names = ", ".join(sorted({name.rpartition(".")[2] for name in its_layers}))
         words.append(f"its own target_modules ({names}; not those of lora.target_modules)")
