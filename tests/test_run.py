@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
@@ -18,6 +19,7 @@ from safetensors.numpy import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from summpo.break_even import break_even
 from summpo.compose import compose_config
 from summpo.run import train
 from train_runs import adapter_bytes, files_of, metrics_of, run, small, summary_of, write_rows, write_splits
@@ -285,6 +287,27 @@ def test_dropout_of_a_run_before_is_not_this_runs(
     dropping = trained([*start, "lora.dropout=0.5"], tmp_path / "dropping")
     assert dropping["metrics"]["train/loss"] != pytest.approx(math.log(2), abs=1e-4)
     assert "goes on training" not in capsys.readouterr().out
+
+
+def test_where_w_lies_is_said(trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Recomputed from the texts: the logistic coefficient of the choice on the tokens, EOS or no."""
+    settings = [
+        *trial.settings,
+        "objective=modpo",
+        "objective.w0=2.0",
+        "w=30",
+        "trainer.max_steps=1",
+        "validation.times=0",
+    ]
+    trained(settings, tmp_path)
+    tokenizer, rows = AutoTokenizer.from_pretrained(trial.model), rows_of(trial.data / "train.jsonl")
+    longer = [len(tokenizer.tokenize(row["chosen"])) - len(tokenizer.tokenize(row["rejected"])) for row in rows]
+    w = break_even(-np.array(longer), w0=2.0).weight
+    assert w is not None
+    words = f"{30 / w:.2g} times" if w > 0 else "above"
+    printed = capsys.readouterr().out
+    assert f"weight: w=30 is {words} the break-even weight {w:.2g} +- " in printed
+    assert printed.count("expect shorter summaries") == 1
 
 
 def moved(model: Path, folder: Path) -> int:

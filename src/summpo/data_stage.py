@@ -19,7 +19,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from summpo.assemble import Base, Rows
-from summpo.build import TrainParts, check_adapters
+from summpo.break_even import where_they_lie
+from summpo.build import TrainParts, check_adapters, follows_w
 from summpo.errors import require
 from summpo.freeze import Context, Freezer, content_of
 from summpo.frozen_models import FrozenModels, fingerprint_model
@@ -197,6 +198,15 @@ def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
                 f"rows: {split}: {kept:,} of {kept + lost:,} kept, {cut:,} of them with their document cut to fit "
                 f"tokens.max_length={max_length}; {lost:,} dropped{f' ({reasons})' if reasons else ''}"
             )
+
+
+def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, spreads: Mapping[str, float]) -> None:
+    """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
+    if train.rewards:
+        table = margin_table(train.rewards, parts.margins, spreads)
+        following = {name for name in parts.margins if follows_w(config.margin_reward, name)}
+        for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective):
+            print(f"weight: {sentence}")
 
 
 def require_rows(train: TextColumns, max_length: int) -> None:

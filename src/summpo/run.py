@@ -25,7 +25,7 @@ from summpo.assemble import (
 from summpo.build import TrainParts, train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
-from summpo.data_stage import DataStage, check_models, require_rows, say_of_rows
+from summpo.data_stage import DataStage, check_models, require_rows, say_of_rows, say_of_weights
 from summpo.devices import check_device, check_kernels
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
 from summpo.run_folder import RunFolder
@@ -70,6 +70,7 @@ def train(
     say_of_rows(text, parts.limits.max_length)
     require_rows(text["train"], parts.limits.max_length)
     spreads = text["train"].spreads()
+    say_of_weights(parts, config, text["train"], spreads)
     facts = {
         "rows": {split: text[split].tokenized.counts for split in SPLITS},
         "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": text[split].fingerprint for split in SPLITS}},
