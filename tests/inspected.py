@@ -7,7 +7,7 @@ from summpo.inspection.fit import Fit
 from summpo.inspection.lengths import Lengths, histogram, longer_by, longer_by_difference
 from summpo.inspection.repeats import Repeats, Shared
 from summpo.inspection.statistics import quantiles, tendency
-from summpo.inspection.weights import points, rewards_of, sweep_of
+from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
 from summpo.rows import PairRow
 
 
@@ -26,6 +26,8 @@ def inspection(
     )
     weights = [None] * len(rewards)
     by = longer_by(lengths)
+    at = break_even_of_w(margins, weights)
+    sweep = sweep_of(margins, weights, 1.0, at)
     return Inspection(
         dataset="Jsonl $pairs_1^$.jsonl",
         split="train",
@@ -43,8 +45,10 @@ def inspection(
         unread={"test": "folder x has no file test.jsonl " + "and more words " * 12},
         typical_reward_margin=1.0,
         rewards=rewards_of(margins, dict.fromkeys(rewards), 1.0),
-        weighed=points(margins, weights, 0.0, 1.0),
-        sweep=sweep_of(margins, weights, 1.0),
+        break_even=at,
+        break_even_is_of_objective=True,
+        weighed=points(margins, weights, 0.0, 1.0, sweep),
+        sweep=sweep,
         command="summpo train -m w=0,0.1",
     )
 

@@ -56,13 +56,14 @@ class TestStore:
         assert was_stored
 
     def test_what_it_leaves(self, tmp_path: Path) -> None:
-        ColumnStore(tmp_path).get("tokens", KEY, lambda: COLUMNS)
+        ColumnStore(tmp_path).get("tokens", KEY, lambda: COLUMNS, {"tokenizer": "a/b"})
         folder = f"tokens/{fingerprint(KEY)[:24]}"
         names = ("columns.json", "ids.npy", "nothing.npy", "values.npy")
         assert files_of(tmp_path) == [f"{folder}/{name}" for name in names]
         record = json.loads((tmp_path / folder / "columns.json").read_text("utf-8"))
         assert (record["kind"], record["fingerprint"]) == ("tokens", fingerprint(KEY))
-        assert record["depends_on"]["rows"] == KEY["rows"]
+        assert (record["made_from"]["rows"], record["called"]) == (KEY["rows"], {"tokenizer": "a/b"})
+        assert ColumnStore(tmp_path).get("tokens", KEY, never, {"tokenizer": "by another name"})[1]
 
     def test_other_inputs_and_other_kinds_are_other_columns(self, tmp_path: Path) -> None:
         store = ColumnStore(tmp_path)

@@ -12,7 +12,7 @@ from summpo.assemble import Base, load_base, load_plain, text_rows
 from summpo.batches import pair_batch
 from summpo.build import TrainParts, train_parts
 from summpo.compose import compose_config
-from summpo.data_stage import DataStage
+from summpo.data_stage import DataStage, say_of_rows
 from summpo.log_probs import completion_log_probs
 from summpo.records import FrozenColumns
 from summpo.shared import Shared
@@ -64,3 +64,34 @@ def test_a_column_is_rounded_as_the_policy_of_the_run_is(settings: list[str], tm
     off = (rounded - exact).abs().mean()
     assert off > 1e-3
     assert (batch.reference - rounded).abs().mean() < off / 2
+
+
+def test_what_became_of_the_rows_is_said(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Documents of 10 to 30 words are cut, or dropped; beside twelve good rows there is a pair of equals."""
+    file = tmp_path / "data" / "train.jsonl"
+    file.write_text(file.read_text() + '{"document": "a", "chosen": "b", "rejected": "b"}\n')
+    for overrides, says in (
+        (
+            [],
+            "12 of 13 kept, 0 of them with their document cut to fit tokens.max_length=512; 1 dropped (identical pair 1)",
+        ),
+        (
+            ["tokens.max_length=60"],
+            "12 of 13 kept, 11 of them with their document cut to fit tokens.max_length=60; 1 dropped",
+        ),
+        (
+            ["tokens.max_length=60", "tokens.too_long=drop"],
+            "1 of 13 kept, 0 of them with their document cut to fit tokens.max_length=60; 12 dropped (identical pair 1, too long 11)",
+        ),
+    ):
+        config = compose_config("train", [*settings, *overrides])
+        parts, shared = train_parts(config), Shared()
+        stage = DataStage(parts, load_base(parts, tmp_path / "cache", shared), config, shared)
+        text = {split: stage.from_text(text_rows(parts, split)) for split in ("train", "validation")}
+        capsys.readouterr()
+        say_of_rows(text | {"none": stage.from_text([])}, parts.limits.max_length)
+        train, validation, *more = capsys.readouterr().out.splitlines()[-2:]
+        assert train.startswith("rows: train: ") and says in train
+        assert validation.startswith("rows: validation: ") and " of 2 kept" in validation and not more

@@ -1,10 +1,11 @@
 """The data stage's columns: each right, computed once, and independent of what it must not depend on."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from scored import LIMITS, ROWS, scored
-from summpo.columns import ColumnStore
+from summpo import log_probs
+from summpo.columns import ColumnStore, fingerprint
 from summpo.errors import UserError
-from summpo.freeze import Context, Freezer, code_fingerprint, margin_values
+from summpo.freeze import Context, Freezer, margin_values
 from summpo.margin_rewards import Completions, MarginReward
-from summpo.margin_rewards.coverage import Coverage as Coverage_
 from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.rouge import Rouge
 from summpo.margin_rewards.score import Score
@@ -212,7 +213,7 @@ class TestReference:
     def test_is_stored_and_reused(
         self, freezer: Freezer, model: PreTrainedModel, tokens: tuple[Tokenized, str], score: Callable, calls: list
     ) -> None:
-        first, again = (freezer.reference(tokens[0], {"model": "m"}, "32-true", score) for _ in range(2))
+        first, again = (freezer.reference(tokens[0], {"model": "m"}, {"precision": "32-true"}, score) for _ in range(2))
         assert len(calls) == 1
         for one, other, side in zip(first, again, scored(model, tokens[0].rows), strict=True):
             assert np.array_equal(one.values, other.values)
@@ -232,20 +233,32 @@ class TestReference:
         ]:
             before = len(calls)
             for _ in range(2):
-                freezer.reference(tokenized, weights, precision, score)
+                freezer.reference(tokenized, weights, {"precision": precision}, score)
             assert len(calls) == before + 1
 
-
-def test_an_edit_to_what_a_reward_is_made_of_makes_another_column(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """coverage.py imports fragments.py: another content of that is another reward; modpo.py has no part in it."""
-    before = code_fingerprint(Coverage_)
-    (tmp_path / "edited.py").write_text("# edited", "utf-8")
-    for module in ("summpo.fragments", "summpo.objectives.modpo"):
-
-        def elsewhere(name: str, edited: str = module) -> Any:
-            return SimpleNamespace(origin=str(tmp_path / "edited.py")) if name == edited else find_spec(name)
-
-        monkeypatch.setattr("summpo.freeze.find_spec", elsewhere)
-        assert (code_fingerprint(Coverage_) != before) == (module == "summpo.fragments")
+    def test_columns_json_tells_in_words_what_a_column_was_made_from(
+        self, freezer: Freezer, tokens: tuple[Tokenized, str], score: Callable
+    ) -> None:
+        """Settings, versions and every file of code by name; a digest only where there is no shorter word."""
+        freezer.reference(
+            tokens[0], {"weights": "w", "dtype": "float32"}, {"layout": "padded"}, score, {"model": "a/b"}
+        )
+        freezer.margins(ROWS[:2], {"brevity": Length("words")})
+        (of_tokens,), (of_margin,), (of_reference,) = (
+            [json.loads(file.read_text("utf-8")) for file in freezer.store.root.glob(f"{kind}/*/columns.json")]
+            for kind in ("tokens", "margins", "reference")
+        )
+        assert of_tokens["made_from"]["prompt"]["template"] == Prompt().template
+        assert of_tokens["made_from"]["limits"]["max_length"] == LIMITS.max_length
+        assert of_tokens["made_from"]["rows"]["count"] == len(ROWS)
+        assert {"first row": "a", "last row": "d"}.items() <= of_tokens["called"].items()
+        assert of_margin["made_from"]["reward"] == {"class": "summpo.margin_rewards.length.Length", "unit": "words"}
+        assert of_margin["called"]["margin reward"] == "brevity"
+        assert of_reference["made_from"]["model"] == {"weights": "w", "dtype": "float32"}
+        assert of_reference["called"] == {"model": "a/b"}
+        file = Path(log_probs.__file__)
+        code = of_reference["made_from"]["code"]
+        assert code["files"]["summpo.log_probs"] == sha256(file.read_bytes()).hexdigest()
+        assert code["versions"]["torch"] == version("torch")
+        for record in (of_tokens, of_margin, of_reference):
+            assert record["fingerprint"] == fingerprint(record["made_from"])

@@ -17,7 +17,7 @@ from summpo.columns import ColumnStore
 from summpo.errors import require
 from summpo.layouts import Layout, pad, share_prefixes
 from summpo.log_probs import has_frozen_head
-from summpo.models.adapters import add_lora, load_adapter, save_adapter
+from summpo.models.adapters import add_lora, load_adapter, save_adapter, targets_of, unlike
 from summpo.models.compiling import compile_layers
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
@@ -103,13 +103,13 @@ def lora_of(parts: TrainParts) -> dict[str, Any] | None:
         return None if parts.lora is None else asdict(parts.lora)
     file = Path(parts.model.adapter).expanduser() / ADAPTER_CONFIG
     settings = json.loads(file.read_text("utf-8"))
-    names = {"r": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "target_modules": "target_modules"}
-    found = {ours: settings.get(theirs) for ours, theirs in names.items()}
-    if parts.lora is not None and found["r"] != parts.lora.r:
-        print(
-            f"lora: goes on training {parts.model.adapter} (r {found['r']}, alpha {found['alpha']}); lora.* is not used"
-        )
-    return found
+    names = {"r": "r", "alpha": "lora_alpha", "target_modules": "target_modules"}
+    return {ours: settings.get(theirs) for ours, theirs in names.items()} | {"dropout": dropout_of(parts)}
+
+
+def dropout_of(parts: TrainParts) -> float:
+    """Of the adapter that trains: also where it goes on, this run's setting and not that of its former training."""
+    return 0.0 if parts.lora is None else parts.lora.dropout
 
 
 def text_rows(parts: TrainParts, split: str) -> Rows:
@@ -173,11 +173,27 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
     if parts.compiles:
         compile_layers(model)
     if parts.model.adapter is not None:
-        return load_adapter(model, Path(parts.model.adapter), base.fingerprint, trainable=True)
+        adapter = Path(parts.model.adapter).expanduser()
+        layers = set() if parts.lora is None else targets_of(model, parts.lora)
+        policy = load_adapter(model, adapter, base.fingerprint, trainable=True, dropout=dropout_of(parts))
+        differences = ", ".join(unlike(policy, adapter, parts.lora, layers))
+        if differences:
+            print(f"lora: goes on training {adapter} with {differences}")
+        return policy
     if parts.lora is not None:
         return add_lora(model, parts.lora)
     require(parts.model.quantization is None, "quantised weights cannot train: set lora, or model.quantization=null")
     return model
+
+
+def say_of_precision(parts: TrainParts, asked_for: str, precision: str) -> None:
+    """Says so where all weights train, and are held otherwise than `asked_for` (`build.held_to_train`)."""
+    if parts.model.dtype != asked_for:
+        slow = "" if "mixed" in precision else "; trainer.precision=bf16-mixed computes in bfloat16"
+        print(
+            f"model: all its weights train, so they are held in {parts.model.dtype}: in {asked_for} (model.dtype) most "
+            f"steps of training would be rounded away{slow}"
+        )
 
 
 def say_of_logits(parts: TrainParts, policy: nn.Module) -> None:

@@ -371,11 +371,12 @@ def trained_parts(config: DictConfig) -> TrainParts:
     )
     if isinstance(dataset, PairDataset):
         check_kind(margins, dataset)
-    model = from_target(config.model, "model", (Model,))
+    lora = None if config.lora is None else from_fields(Lora, config.lora, "lora")
+    model = held_to_train(from_target(config.model, "model", (Model,)), lora)
     return TrainParts(
         model=model,
         reference=reference_of(model, config),
-        lora=None if config.lora is None else from_fields(Lora, config.lora, "lora"),
+        lora=lora,
         dataset=dataset,
         objective=objective,
         margins=margins,
@@ -406,6 +407,16 @@ def objective_of(config: DictConfig) -> Objective:
             "sft_weight",
         )
     return WithSFT(objective, weight)
+
+
+def held_to_train(model: Model, lora: Lora | None) -> Model:
+    """The model, in float32 where all its weights train, whatever its dtype says.
+
+    Most steps are smaller than the distance from one bfloat16 to the next: of a small model's weights one in twenty
+    moved in 20 steps. The reference is held as the policy is, or the two would differ before the first step.
+    """
+    all_train = lora is None and model.adapter is None and model.quantization is None
+    return replace(model, dtype="float32") if all_train else model
 
 
 def reference_of(model: Model, config: DictConfig) -> Model:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -39,20 +39,27 @@ class ColumnStore:
 
     root: Path
 
-    def get(self, kind: str, depends_on: Any, compute: Callable[[], Arrays]) -> tuple[Arrays, bool]:
+    def get(
+        self, kind: str, made_from: Any, compute: Callable[[], Arrays], called: Mapping[str, str] | None = None
+    ) -> tuple[Arrays, bool]:
         """The stored columns of these inputs, or `compute()`, stored; and whether they were stored already.
 
         Two processes that ask for the same columns at once compute them once. A stored column whose bytes changed is
         computed anew.
+
+        Args:
+            made_from: all that decides the columns: columns.json tells it, and its fingerprint is their key.
+            called: how what they were made from was called then, for the reader of columns.json; no part of the key.
         """
-        key = fingerprint(depends_on)
+        key = fingerprint(made_from)
         folder = self.root / kind / key[:24]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             stored = self._read(folder, key)
             if stored is not None:
                 return stored, True
-            self._write(folder, key, kind, depends_on, compute())
+            record = {"kind": kind, "fingerprint": key, "made_from": made_from, "called": dict(called or {})}
+            self._write(folder, record, compute())
             written = self._read(folder, key)
         if written is None:
             raise OSError(f"{folder}: the columns just written do not read back")
@@ -71,19 +78,14 @@ class ColumnStore:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # whatever broken bytes can spell
             return None
 
-    def _write(self, folder: Path, key: str, kind: str, depends_on: Any, arrays: Arrays) -> None:
+    def _write(self, folder: Path, record: dict[str, Any], arrays: Arrays) -> None:
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             for name, array in arrays.items():
                 memory = io.BytesIO()  # straight into a file numpy would hide why the disk refuses
                 np.save(memory, np.ascontiguousarray(array))
                 write_whole(temporary / f"{name}.npy", memory.getbuffer())
-            record = {
-                "kind": kind,
-                "fingerprint": key,
-                "depends_on": depends_on,
-                "sha256": {name: _sha256(temporary / f"{name}.npy") for name in arrays},
-            }
+            record = {**record, "sha256": {name: _sha256(temporary / f"{name}.npy") for name in arrays}}
             write_whole(temporary / "columns.json", json.dumps(record, default=_plain, indent=1))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)

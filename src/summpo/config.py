@@ -57,7 +57,7 @@ class LoraConfig:
     alpha: float = 64.0
     """Scale of the adapter: alpha / r times its product."""
     dropout: float = 0.0
-    """Dropout before the adapter while training."""
+    """Dropout before the adapter while training, also where model.adapter goes on."""
     target_modules: Any = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
     """Names of linear layers, or all-linear."""
 
@@ -203,7 +203,7 @@ class TrainConfig(SharedConfig):
     eval_batch_size: int = 16
     """Rows at a time where no gradient is taken."""
     lora: LoraConfig | None = field(default_factory=LoraConfig)
-    """null trains all weights."""
+    """Where model.adapter goes on training, all but dropout is the adapter's. null trains all weights, in float32."""
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

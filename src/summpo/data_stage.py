@@ -19,7 +19,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from summpo.assemble import Base, Rows
-from summpo.build import TrainParts, check_adapters
+from summpo.break_even import where_they_lie
+from summpo.build import TrainParts, check_adapters, follows_w
 from summpo.errors import require
 from summpo.freeze import Context, Freezer, content_of
 from summpo.frozen_models import FrozenModels, fingerprint_model
@@ -33,7 +34,7 @@ from summpo.models.loading import load_tokenizer
 from summpo.models.sources import resolve
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.rows import PairRow
-from summpo.scoring import score_completions
+from summpo.scoring import score_completions, summed_log_ratios
 from summpo.shared import Shared
 from summpo.tokens import Tokenized
 
@@ -84,9 +85,20 @@ class DataStage:
         weights = reward.fingerprint(self.base.cache) if isinstance(reward, ModelReward) else None
         return reward, weights, self.base_essence() if isinstance(reward, AdapterReward) else None
 
-    def base_essence(self) -> list[Any]:
+    def base_essence(self) -> dict[str, Any]:
         """What decides log-ratios beside the adapter and the token rows."""
-        return [fingerprint_model(replace(self.parts.model, adapter=None), self.base.cache), self.precision]
+        base = fingerprint_model(replace(self.parts.model, adapter=None), self.base.cache)
+        return {"model": base, "arithmetic": self.arithmetic()}
+
+    def arithmetic(self, is_policy: bool = False) -> dict[str, Any]:
+        """How a frozen model computes, where that shows in its last digits; `is_policy` as `make_policy` made it."""
+        autocast = AUTOCAST[self.precision]
+        return {
+            "precision": self.precision,
+            "autocast": None if autocast is None else str(autocast),
+            "layout": "shared_prefix" if self.base.shares_prefixes else "padded",
+            "compiled": is_policy and self.parts.compiles,
+        }
 
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
@@ -108,10 +120,9 @@ class DataStage:
             """log pi / log ref of each pair's chosen and rejected completion, in turn."""
             of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized, device)
             of_base = self.log_probs(base, tokenized, device)
-            sides = [one.sums() - other.sums() for one, other in zip(of_adapter, of_base, strict=True)]
-            return np.stack(sides, axis=1).ravel().tolist()
+            return summed_log_ratios(of_adapter, of_base)
 
-        depends_on = [*self.base_essence(), content_of(tokenized.rows)]
+        depends_on = {**self.base_essence(), "tokens": content_of(tokenized.rows)}
         return Context(self.base.cache, device.type, log_ratios, depends_on)
 
     def with_reference(
@@ -159,8 +170,9 @@ class DataStage:
                     progress=self.config.trainer.enable_progress_bar,
                 )
 
-        arithmetic = [self.precision, "shared_prefix" if self.base.shares_prefixes else "padded"]
-        return self.freezer.reference(tokenized, fingerprint_model(model, self.base.cache), arithmetic, score)
+        called = {"model": model.path, **({"adapter": model.adapter} if model.adapter else {})}
+        weights, arithmetic = fingerprint_model(model, self.base.cache), self.arithmetic(loaded is not None)
+        return self.freezer.reference(tokenized, weights, arithmetic, score, called)
 
     @property
     def precision(self) -> str:
@@ -172,6 +184,29 @@ def device_of(accelerator: str) -> torch.device:
     if accelerator in ("gpu", "cuda", "auto") and torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
+    """A line a split: how many of its rows are used, how many of them in part, and where the others went."""
+    for split, columns in text.items():
+        counts = columns.tokenized.counts
+        dropped = {name.removeprefix("dropped_"): n for name, n in counts.items() if name.startswith("dropped_")}
+        kept, cut, lost = counts.get("kept", 0), counts.get("truncated_document", 0), sum(dropped.values())
+        if kept + lost:
+            reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in dropped.items())
+            print(
+                f"rows: {split}: {kept:,} of {kept + lost:,} kept, {cut:,} of them with their document cut to fit "
+                f"tokens.max_length={max_length}; {lost:,} dropped{f' ({reasons})' if reasons else ''}"
+            )
+
+
+def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, spreads: Mapping[str, float]) -> None:
+    """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
+    if train.rewards:
+        table = margin_table(train.rewards, parts.margins, spreads)
+        following = {name for name in parts.margins if follows_w(config.margin_reward, name)}
+        for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective):
+            print(f"weight: {sentence}")
 
 
 def require_rows(train: TextColumns, max_length: int) -> None:

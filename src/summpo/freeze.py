@@ -6,22 +6,22 @@ beta, the objective or the batch size.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from summpo.column_code import code_of
 from summpo.columns import Arrays, ColumnStore, fingerprint
 from summpo.encoding import count_tokens
 from summpo.errors import UserError, require
+from summpo.frozen_models import FrozenModels
 from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward
+from summpo.models.frozen_casts import cast_once
 from summpo.models.shared_prefix import attend
 from summpo.prompts import Prompt
 from summpo.records import Ragged, Texts, TokenRows
@@ -32,7 +32,10 @@ from summpo.tokens import Limits, Tokenized, completions_of, tokenize
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PACKAGE = __name__.partition(".")[0]
+SCORING = (score_completions, FrozenModels, attend, cast_once)
+"""What a frozen model's log-probs are computed by."""
+STORING = (__name__, "summpo.columns")
+"""The modules through which every column goes."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +62,21 @@ class Freezer:
         self, rows: Sequence[SummaryRow] | Sequence[PairRow], prompt: Prompt, limits: Limits
     ) -> tuple[Tokenized, str]:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
-        depends_on = {
+        made_from = {
             "tokenizer": self.tokenizer_fingerprint,
-            "code": [code_fingerprint(Limits), code_fingerprint(Prompt)],
             "prompt": prompt,
             "limits": limits,
-            "rows": [[row.id, prompt_in_plain(row), row.document, *completions_of(row)] for row in rows],
+            "rows": _told([[row.id, prompt_in_plain(row), row.document, *completions_of(row)] for row in rows]),
+            "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
         }
-        key = fingerprint(depends_on)
         arrays, was_stored = self.store.get(
-            "tokens", key, lambda: _tokens_to_arrays(tokenize(rows, self.tokenizer, prompt, limits))
+            "tokens",
+            made_from,
+            lambda: _tokens_to_arrays(tokenize(rows, self.tokenizer, prompt, limits)),
+            self._called(rows),
         )
         _say("tokens", len(rows), was_stored)
-        return _tokens_from_arrays(arrays), key
+        return _tokens_from_arrays(arrays), fingerprint(made_from)
 
     def margins(
         self, pairs: Sequence[PairRow], rewards: Mapping[str, MarginReward], context: Context | None = None
@@ -85,29 +90,33 @@ class Freezer:
         return {name: found[name] for name in rewards}
 
     def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow], context: Context) -> np.ndarray:
-        depends_on = {
+        scoring = SCORING if isinstance(reward, AdapterReward) else ()
+        made_from = {
             "tokenizer": self.tokenizer_fingerprint,
             "reward": essence_of(reward),
-            "code": code_fingerprint(type(reward)),
             "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
             "base": context.base if isinstance(reward, AdapterReward) else None,
-            "rows": [
+            "rows": _told(
                 [
-                    row.document,
-                    prompt_in_plain(row),
-                    row.chosen,
-                    row.rejected,
-                    row.references,
-                    row.score_chosen,
-                    row.score_rejected,
+                    [
+                        row.document,
+                        prompt_in_plain(row),
+                        row.chosen,
+                        row.rejected,
+                        row.references,
+                        row.score_chosen,
+                        row.score_rejected,
+                    ]
+                    for row in pairs
                 ]
-                for row in pairs
-            ],
+            ),
+            "code": code_of(type(reward), count_tokens, *scoring, given=[type(self.tokenizer)], alone=STORING),
         }
         arrays, was_stored = self.store.get(
             "margins",
-            fingerprint(depends_on),
+            made_from,
             lambda: {"rewards": margin_values(reward, self.completions(pairs, context))},
+            {"margin reward": name, **self._called(pairs), **_incidental(reward)},
         )
         _say(f"margin {name}", len(pairs), was_stored)
         return arrays["rewards"]
@@ -129,27 +138,37 @@ class Freezer:
     def reference(
         self,
         tokenized: Tokenized,
-        weights: dict[str, Any],
-        arithmetic: Sequence[str],
+        weights: Mapping[str, Any],
+        arithmetic: Mapping[str, Any],
         score: Callable[[TokenRows], tuple[Ragged, ...]],
+        called: Mapping[str, str] | None = None,
     ) -> tuple[Ragged, ...]:
-        """The reference's token log-probs. `weights` fingerprints the model and its adapter, dtype and quantisation,
-        `arithmetic` says in which precision and layout it computes."""
-        depends_on = {
-            "tokens": content_of(tokenized.rows),
-            "weights": weights,
-            "arithmetic": list(arithmetic),
-            "code": [code_fingerprint(score_completions), code_fingerprint(attend)],
-            "libraries": [version(name) for name in ("torch", "transformers", "peft")],
+        """The reference's token log-probs.
+
+        Args:
+            weights: fingerprints of the model and its adapter, dtype and quantisation.
+            arithmetic: in which precision and layout it computes.
+            called: the names that the model and its adapter go by, for the reader of columns.json.
+        """
+        made_from = {
+            "model": weights,
+            "arithmetic": dict(arithmetic),
+            "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
+            "code": code_of(*SCORING, alone=STORING),
         }
 
         def compute() -> Arrays:
             return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}
 
-        arrays, was_stored = self.store.get("reference", fingerprint(depends_on), compute)
+        arrays, was_stored = self.store.get("reference", made_from, compute, called)
         _say("reference log-probs", len(tokenized.rows), was_stored)
         sides = enumerate(tokenized.rows.completions)
         return tuple(Ragged(arrays[f"side{i}"], side.offsets) for i, side in sides)
+
+    def _called(self, rows: Sequence[SummaryRow] | Sequence[PairRow]) -> dict[str, str]:
+        """What a reader of columns.json knows the tokenizer and the rows by."""
+        ends = {"first row": rows[0].id, "last row": rows[-1].id} if rows else {}
+        return {"tokenizer": str(self.tokenizer.name_or_path), **ends}
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text alone: no special tokens, no EOS."""
@@ -164,29 +183,25 @@ def essence_of(reward: MarginReward) -> dict[str, Any]:
     return {"class": kind, **{name: value for name, value in settings.items() if name not in incidental}}
 
 
+def _incidental(reward: MarginReward) -> dict[str, str]:
+    """What `essence_of` leaves out: where its weights lie, for one."""
+    return {name: str(getattr(reward, name)) for name in reward.incidental} if isinstance(reward, ModelReward) else {}
+
+
+def _told(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """How many rows there are, and what they say as one SHA-256."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row).encode() + b"\n")
+    return {"count": len(rows), "sha256": digest.hexdigest()}
+
+
 def content_of(rows: TokenRows) -> str:
     """SHA-256 of the token ids, whatever texts and settings they came from."""
     digest = hashlib.sha256()
     for column in (rows.prompts, *rows.completions):
         digest.update(np.ascontiguousarray(column.values).tobytes() + np.ascontiguousarray(column.offsets).tobytes())
     return digest.hexdigest()
-
-
-def code_fingerprint(made: type | Callable[..., Any]) -> str:
-    """SHA-256 of the file in which a class or function stands, and of all of ours that it comes to by its imports.
-
-    An edited margin reward is another one, and so is one whose arithmetic was edited some files away.
-    """
-    sources: dict[Path, bytes] = {}
-    pending = [Path(inspect.getfile(made))]
-    while pending:
-        file = pending.pop()
-        sources[file] = file.read_bytes()
-        imported = [node for node in ast.walk(ast.parse(sources[file])) if isinstance(node, ast.ImportFrom)]
-        modules = {str(node.module) for node in imported if str(node.module).startswith(f"{PACKAGE}.")}
-        origins = {Path(spec.origin) for spec in map(find_spec, modules) if spec is not None and spec.origin}
-        pending += [origin for origin in origins if origin not in sources and origin not in pending]
-    return hashlib.sha256(b"\0".join(sources[file] for file in sorted(sources))).hexdigest()
 
 
 def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:

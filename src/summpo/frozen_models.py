@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
-from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.fingerprints import fingerprint_adapter, fingerprint_file, fingerprint_weights
 from summpo.models.loading import load_base
 from summpo.models.sources import resolve
 
@@ -68,9 +68,13 @@ class FrozenModels:
 
 def fingerprint_model(model: Model, cache: Path) -> dict[str, Any]:
     """What decides a frozen model's numbers: weights, adapter, and how they are held."""
-    rope = [] if model.rope_scaling is None else [dict(model.rope_scaling)]
+    folder = resolve(model, cache)
     return {
-        "model": fingerprint_weights(resolve(model, cache), cache),
+        "weights": fingerprint_weights(folder, cache),
+        "code": {file.name: fingerprint_file(file) for file in folder.glob("*.py") if model.trust_remote_code},
         "adapter": fingerprint_adapter(Path(model.adapter).expanduser()) if model.adapter else None,
-        "settings": [model.dtype, model.quantization, model.attention, *rope],
+        "dtype": model.dtype,
+        "quantization": model.quantization,
+        "attention": model.attention,
+        "rope_scaling": None if model.rope_scaling is None else dict(model.rope_scaling),
     }

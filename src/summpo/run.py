@@ -20,13 +20,14 @@ from summpo.assemble import (
     make_policy,
     save,
     say_of_logits,
+    say_of_precision,
     source_of,
     text_rows,
 )
 from summpo.build import train_parts
 from summpo.callbacks import read_metrics
 from summpo.compose import plain
-from summpo.data_stage import DataStage, check_models, require_rows
+from summpo.data_stage import DataStage, check_models, require_rows, say_of_rows, say_of_weights
 from summpo.devices import check_device, check_kernels
 from summpo.fitting import elapsed, fit, keeps_base_whole, make_data, make_module, make_trainer, sample_callback
 from summpo.loggers import begin_logging
@@ -69,8 +70,10 @@ def train(
     check_models(parts, base)
     stage = DataStage(parts, base, config, shared)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
+    say_of_rows(text, parts.limits.max_length)
     require_rows(text["train"], parts.limits.max_length)
     spreads = text["train"].spreads()
+    say_of_weights(parts, config, text["train"], spreads)
     facts = {
         "rows": {split: text[split].tokenized.counts for split in SPLITS},
         "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": text[split].fingerprint for split in SPLITS}},
@@ -82,6 +85,7 @@ def train(
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
     begin_logging(trainer.loggers, facts["config"])
+    say_of_precision(parts, config.model.dtype, config.trainer.precision)
     policy = make_policy(parts, base, config.seed, shared)
     say_of_logits(parts, policy)
     device = trainer.strategy.root_device

@@ -1,5 +1,7 @@
 """A frozen model's token log-probs of many completions, a batch at a time. Knows nothing of what they are kept for."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -38,3 +40,9 @@ def score_completions(
     model.train(was_training)
     n = len(rows)
     return tuple(Ragged.from_rows(scored[i * n : (i + 1) * n], np.float32) for i in range(len(rows.completions)))
+
+
+def summed_log_ratios(one: Sequence[Ragged], other: Sequence[Ragged]) -> list[float]:
+    """log p / log q of each completion, summed over its tokens, from the log-probs of two models; sides in turn."""
+    sides = [p.sums() - q.sums() for p, q in zip(one, other, strict=True)]
+    return np.stack(sides, axis=1).ravel().tolist()

@@ -127,6 +127,7 @@ class TestInspect:
         assert record(tmp_path)["weighed"] == []
         assert main(command(tmp_path, tiny_model_path, "margin_reward=constant")) == 0
         assert record(tmp_path)["rewards"]["constant"]["suggested"] == []
+        assert record(tmp_path)["break_even"] == {"weight": None, "standard_error": None, "without": "never told"}
         printed = capsys.readouterr().out
         assert "no margin reward" in printed and "constant is the same for both completions" in printed
 
@@ -196,5 +197,8 @@ def test_real_comparisons(
     assert 0.5 < found["longer"]["tokens"]["longer"] / 300 < 0.7
     assert found["fit"]["cut"] == found["fit"]["over"] > 0
     assert not any(both["documents"] for both in found["shared"]) and not found["unread"]
-    assert len(found["sweep"]) == 5
+    at = found["rewards"]["length"]["break_even"]
+    assert at == found["break_even"] and 0 < at["weight"] < 0.05 and at["standard_error"] < 0.01
+    assert found["sweep"] == [float(f"{times * at['weight']:.2g}") for times in (0, 0.5, 1, 2, 4)]
+    assert found["command"].endswith("w=" + ",".join(f"{w:g}" for w in found["sweep"]))
     assert "too_long" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from summpo.errors import UserError
 from summpo.models import Lora, Model
-from summpo.models.adapters import BASE_FINGERPRINT, add_lora, load_adapter, save_adapter
+from summpo.models.adapters import BASE_FINGERPRINT, add_lora, load_adapter, save_adapter, targets_of, unlike
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
 from summpo.models.loading import load_base, load_tokenizer
 
@@ -59,6 +60,10 @@ def refusal(base: Path, adapter: Path) -> str:
     assert str(adapter) in str(error.value)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def differences(policy: PeftModel, base: Path, adapter: Path, lora: Lora | None) -> list[str]:
+    return unlike(policy, adapter, lora, set() if lora is None else targets_of(base_of(base), lora))
 
 
 def rewrite(adapter: Path, change: dict[str, torch.Tensor | None]) -> None:
@@ -200,6 +205,82 @@ class TestLoaded:
                     weight -= 0.01 * weight.grad
         save(policy, tmp_path / "again", tiny_model_path)
         assert fingerprint_adapter(tmp_path / "again") != fingerprint_adapter(adapter)
+
+    def test_dropout_is_of_this_training_and_not_of_the_one_before(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        save(trained(tiny_model_path, replace(LORA, dropout=0.5)), tmp_path / "a", tiny_model_path)
+        policy = self.going_on(tiny_model_path, tmp_path / "a")
+        assert torch.equal(policy.train()(TOKENS).logits, logits(policy)), "nothing is dropped"
+        assert differences(policy, tiny_model_path, tmp_path / "a", LORA) == ["dropout 0 (not 0.5, as before)"]
+        dropping = self.going_on(tiny_model_path, tmp_path / "a", dropout=0.25)
+        rates = {
+            layer.p
+            for name, layer in dropping.named_modules()
+            if isinstance(layer, torch.nn.Dropout) and "lora" in name
+        }
+        assert rates == {0.25}
+        frozen = load_adapter(base_of(tiny_model_path), tmp_path / "a", fingerprint_weights(tiny_model_path), False)
+        assert torch.equal(logits(frozen), logits(policy))
+
+    @staticmethod
+    def going_on(base: Path, adapter: Path, dropout: float = 0.0) -> PeftModel:
+        return load_adapter(base_of(base), adapter, fingerprint_weights(base), trainable=True, dropout=dropout)
+
+    @pytest.mark.parametrize(
+        ("lora", "words"),
+        [
+            (LORA, []),
+            (None, []),
+            (replace(LORA, r=8), ["its own r 4 (not lora.r=8)"]),
+            (replace(LORA, alpha=8.5), ["its own alpha 8 (not lora.alpha=8.5)"]),
+            (replace(LORA, target_modules=["self_attn.q_proj", "mlp.up_proj"]), []),
+            (replace(LORA, target_modules=["q_proj"]), ["its own target_modules (q_proj, up_proj; not those of lora.target_modules)"]),
+            (replace(LORA, target_modules="all-linear"), ["its own target_modules (q_proj, up_proj; not those of lora.target_modules)"]),
+        ],
+    )  # fmt: skip
+    def test_what_is_its_own_is_said(
+        self, tiny_model_path: Path, adapter: Path, lora: Lora | None, words: list
+    ) -> None:
+        """What belongs to the weights stays as the adapter has it."""
+        policy = self.going_on(tiny_model_path, adapter)
+        assert differences(policy, tiny_model_path, adapter, lora) == words
+        assert torch.equal(logits(policy), logits(trained(tiny_model_path)))
+
+    def test_all_linear_is_no_difference_from_all_linear(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        everywhere = replace(LORA, target_modules="all-linear")
+        save(trained(tiny_model_path, everywhere), tmp_path / "all", tiny_model_path)
+        assert (
+            differences(self.going_on(tiny_model_path, tmp_path / "all"), tiny_model_path, tmp_path / "all", everywhere)
+            == []
+        )
+
+    @pytest.mark.parametrize("kind", ["use_rslora", "use_dora"])
+    def test_kinds_of_lora_that_only_the_adapter_knows(self, tiny_model_path: Path, tmp_path: Path, kind: str) -> None:
+        config = LoraConfig(
+            r=4, lora_alpha=8, target_modules=["q_proj", "up_proj"], task_type="CAUSAL_LM", **{kind: True}
+        )
+        plain = get_peft_model(base_of(tiny_model_path), config)
+        for name, weight in plain.named_parameters():
+            if "lora_B" in name:
+                weight.data.normal_(std=0.1)
+        plain.save_pretrained(str(tmp_path / "plain"))
+        policy = self.going_on(tiny_model_path, tmp_path / "plain")
+        assert differences(policy, tiny_model_path, tmp_path / "plain", LORA) == [f"its own {kind}"]
+        assert torch.equal(logits(policy), logits(plain))
+
+    def test_weights_of_the_base_train_in_float32_or_not_at_all(self, tiny_model_path: Path, tmp_path: Path) -> None:
+        """An adapter with modules_to_save, on a base in bfloat16 and in float32."""
+        config = LoraConfig(r=4, target_modules=["q_proj"], modules_to_save=["input_layernorm"], task_type="CAUSAL_LM")
+        get_peft_model(base_of(tiny_model_path), config).save_pretrained(str(tmp_path / "plain"))
+        own = fingerprint_weights(tiny_model_path)
+        coarse = load_base(tiny_model_path, Model(path="x/x", dtype="bfloat16"))
+        load_adapter(coarse, tmp_path / "plain", own, trainable=False)
+        coarse = load_base(tiny_model_path, Model(path="x/x", dtype="bfloat16"))
+        with pytest.raises(
+            UserError, match=r"trains weights of the model itself, which are bfloat16 and too coarse to"
+        ):
+            load_adapter(coarse, tmp_path / "plain", own, trainable=True)
+        policy = self.going_on(tiny_model_path, tmp_path / "plain")
+        assert {weight.dtype for weight in policy.parameters() if weight.requires_grad} == {torch.float32}
 
     def test_by_other_tools(self, tiny_model_path: Path, tmp_path: Path) -> None:
         policy = trained(tiny_model_path)

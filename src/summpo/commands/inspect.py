@@ -1,7 +1,7 @@
 """`summpo inspect dataset=aclsum margin_reward=[length,coverage]`: what the pairs will teach, before a training run.
 
 It takes the options of `summpo train` and a few of its own, goes through the same data stage, and loads no weights but
-those of a margin reward that has some.
+those of a margin reward that has some. Its sweep lies around the break-even weight (docs/break_even.md).
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
         UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
     """
     from summpo.assemble import load_base, text_rows
+    from summpo.break_even import w0_of
     from summpo.data_stage import DataStage, check_models, require_rows
     from summpo.inspection import Inspection
     from summpo.inspection.fit import fit
@@ -86,7 +87,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     )
     from summpo.inspection.repeats import repeats, shared_documents
     from summpo.inspection.statistics import quantiles
-    from summpo.inspection.weights import points, rewards_of, sweep_of
+    from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
 
     rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
@@ -102,7 +103,10 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
     margins = margins_of(stage, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)
-    sweep = sweep_of(margins, list(weights.values()), typical)
+    own_w0 = w0_of(parts.objective)
+    w0 = 1.0 if own_w0 is None else own_w0
+    at = break_even_of_w(margins, list(weights.values()), w0)
+    sweep = sweep_of(margins, list(weights.values()), typical, at)
     rows_of, unread = other_splits(parts, config.split, rows)
     return Inspection(
         dataset=dataset_name(config),
@@ -120,8 +124,10 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
         shared=shared_documents(rows_of),
         unread=unread,
         typical_reward_margin=typical,
-        rewards=rewards_of(margins, weights, typical),
-        weighed=points(margins, list(weights.values()), config.w, typical),
+        rewards=rewards_of(margins, weights, typical, w0),
+        break_even=at,
+        break_even_is_of_objective=own_w0 is not None,
+        weighed=points(margins, list(weights.values()), config.w, typical, sweep),
         sweep=sweep,
         command=sweep_command(arguments, sweep) if sweep else None,
     )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from summpo.break_even import BreakEven
 from summpo.inspection.fit import Fit
 from summpo.inspection.lengths import Bucket, Histogram, LongerBy
 from summpo.inspection.repeats import Repeats, Shared
@@ -50,6 +51,10 @@ class Inspection:
     """Splits that could not be read, and why."""
     typical_reward_margin: float
     rewards: dict[str, Reward]
+    break_even: BreakEven | None
+    """Of w: below it training lowers what w weighs, above it raises it; None where w weighs nothing."""
+    break_even_is_of_objective: bool
+    """Whether the break-even weights are this objective's own; else they are those of dpo and modpo, a guide."""
     weighed: tuple[Weighed, ...]
     sweep: tuple[float, ...]
     """Values of w to try, 0 (no margin) first; empty where w weighs nothing."""

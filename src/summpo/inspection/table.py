@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
+from summpo.break_even import BreakEven
 from summpo.inspection import Inspection
 from summpo.inspection.lengths import LongerBy, LongerChosen
 from summpo.inspection.statistics import Tendency, interval
@@ -163,20 +164,53 @@ def _margins(found: Inspection) -> list[str]:
 def _sweep(found: Inspection) -> list[str]:
     if not found.rewards:
         return []
-    heading = ["weight to try", "is now", "median |margin|", "p90", "from", "to"]
+    heading = ["weight to try", "is now", "break-even", "+-", "median |margin|", "p90", "from", "to"]
     rows = [heading]
     for name, reward in found.rewards.items():
         weight = "w" if reward.weight is None else f"{reward.weight:g}"
         ends = [f"{reward.suggested[end]:g}" for end in (0, -1)] if reward.suggested else ["-", "-"]
-        rows.append([_name(name), weight, f"{reward.size['p50']:.3g}", f"{reward.size['p90']:.3g}", *ends])
-    why = "from where the median pair's margin is worth a tenth of a typical reward margin to where it is worth as much"
-    is_told = any(reward.suggested for reward in found.rewards.values())
-    text = [*aligned(rows), *(_wrapped(why) if is_told else []), *_balance(found.rewards)]
+        sizes = [f"{reward.size['p50']:.3g}", f"{reward.size['p90']:.3g}"]
+        rows.append([_name(name), weight, *_break_even(reward.break_even), *sizes, *ends])
+    text = [*aligned(rows), *_why(found), *_balance(found.rewards)]
     for name in [name for name, reward in found.rewards.items() if not reward.suggested]:
         text += _wrapped(f"{name} is the same for both completions of every pair: no weight of it teaches anything")
     if found.command is not None:
         text += ["", "next:", f"  {found.command}"]
     return text
+
+
+def _break_even(found: BreakEven) -> list[str]:
+    """The weight and its standard error, or why there is none."""
+    if found.weight is None:
+        return [{"raised": "every w raises", "lowered": "every w lowers"}.get(found.without or "", "-"), "-"]
+    return [f"{found.weight:.2g}", "-" if found.standard_error is None else f"{found.standard_error:.1g}"]
+
+
+def _why(found: Inspection) -> list[str]:
+    """What the break-even weight is, and where the weights to try come from."""
+    told = [reward for reward in found.rewards.values() if reward.suggested]
+    text = (
+        "break-even: the weight below which training lowers a margin reward and above which it raises it (for length: "
+        "lengthens, shortens), each alone, with its standard error"
+    )
+    if not found.break_even_is_of_objective:
+        text += "; it is that of dpo and modpo, and no more than a guide for this objective"
+    text += ". " if told else ""
+    if any(reward.break_even.sweep for reward in told):
+        text += "Weights to try go from half of it to four times it. "
+    by_size = [
+        _name(name) for name, reward in found.rewards.items() if reward.suggested and not reward.break_even.sweep
+    ]
+    if by_size:
+        text += (
+            f"{' and '.join(by_size)}: no break-even weight above 0; weights go from where the median pair's margin is "
+            "worth a tenth of a typical reward margin to where it is worth as much"
+        )
+    of_w = found.break_even
+    together = [name for name, reward in found.rewards.items() if reward.weight is None]
+    if of_w is not None and of_w.weight is not None and len(found.rewards) > 1:
+        text += f". Of w, which weighs {' + '.join(map(_name, together))} together: {of_w.told}"
+    return _wrapped(text)
 
 
 def _balance(rewards: dict[str, Reward]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from summpo.break_even import BreakEven, break_even
 from summpo.inspection.statistics import Tendency, quantiles, tendency
 
 SWEEP = (0.1, 1.0)
@@ -48,6 +49,8 @@ class Reward:
     tendency: Tendency
     size: dict[str, float]
     """Quantiles of |margin|, in the reward's own unit."""
+    break_even: BreakEven
+    """Of it alone: above it training raises the reward, below it lowers it."""
     suggested: tuple[float, ...]
     """Weights for it alone, 0 left out; none where it is the same for both completions of every pair."""
 
@@ -64,7 +67,12 @@ def weighed(w: float, margins: np.ndarray, typical: float) -> Weighed:
     )
 
 
-def suggested_weights(margins: np.ndarray, typical: float) -> tuple[float, ...]:
+def suggested_weights(margins: np.ndarray, typical: float, at: BreakEven) -> tuple[float, ...]:
+    """Weights for a sweep: half the break-even weight to four times it, or where that is no number above 0, by size."""
+    return at.sweep[1:] or weights_by_size(margins, typical)
+
+
+def weights_by_size(margins: np.ndarray, typical: float) -> tuple[float, ...]:
     """Weights for a sweep: the median |weight margin| goes from 0.1 to 1 typical reward margin (`SWEEP` says why).
 
     Log-spaced and rounded. Pairs whose margin is 0 do not count in the median, because no weight changes them.
@@ -91,12 +99,15 @@ def rounded(value: float) -> float:
     return float(f"{nearest * 10.0**power:.2g}")
 
 
-def rewards_of(margins: np.ndarray, weights: Mapping[str, float | None], typical: float) -> dict[str, Reward]:
+def rewards_of(
+    margins: np.ndarray, weights: Mapping[str, float | None], typical: float, w0: float = 1.0
+) -> dict[str, Reward]:
     """Each margin reward alone, from its own column of the margins, [pair, reward]."""
-    return {
-        name: Reward(weight, tendency(m), quantiles(abs(m)), suggested_weights(m, typical))
-        for (name, weight), m in zip(weights.items(), margins.T, strict=True)
-    }
+    found = {}
+    for (name, weight), m in zip(weights.items(), margins.T, strict=True):
+        at = break_even(m, w0=w0)
+        found[name] = Reward(weight, tendency(m), quantiles(abs(m)), at, suggested_weights(m, typical, at))
+    return found
 
 
 def weighed_sum(margins: np.ndarray, weights: Sequence[float | None], w: float) -> np.ndarray:
@@ -104,7 +115,9 @@ def weighed_sum(margins: np.ndarray, weights: Sequence[float | None], w: float) 
     return margins.astype(np.float64) @ np.array([w if weight is None else weight for weight in weights], np.float64)
 
 
-def points(margins: np.ndarray, weights: Sequence[float | None], w: float, typical: float) -> tuple[Weighed, ...]:
+def points(
+    margins: np.ndarray, weights: Sequence[float | None], w: float, typical: float, sweep: Sequence[float]
+) -> tuple[Weighed, ...]:
     """The weighed sum of all margins at the w that is set and at those of the suggested sweep, by w.
 
     w = 0 is among them where a margin has a weight of its own, which it keeps there.
@@ -114,12 +127,28 @@ def points(margins: np.ndarray, weights: Sequence[float | None], w: float, typic
     fixed = any(weight is not None for weight in weights)
     asked = {w} if w > 0 or fixed else set[float]()
     if any(weight is None for weight in weights):
-        asked |= {point for point in sweep_of(margins, weights, typical) if point > 0 or fixed}
+        asked |= {point for point in sweep if point > 0 or fixed}
     return tuple(weighed(point, weighed_sum(margins, weights, point), typical) for point in sorted(asked))
 
 
-def sweep_of(margins: np.ndarray, weights: Sequence[float | None], typical: float) -> tuple[float, ...]:
-    """Values of w to try, 0 first, for the sum of the margins that w weighs; none where it weighs nothing."""
+def break_even_of_w(margins: np.ndarray, weights: Sequence[float | None], w0: float = 1.0) -> BreakEven | None:
+    """Of w, for the sum of the margins that it weighs, beside those of fixed weights; None where it weighs nothing."""
+    if all(weight is not None for weight in weights):
+        return None
     swept = [1.0 if weight is None else 0.0 for weight in weights]
-    suggested = suggested_weights(weighed_sum(margins, swept, 0.0), typical) if any(swept) else ()
+    return break_even(weighed_sum(margins, swept, 0.0), weighed_sum(margins, weights, 0.0), w0)
+
+
+def sweep_of(
+    margins: np.ndarray, weights: Sequence[float | None], typical: float, at: BreakEven | None
+) -> tuple[float, ...]:
+    """Values of w to try, 0 first, for the sum of the margins that w weighs; none where it weighs nothing.
+
+    Args:
+        at: the break-even weight of w.
+    """
+    if at is None:
+        return ()
+    swept = [1.0 if weight is None else 0.0 for weight in weights]
+    suggested = suggested_weights(weighed_sum(margins, swept, 0.0), typical, at)
     return (0.0, *suggested) if suggested else ()

@@ -93,7 +93,10 @@ class Completions:
 
 @runtime_checkable
 class MarginReward(Protocol):
-    """Config target of the group margin_reward, under any name: its guards name its fields, and `build` the rest."""
+    """Config target of the group margin_reward, under any name: its guards name its fields, and `build` the rest.
+
+    It may say in words what less and more of it comes to, as `less_and_more` of `Length` does.
+    """
 
     def rewards(self, completions: Completions) -> list[float]:
         """The reward of each completion.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.errors import require_choice
 from summpo.margin_rewards import UNITS, Completions
@@ -17,6 +18,8 @@ class Length:
 
     unit: str = "tokens"
     """tokens, words or characters. White space parts words; in scripts written without spaces a character is one."""
+
+    less_and_more: ClassVar[tuple[str, str]] = ("longer summaries", "shorter summaries")
 
     def __post_init__(self) -> None:
         require_choice("unit", self.unit, UNITS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from summpo.errors import require_choice, require_number
 from summpo.margin_rewards import UNITS, Completions
@@ -21,6 +22,8 @@ class LengthBudget:
     """tokens, words or characters. White space parts words; in scripts written without spaces a character is one."""
     shape: str = "linear"
     """linear or quadratic."""
+
+    less_and_more: ClassVar[tuple[str, str]] = ("longer summaries", "shorter summaries")
 
     def __post_init__(self) -> None:
         require_number("target", self.target, above=0)

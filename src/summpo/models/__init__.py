@@ -49,7 +49,7 @@ class Model:
     revision: str | None = None
     """Branch, tag or commit of a Hub id; null for its main branch."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type of the base weights, and of the arithmetic where they are quantised. Adapters are always float32."""
+    """Type of the base weights, and of the arithmetic where they are quantised. What trains is always float32."""
     quantization: Literal["nf4"] | None = None
     """nf4 holds the linear layers in 4 bits (bitsandbytes); null leaves them alone."""
     attention: Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"] = "sdpa"
@@ -88,7 +88,7 @@ class Lora:
     alpha: float
     """Scale of the adapter, divided by r."""
     dropout: float = 0.0
-    """Share of the adapter's inputs dropped in training; 0 for preference runs."""
+    """Share of the adapter's inputs dropped in training, also where it goes on; 0 for preference runs."""
     target_modules: Sequence[str] | str = ALL_LINEAR
     """Names of the linear layers (q_proj, ...), or all-linear for each of them but the output head."""
 

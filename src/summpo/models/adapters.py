@@ -92,19 +92,29 @@ def require_base(adapter: Path, base_fingerprint: str, base: str, key: str = "mo
 
 
 def load_adapter(
-    base: PreTrainedModel | PeftModel, adapter: Path, base_fingerprint: str, trainable: bool, name: str = "default"
+    base: PreTrainedModel | PeftModel,
+    adapter: Path,
+    base_fingerprint: str,
+    trainable: bool,
+    name: str = "default",
+    dropout: float = 0.0,
 ) -> PeftModel:
     """The base with the adapter in a folder, to train on or to freeze; `base` is changed in place.
+
+    What belongs to its weights (rank, alpha, targets, rslora, dora) is the adapter's; dropout belongs to training, and
+    what it was trained with so far is forgotten.
 
     Args:
         base: a plain model, or one that carries adapters of other names already.
         base_fingerprint: `fingerprint_weights` of the folder that `base` was loaded from.
         trainable: whether the adapter's weights take gradients; otherwise it is in eval mode, without dropout.
         name: what PEFT knows the adapter by.
+        dropout: share of the adapter's inputs dropped while it trains.
 
     Raises:
         UserError: where the adapter was trained on another base, a weight is missing, left over or misshapen, or it
-            brings weights of the base that are not this base's.
+            brings weights of the base that are not this base's; or it is to train weights of the base itself, which are
+            not float32.
     """
     from safetensors.torch import load_file
 
@@ -119,8 +129,11 @@ def load_adapter(
         isinstance(config, LoraConfig),
         f"{adapter} is no LoRA adapter, but {config.peft_type} (config key model.adapter)",
     )
+    assert isinstance(config, LoraConfig)
     config.base_model_name_or_path = base.name_or_path
     config.inference_mode = not trainable
+    if trainable:
+        config.lora_dropout = dropout
     try:
         with quiet():
             if isinstance(base, PeftModel):
@@ -134,7 +147,51 @@ def load_adapter(
     with loading(f"the adapter {adapter}"):
         weights = load_file(adapter / ADAPTER_WEIGHTS)
         set_peft_model_state_dict(policy, _without_copies(adapter, weights, policy, name), adapter_name=name)
-    return policy if trainable else policy.eval()  # pyright: ignore[reportReturnType]  (not mixed)
+    if not trainable:
+        return policy.eval()  # pyright: ignore[reportReturnType]  (not mixed)
+    _check_precision(adapter, policy)  # pyright: ignore[reportArgumentType]  (not mixed)
+    return policy  # pyright: ignore[reportReturnType]  (not mixed)
+
+
+def _check_precision(adapter: Path, policy: PeftModel) -> None:
+    """Most steps of training are smaller than the distance from one bfloat16 to the next, and would change nothing."""
+    import torch
+
+    coarse = [
+        name for name, weight in policy.named_parameters() if weight.requires_grad and weight.dtype != torch.float32
+    ]
+    held_in = str(policy.get_parameter(coarse[0]).dtype).removeprefix("torch.") if coarse else ""
+    require(
+        not coarse,
+        f"the adapter {adapter} trains weights of the model itself, which are {held_in} and too coarse to train, "
+        f"{coarse[:1]} among them: set model.dtype=float32, and trainer.precision=bf16-mixed to compute in bfloat16 "
+        "(config key model.dtype)",
+    )
+
+
+def unlike(policy: PeftModel, adapter: Path, lora: Lora | None, layers: set[str]) -> list[str]:
+    """In what an adapter that goes on training is not as `lora` says, in words; and what it drops now.
+
+    Args:
+        lora: what a fresh adapter would be made of; None where that is not said.
+        layers: those that `lora` names, as `targets_of` told before the adapter was on the base.
+    """
+    from peft import LoraConfig
+
+    config = policy.peft_config["default"]
+    assert isinstance(config, LoraConfig)
+    dropout = json.loads((adapter / ADAPTER_CONFIG).read_text("utf-8")).get("lora_dropout", 0.0)
+    words = [f"dropout {config.lora_dropout:g} (not {dropout:g}, as before)"] * (dropout != config.lora_dropout)
+    if lora is None:
+        return words
+    own = {"r": (config.r, lora.r), "alpha": (config.lora_alpha, lora.alpha)}
+    words += [f"its own {name} {its:g} (not lora.{name}={ours:g})" for name, (its, ours) in own.items() if its != ours]
+    its_layers: set[str] = set(policy.base_model.targeted_module_names)  # pyright: ignore[reportArgumentType]
+    if its_layers != layers:
+        names = ", ".join(sorted({name.rpartition(".")[2] for name in its_layers}))
+        words.append(f"its own target_modules ({names}; not those of lora.target_modules)")
+    more = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "lora_bias")
+    return words + [f"its own {name}" for name in more if getattr(config, name)]
 
 
 def take_off(policy: PeftModel) -> PreTrainedModel:
@@ -170,22 +227,35 @@ def save_adapter(
 
 def _check_targets(base: PreTrainedModel, lora: Lora) -> None:
     """Every target must be a linear layer inside the base. The head is none: it may share the embeddings' weights."""
-    from torch.nn import Linear
-    from transformers.pytorch_utils import Conv1D
-
     if lora.target_modules == ALL_LINEAR:
         return
-    head = getattr(base, HEAD) if is_scorer(base) else base.get_output_embeddings()
-    layers = [name for name, layer in base.named_modules() if isinstance(layer, Linear | Conv1D) and layer is not head]
-    unknown = [
-        target for target in lora.target_modules if not any(f".{layer}".endswith(f".{target}") for layer in layers)
-    ]
+    layers = _linear_layers(base)
+    unknown = [target for target in lora.target_modules if not any(_is_named(layer, target) for layer in layers)]
     known = ", ".join(sorted({layer.rpartition(".")[2] for layer in layers}))
     require(
         not unknown,
         f"target_modules names {', '.join(unknown)}, which is no linear layer inside the model; there are {known} "
         "(config key lora.target_modules)",
     )
+
+
+def targets_of(base: PreTrainedModel, lora: Lora) -> set[str]:
+    """The names of the layers inside a base, which carries no adapter, that `lora.target_modules` names."""
+    named = None if lora.target_modules == ALL_LINEAR else lora.target_modules
+    return {layer for layer in _linear_layers(base) if named is None or any(_is_named(layer, each) for each in named)}
+
+
+def _linear_layers(base: PreTrainedModel) -> list[str]:
+    """The names of the linear layers inside a base, its head left out."""
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    head = getattr(base, HEAD) if is_scorer(base) else base.get_output_embeddings()
+    return [name for name, layer in base.named_modules() if isinstance(layer, Linear | Conv1D) and layer is not head]
+
+
+def _is_named(layer: str, target: str) -> bool:
+    return f".{layer}".endswith(f".{target}")
 
 
 def _read_header(adapter: Path) -> tuple[str | None, dict[str, tuple[int, ...]]]:
