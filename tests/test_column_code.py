@@ -36,7 +36,7 @@ EDITS = {
     "margin_rewards/length.py": {"length"},
     "fragments.py": {"coverage"},
     "tokens.py": {"tokens"},
-    "prompts.py": {"tokens", "reward_model"},
+    "prompts.py": {"tokens", "length", "coverage", "implicit", "faithfulness", "reward_model"},
     "encoding.py": {"tokens", "length", "coverage", "implicit", "faithfulness", "reward_model"},
     "freeze.py": {"tokens", "reference", "length", "coverage", "implicit", "faithfulness", "reward_model"},
     "columns.py": {"tokens", "reference", "length", "coverage", "implicit", "faithfulness", "reward_model"},
