@@ -81,7 +81,7 @@ def _require_parts(parts: list[Part], text: str) -> None:
         raise Unreadable("refusal", " ".join(text.split())[:120])
     if _KEY.search(text):
         raise Unreadable("broken_json", "it has the keys of JSON and cannot be read as such")
-    raise Unreadable("missing_part", "no label was found")
+    raise Unreadable("missing_part", f"no label was found; it begins {' '.join(text.split())[:60]!r}")
 
 
 def _written(found: Gathered) -> Written:
