@@ -13,9 +13,10 @@ from summpo.synthesis.parsing.readable import readable
 from summpo.synthesis.records import Answer, Rejected
 
 TIE = 0.5
-_BEGINNING = r"(?:^[\W_]*|[.!?;:)\]*\"'][ \t]+[\W_]*|\b(?:so|thus|therefore|hence|actually)\b[,:]?[\s*_]+)"
+_MARKS = r"(?:[^\w\n]|_){0,40}+"
+_BEGINNING = rf"(?:^{_MARKS}|[.!?;:)\]*\"'][ \t]+{_MARKS}|\b(?:so|thus|therefore|hence|actually)\b[,:]?[ \t*_]+)"
 _LABEL = re.compile(
-    _BEGINNING + r"(?:(?:the|my|final|overall|answer|verdict|conclusion)[\s:*_]+){0,3}"
+    _BEGINNING + r"(?:(?:the|my|final|overall|answer|verdict|conclusion)[ \t:*_]+){0,3}"
     r"(?:better|best|preferred|winning|winner|verdict)(?:[ _](?:summary|one|version|choice|option))?[\s*_`\"']*"
     r"(?:[:=]+|-+(?=[\s*_])|is\b)",
     re.IGNORECASE | re.MULTILINE,
