@@ -38,6 +38,22 @@ class Act:
     model: str | None = None
     id: str | None = None
     is_billed: bool = True
+    body: bytes = b""
+    """Of the kind body: all that is said."""
+
+
+def body(said: Any, /, status: int = 200, is_billed: bool = True, **headers: str) -> Act:
+    """This body, bytes as they are and all else as JSON."""
+    content = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return Act("body", status=status, headers=headers, body=content, is_billed=is_billed)
+
+
+def completion(message: Any, finish_reason: str | None = "stop", **more: Any) -> Act:
+    """A completion with this message, or this text; `more` stands beside its choices, or in the choice as choice_*."""
+    message = {"role": "assistant", "content": message} if isinstance(message, str) else message
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+    choice |= {name.removeprefix("choice_"): more.pop(name) for name in list(more) if name.startswith("choice_")}
+    return body({"id": "chatcmpl-1", "object": "chat.completion", "model": MODEL, "choices": [choice]} | more)
 
 
 def status(number: int, headers: Mapping[str, str] | None = None, /, **error: Any) -> Act:
@@ -93,6 +109,8 @@ class Call:
     """How often the same was asked, this time included."""
     at: float
     """Seconds of time.monotonic()."""
+    target: str = ""
+    """Path and query."""
 
     @property
     def content(self) -> str:
@@ -114,6 +132,8 @@ def ordinary(call: Call) -> None:
 
 class FaultServer:
     """The server, in a thread of its own, while its `with` lasts."""
+
+    paths = ("/v1/chat/completions", "/openai/deployments/teacher-1/chat/completions")
 
     def __init__(
         self,
@@ -182,12 +202,12 @@ class FaultServer:
         method, path, _ = head[0].split(" ", 2)
         if (method, path) == ("GET", "/v1/models"):
             return await self._write(writer, 200, {"object": "list", "data": [{"id": name} for name in self.models]})
-        if (method, path) != ("POST", "/v1/chat/completions"):
+        if method != "POST" or not path.partition("?")[0].endswith(self.paths):
             return await self._write(writer, 404, {"detail": "Not Found"})
-        body = json.loads(content)
-        asked = body["messages"][-1]["content"]
+        said = json.loads(content)
+        asked = said["messages"][-1]["content"]
         self._asked[asked] += 1
-        call = Call(body["messages"], body, headers, self._asked[asked], time.monotonic())
+        call = Call(said["messages"], said, headers, self._asked[asked], time.monotonic(), path)
         self.calls.append(call)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -213,6 +233,8 @@ class FaultServer:
             return await self._write(writer, act.status, {"error": dict(act.error)}, act.headers)
         if act.kind == "close":
             return False
+        if act.kind == "body":
+            return await self._write(writer, act.status, act.body, act.headers)
         whole = json.dumps(self._completion(call, act)).encode()
         if act.kind in ("cut", "cut_without_length"):
             await self._write(writer, 200, whole[: len(whole) // 2], length=len(whole) if act.kind == "cut" else None)

@@ -96,10 +96,12 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def may_add(override: str, command: str) -> str:
-    """The override, with leave to add its key: to a dictionary of the user's own names, or to scale a margin reward.
+    """The override, with leave to add its key: to a dictionary of names that are not ours, or to scale a margin reward.
 
     A margin reward's yaml need not repeat normalize, scale and clip: `WeightedMargin` has their defaults for all.
     """
+    if override.startswith("teacher.extra_body."):  # an endpoint's names
+        return f"++{override}"
     named = re.match(r"margin_reward\.(\w+)\.(normalize|scale|clip)=", override)
     if not named:
         return f"++{override}" if names_freely(override.partition("=")[0], command) else override

@@ -408,11 +408,17 @@ class JudgeConfig:
     teacher: Any = None
     """Who judges: group `teacher`."""
     prompt: str = "judge"
-    """The prompt: judge, or a file of your own with the placeholders {document}, {first}, {second}."""
+    """The prompt: judge, judge_json, or a file of your own with the placeholders {document}, {first}, {second}."""
+    json_schema: bool = False
+    """Have the endpoint hold its answer to a JSON schema, where it can; prompt=judge_json asks for that JSON."""
     both_orders: bool = True
     """Ask in both orders, and count a verdict that changes with the order as a tie; false: one order, drawn by id."""
+    temperature: float | None = 0.0
+    """Of the judge; null leaves it out: some models take none, or 1 alone."""
     max_tokens: int = 200
-    """Of an answer, at most."""
+    """Of a verdict, at most."""
+    thought_tokens: int = 0
+    """Of the thoughts before it, at most, beside max_tokens; 0 where the judge is not expected to think."""
     limit: int | None = None
     """Documents, at most; null for all that both have. Those that were judged before stay, whatever it says."""
     max_cost: float | None = None
@@ -423,7 +429,7 @@ class JudgeConfig:
     """Of the drawn order, the bootstrap and the retries' jitter."""
     output_dir: str | None = None
     """Where judgement.json, verdicts.jsonl and journal.sqlite go; by default <run>/judged/<name of against>. A folder
-    is of one judge, prompt, both_orders, seed and max_tokens; another needs a folder of its own."""
+    is of one judge, its settings, prompt, both_orders and seed; another needs a folder of its own."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, Act, Call, FaultServer, status
+from fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, NO_USAGE, Act, Call, FaultServer, status
 from summpo.commands import main
 from train_runs import summary_of
 
@@ -118,6 +118,35 @@ def test_documents_to_pairs_that_train(
     small += [f"cache_dir={tmp_path / 'cache'}", "trainer.enable_progress_bar=false", f"output_dir={tmp_path / 'run'}"]
     assert main(["train", *train, *small]) == 0
     assert summary_of(tmp_path / "run")["margin_spreads"]["score"] > 0
+
+
+def test_a_document_that_is_refused_is_no_more_than_that(
+    documents: Path, tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three of thirty are refused for what they are, one is thought about without an end; the others make pairs.
+
+    The teacher takes no temperature, counts no tokens and is told more than summpo knows of.
+    """
+    too_long = "Input validation error: inputs tokens + max_new_tokens must be <= 8193"
+    refusals = {1: status(403, message=too_long), 2: status(451, message="not here"), 3: status(403, message="flagged")}
+
+    def script(call: Call) -> Act:
+        assert "temperature" not in call.body and call.body["reasoning_effort"] == "low"
+        number = int(str(re.search(r"part (\d+)\.", call.content)[1]))  # type: ignore[index]
+        return refusals.get(number) or (Act(finish_reason="length") if number == 4 else NO_USAGE)
+
+    more = ["mode.temperature=null", "teacher.extra_body.reasoning_effort=low"]
+    with FaultServer(answer=teacher_says, script=script) as server:
+        assert main(options(documents, tiny_model_path, tmp_path / "out", server.url, *more)) == 0
+    said = capsys.readouterr().out
+    assert "answered: 28 of 30 (forbidden 2)" in said
+    assert re.search(r"parsed: 26 of 28 \((?:truncated|content_filter) 1, (?:truncated|content_filter) 1\)", said)
+    assert re.search(rf"teacher: forbidden 2, the first of them: (?:403: {re.escape(too_long)}|451: not here)\n", said)
+    assert "written: at most 0 dollars; the endpoint counted" in said and "are upper bounds, of 26 answers\n" in said
+    stages = {str(row["id"]): row["stage"] for row in rows_of(tmp_path / "out" / "rejected.jsonl")}
+    assert [stages[f"d{number}"] for number in (1, 2, 3, 4)] == ["answered", "answered", "parsed", "parsed"]
+    spent = json.loads((tmp_path / "out" / "synthesize.json").read_text("utf-8"))["spent"]
+    assert spent["completion_tokens"] - spent["completion_tokens_uncounted"] == 10
 
 
 def test_quotas_from_the_command_line(documents: Path, tiny_model_path: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_two_summaries(text: str) -> None:
         (f"Summary 1: {FIRST}\nSummary 2: {SECOND}\nSummary 3: It closed.", "stop", "unexpected_part"),
         (f"1. {FIRST}\n2. {SECOND}", "stop", "missing_part"),
         ("I cannot help with that.", "stop", "refusal"),
-        ("", "content_filter", "refusal"),
+        ("", "content_filter", "content_filter"),
     ],
 )
 def test_or_none(text: str, finish_reason: str, reason: str) -> None:

@@ -312,10 +312,10 @@ class TestStops:
     def test_what_is_under_way_comes_back_first(self, tmp_path: Path) -> None:
         """The last of four is refused at once; the other three take longer, are paid, and are kept."""
         with FaultServer() as server:
-            server.script = lambda call: status(403) if len(server.calls) == 4 else hang(0.4)
-            assert "does not let this key ask, it says 403" in self.refused(server, tmp_path, max_in_flight=4)
+            server.script = lambda call: status(402) if len(server.calls) == 4 else hang(0.4)
+            assert "has no credit left, it says 402" in self.refused(server, tmp_path, max_in_flight=4)
             assert len(server.calls) == 4
-        assert rows(tmp_path) == {("answered", None): 3, ("unpaid", "forbidden"): 1}
+        assert rows(tmp_path) == {("answered", None): 3, ("unpaid", "out_of_credit"): 1}
 
     @pytest.mark.parametrize("where", ["on_outcome", "proceed", "tasks"])
     def test_a_bug_of_the_caller_loses_nothing_either(self, where: str, tmp_path: Path) -> None:

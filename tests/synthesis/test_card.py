@@ -1,5 +1,6 @@
 """The card: a head that the Hub's own libraries read, and numbers a reader needs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,16 @@ def test_the_record_is_plain_data() -> None:
         "completion_tokens": 60_500,
         "dollars": 1.5,
         "dollars_maybe": 0.25,
+        "prompt_tokens_uncounted": 0,
+        "completion_tokens_uncounted": 0,
     }
+
+
+def test_an_upper_bound_is_called_one() -> None:
+    made = made_of({"train": pairs_of(2)})
+    made = replace(made, spent=replace(made.spent, prompt_tokens_uncounted=900, completion_tokens_uncounted=100))
+    text = card(made, {"train": Path("train.jsonl")}, "x")
+    assert "60,500 written (of which the endpoint did not count 1,000, an upper bound), 1.50 dollars" in text
 
 
 @pytest.mark.parametrize(("count", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (12_000, "10K<n<100K")])

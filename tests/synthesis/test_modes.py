@@ -47,6 +47,12 @@ def asked(outcome: Any) -> list[Request]:
     return list(outcome)
 
 
+def filled(schema: str, values: list[Any]) -> str:
+    """An object with the properties of a schema, in their order."""
+    properties = json.loads(schema)["properties"]
+    return json.dumps(dict(zip(properties, values, strict=True)))
+
+
 def test_reasons_are_told_once() -> None:
     assert len(set(REASONS)) == len(REASONS)
     assert INCONSISTENT in REASONS
@@ -104,6 +110,39 @@ class TestConfig:
     def test_json_is_asked_for_in_the_request_too(self, mode: Mode) -> None:
         requests = mode.imagined(DOCUMENT)
         assert all(request.json_object and "JSON" in request.messages[0][1] for request in requests)
+
+    @pytest.mark.parametrize("temperature", [None, 1.0])
+    def test_a_temperature_may_be_left_out(self, temperature: float | None) -> None:
+        written = only(SelfJudged(temperature=temperature).tasks([DOCUMENT])).proceed({})
+        (write, *judge) = TwoStep(temperature=0.3, judge_temperature=temperature).imagined(DOCUMENT)
+        assert [request.temperature for request in (*written, write, *judge)] == [temperature, 0.3, *[temperature] * 2]
+
+    def test_json_by_schema_is_asked_for_and_read(self) -> None:
+        """An answer with the properties of the schema, in its order, is one that is read: keys are in no language."""
+        mode = SelfJudged(prompt="self_judged_json", json_schema=True)
+        task = only(mode.tasks([DOCUMENT]))
+        (request,) = task.proceed({})
+        whole = {"text": FIRST, "total_score": 15, "explanation": "Gut."}
+        pair = task.proceed(
+            {request.step: said(filled(request.json_schema, [whole, whole | {"text": SECOND, "total_score": 12}, "1"]))}
+        )
+        assert isinstance(pair, JudgedPair) and (pair.chosen, pair.rejected) == (FIRST, SECOND)
+        assert (pair.score_chosen, pair.score_rejected, pair.explanations) == (15, 12, ("Gut.", "Gut."))
+
+    def test_json_by_schema_in_two_steps(self) -> None:
+        mode = TwoStep(write_prompt="two_step_write_json", judge_prompt="two_step_judge_json", json_schema=True)
+        task, answers = only(mode.tasks([DOCUMENT])), {}
+        for values in ([FIRST, SECOND], ["Gut.", 15, "Kurz.", 12, "1"], ["Kurz.", 12, "Gut.", 15, "2"]):
+            (request,) = task.proceed(answers)
+            answers[request.step] = said(filled(request.json_schema, values))
+        pair = task.proceed(answers)
+        assert isinstance(pair, JudgedPair) and (pair.chosen, pair.score_chosen, pair.score_rejected) == (FIRST, 15, 12)
+
+    def test_a_schema_needs_a_prompt_that_asks_for_json(self) -> None:
+        with pytest.raises(
+            UserError, match=r"mode\.json_schema=true needs a prompt that asks for JSON, and self_judged does"
+        ):
+            SelfJudged(json_schema=True).prompts()
 
 
 class TestSelfJudged:

@@ -133,7 +133,16 @@ def test_what_is_rejected_keeps_every_answer_as_it_was() -> None:
         "reason": "missing_part",
         "detail": "summary 2",
         "answers": {
-            "write": {"text": raw, "finish_reason": "stop", "model": "m", "prompt_tokens": 7, "completion_tokens": 8}
+            "write": {
+                "text": raw,
+                "finish_reason": "stop",
+                "model": "m",
+                "prompt_tokens": 7,
+                "completion_tokens": 8,
+                "thoughts": "",
+                "prompt_is_counted": True,
+                "completion_is_counted": True,
+            }
         },
     }
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from summpo.build import from_target
 from summpo.commands.help import wants_help
 from summpo.compose import compose_config, plain
-from summpo.errors import require, require_number
+from summpo.errors import require, require_field, require_number
 from summpo.run_folder import require_writable, write_whole
 from summpo.synthesis.bill import bill, in_words
 from summpo.synthesis.budget import require_price
@@ -43,18 +43,28 @@ def run(arguments: list[str]) -> int:
     require(not OmegaConf.is_missing(config, "run"), "run is required: a folder with samples.jsonl")
     teacher = from_target(config.teacher, "teacher", (Teacher,))
     prompt = read_prompt(config.prompt, "prompt", PLACEHOLDERS)
+    asks_for_json = not config.json_schema or "json" in prompt.text.lower()
+    sentence = f"json_schema=true needs a prompt that asks for JSON, and {prompt.name} does not; judge_json does"
+    require_field("prompt", asks_for_json, sentence)
     require_number("seed", config.seed, low=0)
     require_number("max_tokens", config.max_tokens, low=1)
+    require_number("thought_tokens", config.thought_tokens, low=0)
+    if config.temperature is not None:
+        require_number("temperature", config.temperature, low=0, high=2)
     if config.limit is not None:
         require_number("limit", config.limit, low=1)
     require_price(config.max_cost, teacher.prices)
     shared = shared_samples(Path(config.run), config.against)
     name = config.against if config.against == REFERENCE else Path(config.against).resolve().name
     folder = Path(config.output_dir or Path(config.run) / "judged" / name)
+    most = config.max_tokens + config.thought_tokens
     tasks = [
-        Comparison(a.id, a.document, a.summary, b, prompt, config.both_orders, config.seed, config.max_tokens)
+        Comparison(
+            a.id, a.document, a.summary, b, prompt, config.both_orders, config.seed, most, config.temperature,
+            config.json_schema,
+        )
         for a, b in shared
-    ]
+    ]  # fmt: skip
     if config.dry_run:
         return say_cost(config, teacher, tasks, folder)
     teacher.key()
@@ -77,6 +87,9 @@ def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], fold
 def asks(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> dict[str, Any]:
     """What makes questions what they are, and a journal theirs. Folders and an endpoint may move: answers are paid."""
     is_folder = config.against != REFERENCE
+    temperature = "left out" if config.temperature is None else config.temperature
+    more = {"temperature": temperature, "json_schema": config.json_schema, "extra_body": teacher.extra_body}
+    usual = {"temperature": 0.0, "json_schema": False, "extra_body": None}
     return {
         "run": os.path.relpath(config.run, folder),
         "against": os.path.relpath(config.against, config.run) if is_folder else REFERENCE,
@@ -84,7 +97,8 @@ def asks(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: 
         "prompt": tasks[0].prompt.hash,
         "both_orders": config.both_orders,
         "seed": config.seed,
-        "max_tokens": config.max_tokens,
+        "max_tokens": tasks[0].max_tokens,
+        **{name: value for name, value in more.items() if value != usual[name]},  # none in the journals of before
     }
 
 
@@ -103,7 +117,7 @@ def within(
 
 def is_answered(task: Comparison, teacher: Teacher, journal: Journal) -> bool:
     """Whether the journal has all that the judge said of it."""
-    return all(journal.past(request.key(teacher.model)).answer for request in requests_in(task.proceed({})))
+    return all(journal.past(teacher.key_of(request)).answer for request in requests_in(task.proceed({})))
 
 
 def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a: dict[str, int], folder: Path) -> int:
@@ -131,6 +145,8 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
         print(f"judge: stopped at max_cost={config.max_cost:g}; the same command with more of it goes on")
         if not judged:
             return 1
+    if not judged:
+        (folder / "judgement.json").unlink(missing_ok=True)  # of what an older reader took for verdicts
     require(
         bool(judged),
         f"the judge decided on none of {len(tasks)} documents: {asked.rejected}, see {folder / 'verdicts.jsonl'}",
@@ -144,6 +160,8 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
         **numbers(judged, config.seed),
         "undecided": asked.rejected,
         "dollars": asked.cost,
+        "tokens": asdict(asked.spent.paid),
+        "tokens_uncounted": asdict(asked.spent.uncounted),
         "config": plain(config),
     }
     write_whole(folder / "judgement.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -105,9 +105,10 @@ def hashes(mode: Mode) -> dict[str, str]:
 
 def asks(config: DictConfig, parts: SynthesisParts) -> dict[str, Any]:
     """What makes requests what they are, and a journal theirs. An endpoint may move: its answers are paid."""
+    mode, extra = plain(config)["mode"], parts.teacher.extra_body
     return {
-        "teacher": {"model": parts.teacher.model},
-        "mode": plain(config)["mode"],
+        "teacher": {"model": parts.teacher.model} | ({"extra_body": extra} if extra else {}),
+        "mode": {name: value for name, value in mode.items() if (name, value) != ("json_schema", False)},  # as before
         "prompts": hashes(parts.mode),
     }
 

@@ -51,4 +51,7 @@ def told(record: dict[str, Any]) -> list[str]:
     followed = f"the summary that stood first won {record['first_wins']:.0%} of the time"
     if record["changed_with_order"] is not None:
         followed += f"; {record['changed_with_order']:.0%} of the verdicts changed with the order, and count as ties"
+    if record["undecided"]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in record["undecided"].items())
+        said.append(f"undecided, and in no number here: {reasons}")
     return [*said, followed, *few_documents(record["documents"])]

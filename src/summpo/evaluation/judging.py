@@ -1,4 +1,4 @@
-"""Which of two summaries a judge prefers: the questions to it and the reading of its answers. It sends nothing.
+"""Which of two summaries a judge prefers: the questions to it, and what its answers come to. It sends nothing.
 
 A judge favours what stands first, or second, more than it knows. So the order is drawn for each document, or both
 orders are asked; a judge that changes its mind with the order has not told the two apart, and that is a tie.
@@ -6,23 +6,16 @@ orders are asked; a judge that changes its mind with the order has not told the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from summpo.evaluation.verdicts import TIE, read_verdict
+from summpo.synthesis.answer_schemas import BETTER
 from summpo.synthesis.prompt_files import PromptFile
 from summpo.synthesis.records import Answer, Rejected, Request
 
 PLACEHOLDERS = ("document", "first", "second")
-VERDICT = re.compile(
-    r"^[\s>*_#`-]*better(?:\s+summary)?[\s*_`]*[:=\-\u2013\u2014\uff1a][\s*_`\"']*"
-    r"(?:summary[\s_]*)?(?P<which>1|2|one|two|tie|neither|both|equal)\b[\s*_`\"'.!]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""The line that decides, as models vary it: bold, a heading, "Summary 2" for 2."""
-FIRST_WINS = {"1": 1.0, "one": 1.0, "2": 0.0, "two": 0.0}
-TIE = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,6 +45,9 @@ class Comparison:
     seed: int
     """Of the drawn order."""
     max_tokens: int
+    temperature: float | None = 0.0
+    json_schema: bool = False
+    """Hold the answer to a JSON schema."""
 
     def orders(self) -> tuple[str, ...]:
         """ab, ba, or both; the drawn one depends on the seed and the id alone."""
@@ -82,19 +78,10 @@ class Comparison:
         first, second = (self.a, self.b) if order == "ab" else (self.b, self.a)
         text = self.prompt.filled({"document": self.document, "first": first, "second": second})
         return Request(
-            task=self.id, step=order, messages=(("user", text),), max_tokens=self.max_tokens, temperature=0.0
+            task=self.id,
+            step=order,
+            messages=(("user", text),),
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            json_schema=BETTER if self.json_schema else "",
         )
-
-
-def read_verdict(answer: Answer) -> float | Rejected:
-    """1 where the first summary is said to be better, 0 where the second is, 0.5 for a tie.
-
-    An answer whose deciding lines disagree decides nothing.
-    """
-    if answer.finish_reason == "content_filter":
-        return Rejected("refusal", answer.text)
-    said = {FIRST_WINS.get(found["which"].lower(), TIE) for found in VERDICT.finditer(answer.text)}
-    if not said:
-        was_cut = answer.finish_reason == "length"
-        return Rejected("truncated" if was_cut else "no_verdict", answer.text)
-    return said.pop() if len(said) == 1 else Rejected("contradicts_itself", answer.text)

@@ -27,8 +27,8 @@ from typing import Generic, TypeVar
 
 from summpo.synthesis.attempts import Attempts
 from summpo.synthesis.budget import Budget, Spent
-from summpo.synthesis.faults import is_other_model
 from summpo.synthesis.journal import Journal
+from summpo.synthesis.model_names import is_other_model
 from summpo.synthesis.progress import Progress
 from summpo.synthesis.reading import Reader
 from summpo.synthesis.records import Answer, Rejected, Task, requests_in
@@ -64,6 +64,8 @@ class Asked:
     """Answers by the model that the endpoint named."""
     other_models: int
     """Answers by another model than was asked: they are kept, for they are paid."""
+    words: dict[str, str]
+    """What was said of the first task of each reason in `rejected`, by the endpoint or by who read its answer."""
 
 
 def ask(
@@ -85,8 +87,9 @@ def ask(
     Args:
         on_outcome: called once for each task, in the order in which they finish, also for those that the journal alone
             answers. Beside a task's own reasons it may be rejected as duplicate_id (its id was there before),
-            bad_request (the endpoint refuses a request, and is asked again in another run: nobody paid), unanswered
-            (retries are used up; another run asks again) or answer_lost (those that may be paid are).
+            bad_request, forbidden, content_filter or unexpected_status (the endpoint refuses a request, and is asked
+            again in another run: nobody paid), unanswered (retries are used up; another run asks again) or answer_lost
+            (those that may be paid are).
         max_cost: dollars, of all runs on the journal: nothing is sent that could go over.
         seed: of the retries' jitter.
         total: tasks, for the progress bar.
@@ -111,6 +114,7 @@ def ask(
         cost_maybe=teacher.prices.cost(budget.spent.maybe),
         models=models,
         other_models=sum(count for name, count in models.items() if is_other_model(teacher.model, name)),
+        words=run.words,
     )
 
 
@@ -168,6 +172,7 @@ class Run(Generic[Outcome]):
         begun: set[str],
     ) -> None:
         self.attempts, self.outcomes, self.unfinished, self.rejected = attempts, 0, 0, Counter[str]()
+        self.words: dict[str, str] = {}
         self._tasks, self._on_outcome, self._progress = tasks, on_outcome, progress
         self._begun, self._seen = begun, set[str]()
 
@@ -218,6 +223,7 @@ class Run(Generic[Outcome]):
         """Hands an outcome over."""
         if isinstance(outcome, Rejected):
             self.rejected[outcome.reason] += 1
+            self.words.setdefault(outcome.reason, outcome.detail)
         else:
             self.outcomes += 1
         self._on_outcome(task, outcome)

@@ -12,10 +12,13 @@ from collections import Counter
 from contextlib import suppress
 
 from summpo.errors import UserError
-from summpo.synthesis.budget import Budget, Tokens, at_most, prompt_tokens
-from summpo.synthesis.faults import Fault, is_other_model
+from summpo.synthesis.budget import Budget, Tokens, at_most, prompt_tokens, uncounted_in
+from summpo.synthesis.endpoint_words import one_line
+from summpo.synthesis.faults import Fault
+from summpo.synthesis.hints import with_hint
 from summpo.synthesis.journal import Journal
 from summpo.synthesis.limits import RateLimits, Start
+from summpo.synthesis.model_names import is_other_model
 from summpo.synthesis.progress import Progress
 from summpo.synthesis.records import Answer, Rejected, Request
 from summpo.synthesis.sending import Send
@@ -48,7 +51,7 @@ class Attempts:
         self._limits = RateLimits(teacher.requests_per_minute, teacher.tokens_per_minute)
         self._slots = asyncio.Semaphore(teacher.max_in_flight)
         self._halt, self._settled = asyncio.Event(), asyncio.Event()
-        self._given_up_in_a_row = self._refused_at_first = 0
+        self._given_up_in_a_row = self._refused_at_first = self._kept_out_in_a_row = 0
         self._was_reached = False
         self._has_answered = budget.spent.answers > 0
         self._others = set[str]()
@@ -62,7 +65,7 @@ class Attempts:
 
     async def answer(self, request: Request) -> Answer | Rejected | None:
         """What the teacher says to it, or why it says nothing; None where the run stopped before."""
-        key = request.key(self.teacher.model)
+        key = self.teacher.key_of(request)
         past = self.journal.past(key)
         if past.answer is not None:
             return past.answer
@@ -78,11 +81,11 @@ class Attempts:
             if not isinstance(result, Fault):
                 return result
             fault, retries, lost = result, retries + 1, lost + result.maybe_paid
-            if fault.then == "reject":
-                return self._refused(fault)
-            if fault.then == "stop" or self._is_wrong_url(fault, retries):
+            if fault.then == "stop" or self._is_wrong_url(fault, retries) or await self._is_of_all(fault):
                 self.stop(UserError(sentence_of(fault, self.teacher)))
                 return None
+            if fault.then != "retry":
+                return self._refused(fault)
         return self._given_up(fault, lost)
 
     async def _attempt(self, request: Request, key: str) -> Answer | Fault | None:
@@ -99,9 +102,10 @@ class Attempts:
             if isinstance(result, Answer):
                 self.journal.answered(attempt, result)
                 paid = Tokens(result.prompt_tokens, result.completion_tokens)
-                self.budget.settle(most, paid, False)
+                self.budget.settle(most, paid, False, uncounted_in(result))
                 self._limits.correct(start, paid.total)
-                self._given_up_in_a_row, self._was_reached, self._has_answered = 0, True, True
+                self._given_up_in_a_row = self._kept_out_in_a_row = 0
+                self._was_reached = self._has_answered = True
                 self._look_at(result.model)
             else:
                 self.journal.failed(attempt, result)
@@ -117,7 +121,8 @@ class Attempts:
         """Says once of each other model that it answers. Its answers are kept: they are paid."""
         if is_other_model(self.teacher.model, model) and model not in self._others:
             self._others.add(model)
-            self.progress.say(f"{self.teacher.model} was asked and {model!r} says that it answers; kept, and counted")
+            said = one_line(model)
+            self.progress.say(f"{self.teacher.model} was asked and {said} says that it answers; kept, and counted")
 
     async def _may_go(self, start: Start, most: Tokens) -> bool:
         """Waits for a start and for the budget. There is no other wait between its True and the sending."""
@@ -153,6 +158,18 @@ class Attempts:
         """Whether there is nobody to wait for."""
         return fault.reason == "no_connection" and not self._was_reached and tries >= FIRST_CONNECTIONS
 
+    async def _is_of_all(self, fault: Fault) -> bool:
+        """Whether what may be of a request alone is of them all: nothing was ever answered, or nothing is any more.
+
+        Those under way when the first one meets it are waited for, and tell.
+        """
+        if fault.then != "stop_at_first":
+            return False
+        self._kept_out_in_a_row += 1
+        while not self._has_answered and not self.stopped and self.budget.in_flight > 0:
+            await self._next_to_settle()
+        return not self._has_answered or self._kept_out_in_a_row >= GIVEN_UP_IN_A_ROW
+
     def _refused(self, fault: Fault) -> Rejected:
         """A request that the endpoint does not take; where it takes none at all, the end of the run."""
         self._refused_at_first += not self._has_answered
@@ -160,7 +177,7 @@ class Attempts:
             self.stop(
                 UserError(
                     f"{self.teacher.url} has refused each of the first {self._refused_at_first} requests, it says "
-                    f"{fault.detail}; is it a setting (config keys teacher, mode)?"
+                    f"{with_hint(fault.detail)}; is it a setting (config keys teacher, mode)?"
                 )
             )
         return Rejected(fault.reason, fault.detail)
@@ -206,9 +223,8 @@ def sentence_of(fault: Fault, teacher: Teacher) -> str:
         return f"{teacher.url} refuses the key in {teacher.key_env} (config key teacher.key_env)"
     if fault.reason == "no_connection":
         return f"{teacher.url} cannot be reached, {fault.detail} (config key teacher.url)"
-    model = f"{teacher.url} has no model {teacher.model!r}, {fault.detail} (config key teacher.model)"
-    if fault.reason == "unknown_model" or (fault.reason == "not_found" and "model" in fault.detail.lower()):
-        return model
+    if fault.reason == "unknown_model":
+        return f"{teacher.url} has no model {teacher.model!r}, {fault.detail} (config key teacher.model)"
     if fault.reason in ("not_found", "unexpected_status"):
         return f"{teacher.url} is no base of an OpenAI-compatible API, it says {fault.detail} (config key teacher.url)"
     what = "has no credit left" if fault.reason == "out_of_credit" else "does not let this key ask"

@@ -1,17 +1,17 @@
 """Tokens and money: what was paid, what may have been, and whether one more request could go over a limit.
 
-It knows no endpoint: an answer's tokens are those that the endpoint counted, a request's that has no answer are bounded
-from above, by bytes. No tokenizer that we know makes more tokens of a text than it has bytes.
+It knows no endpoint: an answer's tokens are those that the endpoint counted; where it did not, and where there is no
+answer, they are bounded from above, by bytes. No tokenizer that we know makes more tokens of a text than it has bytes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from summpo.errors import require_field, require_number
-from summpo.synthesis.records import Request
+from summpo.synthesis.records import Answer, Request
 
 PROMPT_OVERHEAD, MESSAGE_OVERHEAD = 64, 16
 """Tokens that a chat template puts around a prompt and around each of its messages, at most."""
@@ -80,6 +80,14 @@ def at_most(request: Request) -> Tokens:
     return Tokens(overhead + texts, request.max_tokens)
 
 
+def uncounted_in(answer: Answer) -> Tokens:
+    """The tokens of an answer that the endpoint did not count, at most."""
+    return Tokens(
+        0 if answer.prompt_is_counted else answer.prompt_tokens,
+        0 if answer.completion_is_counted else answer.completion_tokens,
+    )
+
+
 def rough_tokens(text: str) -> int:
     """About as many tokens as a text has, for plans and paces: four bytes each."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
@@ -95,12 +103,16 @@ class Spent:
     """What all requests so far have cost."""
 
     paid: Tokens = Tokens()
-    """Of answers that came, as the endpoint counted them."""
+    """Of answers that came, as the endpoint counted them, or at most where it did not."""
     maybe: Tokens = Tokens()
     """At most, of requests that may have been paid and brought no answer: timeouts, cut answers, kills."""
     answers: int = 0
     maybe_paid: int = 0
     """Such requests."""
+    uncounted: Tokens = Tokens()
+    """Of `paid`, those that the endpoint did not count: an upper bound."""
+    uncounted_answers: int = 0
+    """Answers with such tokens."""
 
 
 class Budget:
@@ -122,11 +134,21 @@ class Budget:
         """A request goes out that costs so much at most."""
         self.at_stake, self.in_flight = self.at_stake + most, self.in_flight + 1
 
-    def settle(self, most: Tokens, paid: Tokens | None, is_maybe_paid: bool) -> None:
-        """It came back: with an answer of so many tokens, or with none, paid perhaps or not."""
+    def settle(self, most: Tokens, paid: Tokens | None, is_maybe_paid: bool, uncounted: Tokens = Tokens()) -> None:
+        """It came back: with an answer of so many tokens, or with none, paid perhaps or not.
+
+        Args:
+            uncounted: of `paid`, what the endpoint did not count.
+        """
         self.at_stake, self.in_flight = self.at_stake - most, self.in_flight - 1
         was = self.spent
         if paid is not None:
-            self.spent = Spent(was.paid + paid, was.maybe, was.answers + 1, was.maybe_paid)
+            self.spent = replace(
+                was,
+                paid=was.paid + paid,
+                answers=was.answers + 1,
+                uncounted=was.uncounted + uncounted,
+                uncounted_answers=was.uncounted_answers + (uncounted.total > 0),
+            )
         elif is_maybe_paid:
-            self.spent = Spent(was.paid, was.maybe + most, was.answers, was.maybe_paid + 1)
+            self.spent = replace(was, maybe=was.maybe + most, maybe_paid=was.maybe_paid + 1)

@@ -85,6 +85,9 @@ class Spent:
     """None where the price is not known."""
     dollars_maybe: float | None = None
     """At most, beside: requests that may have been paid and brought no answer."""
+    prompt_tokens_uncounted: int = 0
+    """Of prompt_tokens, those that the endpoint did not count: an upper bound, and so are the dollars then."""
+    completion_tokens_uncounted: int = 0
 
     def as_record(self) -> dict[str, Any]:
         """For a manifest."""
@@ -183,6 +186,8 @@ def _made(made: Synthesis) -> list[tuple[str, str]]:
     if spent.dollars_maybe:
         cost += f", and at most {spent.dollars_maybe:,.2f} that may have been paid for no answer"
     tokens = f"{spent.prompt_tokens:,} tokens read, {spent.completion_tokens:,} written"
+    if uncounted := spent.prompt_tokens_uncounted + spent.completion_tokens_uncounted:
+        tokens += f" (of which the endpoint did not count {uncounted:,}, an upper bound)"
     return [
         ("teacher", f"`{_flat(made.teacher)}`"),
         ("mode", f"`{_flat(made.mode)}`"),

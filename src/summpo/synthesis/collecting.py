@@ -15,7 +15,7 @@ from summpo.synthesis.modes import Mode
 from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request, Task, requests_in
 from summpo.synthesis.teacher import Teacher
 
-NO_ANSWER = ("duplicate_id", "bad_request", UNANSWERED, LOST)
+NO_ANSWER = ("duplicate_id", "bad_request", "forbidden", "unexpected_status", UNANSWERED, LOST)
 """Why a task has no answer to read; all other reasons are of what was read."""
 
 
@@ -81,7 +81,7 @@ def answered(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> list
     """What a task has asked so far and the journal has been told, in order."""
     found: list[tuple[Request, Answer]] = []
     while new := requests_in(task.proceed({request.step: answer for request, answer in found})):
-        said = [(request, journal.past(request.key(teacher.model)).answer) for request in new]
+        said = [(request, journal.past(teacher.key_of(request)).answer) for request in new]
         found += [(request, answer) for request, answer in said if answer is not None]
         if any(answer is None for _, answer in said):
             break

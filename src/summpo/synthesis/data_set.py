@@ -98,7 +98,13 @@ def write(
         stages=stages_of(funnels, collected, kept, open_tasks),
         splits={split: balance(part) for split, part in parts.items()},
         spent=Spent(
-            spent.answers + spent.maybe_paid, spent.paid.prompt, spent.paid.completion, asked.cost, asked.cost_maybe
+            requests=spent.answers + spent.maybe_paid,
+            prompt_tokens=spent.paid.prompt,
+            completion_tokens=spent.paid.completion,
+            dollars=asked.cost,
+            dollars_maybe=asked.cost_maybe,
+            prompt_tokens_uncounted=spent.uncounted.prompt,
+            completion_tokens_uncounted=spent.uncounted.completion,
         ),
     )
     files = write_splits(folder, parts, form)

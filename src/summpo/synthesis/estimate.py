@@ -58,7 +58,7 @@ def estimate(
         answers: dict[str, Answer] = {}
         while asked := [each for each in requests_in(task.proceed(answers)) if each.step not in answers]:
             for request in asked:
-                past = journal.past(request.key(teacher.model)).answer if journal else None
+                past = journal.past(teacher.key_of(request)).answer if journal else None
                 answers[request.step] = past or imagine(request)
                 answered += past is not None
                 if past is None:

@@ -24,11 +24,10 @@ from summpo.synthesis.budget import Spent, Tokens
 from summpo.synthesis.faults import Fault
 from summpo.synthesis.records import Answer, Request
 
-VERSION = 1
 LEAST_FREE = 2**25
 """Bytes of the disk, without which no request goes out: those under way need room for their answers."""
 GOES_ON = "the same command goes on from what is done"
-SCHEMA = """
+TABLES = """
 CREATE TABLE made_from (settings TEXT NOT NULL);
 CREATE TABLE requests (key TEXT PRIMARY KEY, task TEXT NOT NULL, step TEXT NOT NULL, request TEXT NOT NULL);
 CREATE INDEX requests_of ON requests (task);
@@ -48,6 +47,18 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_of ON attempts (key, status);
 """
+THOUGHTS_AND_COUNTS = """
+ALTER TABLE attempts ADD COLUMN thoughts TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN prompt_is_counted INTEGER NOT NULL DEFAULT 1; -- by the endpoint
+ALTER TABLE attempts ADD COLUMN completion_is_counted INTEGER NOT NULL DEFAULT 1;
+UPDATE attempts SET prompt_is_counted = 0, completion_is_counted = 0
+    WHERE status = 'answered' AND finish_reason = 'stop' AND completion_tokens = (
+        SELECT json_extract(request, '$.max_tokens') FROM requests WHERE requests.key = attempts.key
+    )
+"""
+"""An answer that stopped by itself and yet had all the tokens that it could was not counted by its endpoint."""
+VERSIONS = (TABLES, THOUGHTS_AND_COUNTS)
+"""What each version of the journal adds to the one before; an older one is made into the newest as it is opened."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +80,12 @@ class Journal:
     def past(self, key: str) -> Past:
         """What came of the request with this key."""
         rows = self.connection.execute(
-            "SELECT status, reason, answer, finish_reason, model, prompt_tokens, completion_tokens "
+            "SELECT status, reason, answer, finish_reason, model, prompt_tokens, completion_tokens, thoughts, "
+            "prompt_is_counted, completion_is_counted "
             "FROM attempts WHERE key = ? AND status IN ('answered', 'maybe_paid')",
             (key,),
         ).fetchall()
-        answer = next((Answer(*row[2:]) for row in rows if row[0] == "answered"), None)
+        answer = next((Answer(*row[2:8], *map(bool, row[8:])) for row in rows if row[0] == "answered"), None)
         return Past(answer, sum(row[0] == "maybe_paid" and row[1] != "killed" for row in rows))
 
     def sent(self, request: Request, key: str, most: Tokens) -> int:
@@ -101,14 +113,15 @@ class Journal:
         """Keeps an answer, and what it cost."""
         self.connection.execute(
             "UPDATE attempts SET status = 'answered', answer = ?, finish_reason = ?, model = ?, prompt_tokens = ?, "
-            "completion_tokens = ?, ended_at = ? WHERE id = ?",
-            (answer.text, answer.finish_reason, answer.model, answer.prompt_tokens, answer.completion_tokens, time(),
-             attempt),
+            "completion_tokens = ?, thoughts = ?, prompt_is_counted = ?, completion_is_counted = ?, ended_at = ? "
+            "WHERE id = ?",
+            (answer.text, answer.finish_reason, answer.model, answer.prompt_tokens, answer.completion_tokens,
+             answer.thoughts, answer.prompt_is_counted, answer.completion_is_counted, time(), attempt),
         )  # fmt: skip
 
     def failed(self, attempt: int, fault: Fault) -> None:
         """Keeps why there is no answer."""
-        status = "refused" if fault.then == "reject" else "maybe_paid" if fault.maybe_paid else "unpaid"
+        status = "maybe_paid" if fault.maybe_paid else "refused" if fault.then == "reject" else "unpaid"
         kept = "" if fault.maybe_paid else "prompt_tokens = 0, completion_tokens = 0, "
         self.connection.execute(
             f"UPDATE attempts SET {kept}status = ?, reason = ?, detail = ?, ended_at = ? WHERE id = ?",
@@ -124,7 +137,12 @@ class Journal:
             )
         }
         (paid, answers), (maybe, lost) = (sums.get(status, (Tokens(), 0)) for status in ("answered", "maybe_paid"))
-        return Spent(paid, maybe, answers, lost)
+        prompt, completion, uncounted = self.connection.execute(
+            "SELECT TOTAL(prompt_tokens * NOT prompt_is_counted), "
+            "TOTAL(completion_tokens * NOT completion_is_counted), COUNT(*) "
+            "FROM attempts WHERE status = 'answered' AND NOT (prompt_is_counted AND completion_is_counted)"
+        ).fetchone()
+        return Spent(paid, maybe, answers, lost, Tokens(int(prompt), int(completion)), uncounted)
 
     def tasks(self) -> set[str]:
         """The tasks that have asked anything so far."""
@@ -204,18 +222,19 @@ def together(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def own(path: Path, connection: sqlite3.Connection, version: int, now: str) -> None:
-    """Makes the tables, or checks whose they are.
+    """Makes the tables, or checks whose they are and makes them those of the newest version.
 
     Raises:
         UserError: they are of other settings, or of another version.
     """
+    newest = len(VERSIONS)
+    require(version <= newest, f"{path}: is of version {version} of the journal, this summpo writes {newest}")
+    for statement in ";".join(VERSIONS[version:]).split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {newest}")
     if version == 0:
-        for statement in SCHEMA.split(";"):
-            connection.execute(statement)
         connection.execute("INSERT INTO made_from VALUES (?)", (now,))
-        connection.execute(f"PRAGMA user_version = {VERSION}")
     else:
-        require(version == VERSION, f"{path}: is of version {version} of the journal, this summpo writes {VERSION}")
         (was,) = connection.execute("SELECT settings FROM made_from").fetchone()
         other = first_difference(settings(json.loads(was)), settings(json.loads(now)))
         if other is not None and not holds_money(connection):  # a mistyped url, say

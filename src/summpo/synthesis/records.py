@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 Outcome = TypeVar("Outcome", covariant=True)
 
@@ -37,13 +37,23 @@ class Request:
     """(role, content), in order; roles are system, user and assistant."""
     max_tokens: int
     """Of the answer, at most."""
-    temperature: float
+    temperature: float | None
+    """None leaves it out: some models take none, or only their own."""
     json_object: bool = False
     """Ask the endpoint to answer with a JSON object."""
+    json_schema: str = ""
+    """The JSON schema, as JSON, that the endpoint is asked to hold its answer to; empty for none."""
 
-    def key(self, model: str) -> str:
-        """What the journal knows it by, hex: equal questions to one model are one question."""
-        return sha256(json.dumps([model, asdict(self)], ensure_ascii=True).encode()).hexdigest()
+    def key(self, model: str, extra_body: Mapping[str, Any] | None = None) -> str:
+        """What the journal knows it by, hex: equal questions to one model are one question.
+
+        Args:
+            extra_body: what the teacher's requests say beside. What is not said adds nothing to the key: a journal
+                from before it could be said keeps its answers.
+        """
+        said = {name: value for name, value in asdict(self).items() if name != "json_schema" or value}
+        asked = [model, said, json.dumps(extra_body, sort_keys=True)] if extra_body else [model, said]
+        return sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,13 @@ class Answer:
     """As the endpoint names it."""
     prompt_tokens: int
     completion_tokens: int
+    """Those of thoughts too."""
+    thoughts: str = ""
+    """What stood beside the text, in reasoning_content or its like."""
+    prompt_is_counted: bool = True
+    """Whether the endpoint counted the prompt's tokens; else they are an upper bound."""
+    completion_is_counted: bool = True
+    """The same of the answer's."""
 
 
 @dataclass(frozen=True)

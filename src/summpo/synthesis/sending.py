@@ -1,12 +1,13 @@
 """One request over HTTP, once: the openai package without its own retries. It knows no journal, budget or pace.
 
-Three of that package's habits are switched off: its retries (three paid requests for one timeout), following a redirect
-with the key in hand, and reading an answer leniently (half a body, or HTML, becomes a text).
+Four of that package's habits are switched off: its retries (three paid requests for one timeout), following a redirect
+with the key in hand, reading an answer leniently (half a body, or HTML, becomes a text), and reading without end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from summpo.errors import UserError
-from summpo.synthesis.faults import Fault, fault_of, read_answer, storable
+from summpo.synthesis.endpoint_words import one_line, storable
+from summpo.synthesis.faults import Fault, fault_of, read_answer
 from summpo.synthesis.records import Answer, Request
 from summpo.synthesis.teacher import Teacher
 
 if TYPE_CHECKING:
+    import httpx
     from openai import APIConnectionError, AsyncOpenAI
 
 Send = Callable[[Request], Awaitable[Answer | Fault]]
@@ -31,6 +34,8 @@ CONNECTIONS = 32
 """Of a client, about."""
 SHORTEST_KEY = 8
 """A shorter one is no secret, and may stand in any text."""
+MOST_BYTES = 2**24
+"""Of a body, unpacked: no answer is so long, and what is sent without end is not read to its end."""
 
 
 @asynccontextmanager
@@ -59,7 +64,12 @@ def open_client(teacher: Teacher, key: str | None) -> AsyncOpenAI:
     connect = min(CONNECT_SECONDS, teacher.timeout / 2)
     timeout = Timeout(teacher.timeout, connect=connect)
     try:
-        http = DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False, trust_env=not teacher.is_local)
+        http = DefaultAsyncHttpxClient(
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=not teacher.is_local,
+            event_hooks={"response": [limit_body]},
+        )
     except (ImportError, ValueError) as error:  # socks without its package, a proxy that is no URL
         raise UserError(
             f"the proxy that the environment names cannot be used ({type(error).__name__}): unset it, or put the "
@@ -69,14 +79,33 @@ def open_client(teacher: Teacher, key: str | None) -> AsyncOpenAI:
     headers: dict[str, Any] = {"Authorization": f"Bearer {key or 'none'}"}
     if not f".{urlsplit(teacher.url).hostname}".endswith(".openai.com"):
         headers |= {"OpenAI-Organization": omit, "OpenAI-Project": omit}
+    if teacher.is_azure:
+        headers |= {"api-key": key or "none"}
     return AsyncOpenAI(
         api_key=key or "none",
-        base_url=teacher.url,
+        base_url=teacher.base,
+        default_query=teacher.query,
         max_retries=0,
         timeout=timeout,
         http_client=http,
         default_headers=headers,
     )
+
+
+async def limit_body(response: httpx.Response) -> None:
+    """Has a response end after `MOST_BYTES`, before any of it is read."""
+    whole = response.aiter_bytes
+
+    async def beginning(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in whole(chunk_size):
+            yield chunk[: MOST_BYTES - size]
+            size += len(chunk)
+            if size >= MOST_BYTES:
+                await response.aclose()
+                return
+
+    response.aiter_bytes = beginning
 
 
 async def sent(client: AsyncOpenAI, teacher: Teacher, key: str | None, request: Request) -> Answer | Fault:
@@ -90,7 +119,10 @@ async def sent(client: AsyncOpenAI, teacher: Teacher, key: str | None, request: 
                 messages=[],  # in extra_body, where the package does not search them for files: a third of its time
                 extra_body=body_of(teacher, request),
             )
-            return read_answer(without(key, response.content), request)
+            body = without(key, response.content)
+            if len(body) >= MOST_BYTES:
+                return Fault("broken_answer", f"200 with {MOST_BYTES:,} bytes or more", maybe_paid=True)
+            return read_answer(body, request)
     except TimeoutError:
         return Fault("timeout", f"no answer within {teacher.timeout:g} seconds", maybe_paid=True)
     except openai.APIStatusError as error:
@@ -101,12 +133,18 @@ async def sent(client: AsyncOpenAI, teacher: Teacher, key: str | None, request: 
 
 def body_of(teacher: Teacher, request: Request) -> dict[str, Any]:
     """What a request says beside the model."""
-    body = {
+    body: dict[str, Any] = {
         "messages": [{"role": role, "content": storable(text)} for role, text in request.messages],
-        "temperature": request.temperature,
         teacher.max_tokens_name: request.max_tokens,
     }
-    return body | ({"response_format": {"type": "json_object"}} if request.json_object else {})
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.json_schema:
+        held_to = {"name": "answer", "strict": True, "schema": json.loads(request.json_schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": held_to}
+    elif request.json_object:
+        body["response_format"] = {"type": "json_object"}
+    return body | dict(teacher.extra_body or {})
 
 
 def lost(error: APIConnectionError) -> Fault:
@@ -114,9 +152,9 @@ def lost(error: APIConnectionError) -> Fault:
     cause = error.__cause__
     name = type(cause).__name__
     if name in NEVER_SENT:
-        return Fault("no_connection", f"no connection ({cause or name})")
+        return Fault("no_connection", f"no connection ({one_line(str(cause)) or name})")
     reason = "timeout" if name.endswith("Timeout") else "connection_lost"
-    return Fault(reason, f"the connection was lost ({cause or name})", maybe_paid=True)
+    return Fault(reason, f"the connection was lost ({one_line(str(cause)) or name})", maybe_paid=True)
 
 
 def without(key: str | None, body: bytes) -> bytes:

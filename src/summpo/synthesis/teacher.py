@@ -6,16 +6,33 @@ The key is no setting: a teacher knows the name of the environment variable that
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from summpo.errors import require_choice, require_field, require_number
 from summpo.synthesis.budget import Prices
+from summpo.synthesis.records import Request
 
 MOST_IN_FLIGHT = 1000
 """As many connections as the openai package opens."""
+SAID_ELSEWHERE = {
+    "model": "teacher.model",
+    "messages": "mode, prompt",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "temperature": "temperature",
+}
+"""What extra_body may not say, for a key of its own does, by which requests are told apart and costs bounded."""
+ONE_WHOLE_ANSWER = {"stream": False, "n": 1}
+"""What extra_body may not say otherwise: a request has one answer, which comes whole."""
+_SECRET = re.compile(r"key|token|secret|sig|pass|code|auth|cred", re.IGNORECASE)
+_LONGEST_PARAMETER = 32
+"""Characters of a url's parameter: a longer one may be a key."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,7 @@ class Teacher:
     """An endpoint that speaks /chat/completions, and how it is treated."""
 
     url: str
-    """Its base: https://api.openai.com/v1."""
+    """Its base: https://api.openai.com/v1; ?api-version= and its like may follow."""
     model: str
     """As the endpoint names it."""
     key_env: str | None = None
@@ -46,6 +63,8 @@ class Teacher:
     """Seconds that a retry waits at most, whatever Retry-After says."""
     max_tokens_name: str = "max_tokens"
     """What the endpoint calls the limit on an answer's tokens: max_tokens, or max_completion_tokens."""
+    extra_body: Mapping[str, Any] | None = None
+    """Any JSON that requests say beside: {reasoning_effort: low}, {chat_template_kwargs: {enable_thinking: false}}."""
     price_per_million_prompt: float | None = None
     """Dollars; null where it is not known."""
     price_per_million_completion: float | None = None
@@ -67,9 +86,30 @@ class Teacher:
         require_number("teacher.backoff", self.backoff, low=0)
         require_number("teacher.max_retry_after", self.max_retry_after, low=0)
         require_choice("teacher.max_tokens_name", self.max_tokens_name, ("max_tokens", "max_completion_tokens"))
+        if self.extra_body is not None:
+            require_extra_body(self.extra_body)
         for name in ("price_per_million_prompt", "price_per_million_completion"):
             if getattr(self, name) is not None:
                 require_number(f"teacher.{name}", getattr(self, name), low=0)
+
+    @property
+    def base(self) -> str:
+        """The url without its query."""
+        return urlunsplit(urlsplit(self.url)._replace(query=""))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the url, which every request has: api-version."""
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    @property
+    def is_azure(self) -> bool:
+        """Whether it is Azure's, or speaks as Azure does: it looks for the key in a header of its own."""
+        return f"{urlsplit(self.url).hostname}".endswith(".azure.com") or "api-version" in self.query
+
+    def key_of(self, request: Request) -> str:
+        """What the journal knows a request to this teacher by."""
+        return request.key(self.model, self.extra_body)
 
     @property
     def prices(self) -> Prices:
@@ -105,11 +145,30 @@ class Teacher:
         return key
 
 
+def require_extra_body(extra_body: Mapping[str, Any]) -> None:
+    """Guards what requests say beside.
+
+    Raises:
+        FieldError: it is no JSON object, or says what is said elsewhere.
+    """
+    key = "teacher.extra_body"
+    try:
+        is_json = isinstance(extra_body, Mapping) and bool(json.dumps(extra_body, allow_nan=False))
+    except (TypeError, ValueError):
+        is_json = False
+    sentence = f"extra_body must be a JSON object such as {{reasoning_effort: low}}, got {extra_body!r}"
+    require_field(key, is_json, sentence)
+    twice = next((name for name in extra_body if name in SAID_ELSEWHERE), "")
+    require_field(key, not twice, f"extra_body must not have {twice}: config key {SAID_ELSEWHERE.get(twice)} says it")
+    odd = next((name for name, value in ONE_WHOLE_ANSWER.items() if extra_body.get(name, value) != value), "")
+    require_field(key, not odd, f"extra_body must not have {odd}={extra_body.get(odd)}: a request has one whole answer")
+
+
 def require_url(url: str) -> None:
     """Guards the base of an endpoint.
 
     Raises:
-        FieldError: it is no http(s) URL, or holds what belongs elsewhere: a password, a query, the path of a request.
+        FieldError: it is no http(s) URL, or holds what belongs elsewhere: a password, a key, the path of a request.
     """
     key = "teacher.url"
     try:
@@ -117,9 +176,15 @@ def require_url(url: str) -> None:
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         parts, is_url = urlsplit(""), False
-    # Before the value is said: the password may be the key.
-    is_bare = "@" not in parts.netloc and not parts.query and not parts.fragment
-    require_field(key, is_bare, "url must hold no user, password or query: the key comes from the environment alone")
+    # Before the value is said: the password, or a parameter, may be the key.
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    holds_key = any(_SECRET.search(name) or not 0 < len(value) <= _LONGEST_PARAMETER for name, value in parameters)
+    is_bare = "@" not in parts.netloc and not parts.fragment and not holds_key and bool(parameters) == bool(parts.query)
+    require_field(
+        key,
+        is_bare,
+        "url must hold no user, password or key (?api-version= may follow): the key comes from the environment alone",
+    )
     is_url = is_url and url.isascii() and url.isprintable() and " " not in url
     require_field(key, is_url, f"url must be an endpoint's base such as https://api.openai.com/v1, got {url!r}")
     is_base = not parts.path.rstrip("/").endswith("/completions")

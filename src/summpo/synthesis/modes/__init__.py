@@ -77,7 +77,7 @@ def require_shorter(long_words: tuple[int, int], short_words: tuple[int, int]) -
     )
 
 
-def require_asking(max_tokens: dict[str, int], temperature: dict[str, float]) -> None:
+def require_asking(max_tokens: dict[str, int], temperature: dict[str, float | None]) -> None:
     """Guards what requests ask for, by key.
 
     Raises:
@@ -86,19 +86,21 @@ def require_asking(max_tokens: dict[str, int], temperature: dict[str, float]) ->
     for key, value in max_tokens.items():
         require_number(f"mode.{key}", value, low=1)
     for key, value in temperature.items():
-        require_number(f"mode.{key}", value, low=0, high=2)
+        if value is not None:
+            require_number(f"mode.{key}", value, low=0, high=2)
 
 
-def require_json(prompt: PromptFile, key: str, json_object: bool) -> None:
+def require_json(prompt: PromptFile, key: str, json_object: bool, json_schema: bool) -> None:
     """Guards that a prompt asks for JSON where the endpoint is told to give nothing else.
 
     Raises:
         FieldError: the prompt does not mention it, and endpoints refuse that.
     """
+    option = "json_schema" if json_schema else "json_object"
     require_field(
         f"mode.{key}",
-        not json_object or "json" in prompt.text.lower(),
-        f"mode.json_object=true needs a prompt that asks for JSON, and {prompt.name} does not; {prompt.name}_json may",
+        not (json_object or json_schema) or "json" in prompt.text.lower(),
+        f"mode.{option}=true needs a prompt that asks for JSON, and {prompt.name} does not; {prompt.name}_json may",
     )
 
 

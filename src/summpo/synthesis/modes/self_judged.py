@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from summpo.errors import require_number
+from summpo.synthesis.answer_schemas import SELF_JUDGED
 from summpo.synthesis.modes import (
     WORD_LIMITS,
     Limits,
@@ -40,10 +41,12 @@ class SelfJudged:
     """A prompt of summpo's (self_judged, self_judged_json) or the path of your own."""
     json_object: bool = False
     """Have the endpoint answer with a JSON object, where it can; the prompt must ask for one."""
+    json_schema: bool = False
+    """Have it hold the answer to a JSON schema, where it can: labels then are keys, in no language."""
     max_tokens: int = 2048
-    """Of an answer, at most: one that is cut off is paid for and rejected."""
-    temperature: float = 0.7
-    """Of the teacher; 0 takes the likeliest token each time."""
+    """Of an answer with its thoughts, at most: one that is cut off is paid for and rejected."""
+    temperature: float | None = 0.7
+    """Of the teacher; 0 takes the likeliest token each time, null leaves it out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_words", require_words("long_words", self.long_words))
@@ -55,7 +58,7 @@ class SelfJudged:
     def prompts(self) -> Mapping[str, PromptFile]:
         """The one prompt, read and checked."""
         prompt = read_prompt(self.prompt, "mode.prompt", ("document", *WORD_LIMITS), ("explanation_words",))
-        require_json(prompt, "prompt", self.json_object)
+        require_json(prompt, "prompt", self.json_object, self.json_schema)
         return {STEP: prompt}
 
     def tasks(self, documents: Iterable[Document]) -> Iterator[SelfJudgedTask]:
@@ -95,6 +98,7 @@ class SelfJudgedTask:
             max_tokens=self.mode.max_tokens,
             temperature=self.mode.temperature,
             json_object=self.mode.json_object,
+            json_schema=SELF_JUDGED if self.mode.json_schema else "",
         )
 
     def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | JudgedPair | Rejected:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from summpo.errors import require_number
+from summpo.synthesis.answer_schemas import JUDGED, WRITTEN
 from summpo.synthesis.modes import (
     INCONSISTENT,
     WORD_LIMITS,
@@ -45,14 +46,16 @@ class TwoStep:
     """A prompt of summpo's (two_step_judge, two_step_judge_json) or the path of your own."""
     json_object: bool = False
     """Have the endpoint answer with a JSON object, where it can; both prompts must ask for one."""
+    json_schema: bool = False
+    """Have it hold the answer to a JSON schema, where it can: labels then are keys, in no language."""
     max_tokens: int = 1536
-    """Of what is written, at most: an answer that is cut off is paid for and rejected."""
+    """Of what is written, with thoughts, at most: an answer that is cut off is paid for and rejected."""
     judge_max_tokens: int = 768
-    """Of a judgement, at most."""
-    temperature: float = 0.7
-    """Of the writer; 0 takes the likeliest token each time."""
-    judge_temperature: float = 0.0
-    """Of the judge."""
+    """Of a judgement, with thoughts, at most."""
+    temperature: float | None = 0.7
+    """Of the writer; 0 takes the likeliest token each time, null leaves it out."""
+    judge_temperature: float | None = 0.0
+    """Of the judge; null leaves it out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_words", require_words("long_words", self.long_words))
@@ -70,8 +73,8 @@ class TwoStep:
         judge = read_prompt(
             self.judge_prompt, "mode.judge_prompt", ("document", "first", "second"), ("explanation_words",)
         )
-        require_json(write, "write_prompt", self.json_object)
-        require_json(judge, "judge_prompt", self.json_object)
+        require_json(write, "write_prompt", self.json_object, self.json_schema)
+        require_json(judge, "judge_prompt", self.json_object, self.json_schema)
         return {WRITE: write, "judge": judge}
 
     def tasks(self, documents: Iterable[Document]) -> Iterator[TwoStepTask]:
@@ -106,7 +109,7 @@ class TwoStepTask:
         longer, shorter = self.mode.long_words, self.mode.short_words
         limits = Limits(longer, shorter) if longer_first(self.document.id) else Limits(shorter, longer)
         text = self.write_prompt.filled({"document": self.document.text, **limits.placeholders()})
-        return self._request(WRITE, text, self.mode.max_tokens, self.mode.temperature)
+        return self._request(WRITE, text, self.mode.max_tokens, self.mode.temperature, WRITTEN)
 
     def judge(self, step: str, summaries: tuple[str, str]) -> Request:
         """The question which of the two is better, in the order of the step."""
@@ -118,10 +121,11 @@ class TwoStepTask:
             "explanation_words": self.mode.explanation_words,
         }
         text = self.judge_prompt.filled(values)
-        return self._request(step, text, self.mode.judge_max_tokens, self.mode.judge_temperature)
+        return self._request(step, text, self.mode.judge_max_tokens, self.mode.judge_temperature, JUDGED)
 
-    def _request(self, step: str, text: str, max_tokens: int, temperature: float) -> Request:
-        return Request(self.id, step, (("user", text),), max_tokens, temperature, self.mode.json_object)
+    def _request(self, step: str, text: str, max_tokens: int, temperature: float | None, schema: str) -> Request:
+        schema = schema if self.mode.json_schema else ""
+        return Request(self.id, step, (("user", text),), max_tokens, temperature, self.mode.json_object, schema)
 
     def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | JudgedPair | Rejected:
         """The next request, or the pair. One judgement is asked for after the other: none is paid for in vain."""

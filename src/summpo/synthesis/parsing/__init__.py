@@ -16,8 +16,9 @@ from summpo.synthesis.parsing.excuses import is_excuse
 from summpo.synthesis.parsing.gathering import BOTH, Gathered, gather
 from summpo.synthesis.parsing.json_answers import parts_of_json
 from summpo.synthesis.parsing.lines import parts_of_lines
-from summpo.synthesis.parsing.marks import plain, usual
+from summpo.synthesis.parsing.marks import usual
 from summpo.synthesis.parsing.parts import CRITERIA, REASONS, TOTAL, Kind, Part, Unreadable
+from summpo.synthesis.parsing.readable import readable
 from summpo.synthesis.records import Answer, Rejected
 
 __all__ = ["CRITERIA", "REASONS", "TOTAL", "Verdict", "Written", "read_judged", "read_verdict", "read_written"]
@@ -26,8 +27,6 @@ T = TypeVar("T")
 
 ALL: tuple[Kind, ...] = get_args(Kind)
 
-_CUT_OFF = ("length", "max_tokens", "max_output_tokens")
-_WITHHELD = ("content_filter", "safety", "refusal", "recitation")
 _KEY = re.compile(r'^[ \t{\[,]*+"[^"\n]{1,60}"\s*:', re.MULTILINE)
 
 
@@ -66,14 +65,7 @@ def read_verdict(answer: Answer) -> Verdict | Rejected:
 
 def _read(answer: Answer, kinds: Sequence[Kind], with_summaries: bool, read: Callable[[Gathered], T]) -> T | Rejected:
     try:
-        reason = answer.finish_reason.lower()
-        if reason in _WITHHELD:
-            raise Unreadable("refusal", f"the endpoint withheld it: {reason}")
-        text = plain(answer.text)
-        if reason in _CUT_OFF:
-            raise Unreadable("truncated", f"cut off after {answer.completion_tokens} tokens")
-        if not text.strip():
-            raise Unreadable("empty_answer", "no text but what was thought aloud" if answer.text.strip() else "no text")
+        text = readable(answer)
         parts = parts_of_json(text) or parts_of_lines(text)
         _require_parts(parts, text)
         return read(gather([part for part in parts if part.kind in kinds], with_summaries))
@@ -89,7 +81,7 @@ def _require_parts(parts: list[Part], text: str) -> None:
         raise Unreadable("refusal", " ".join(text.split())[:120])
     if _KEY.search(text):
         raise Unreadable("broken_json", "it has the keys of JSON and cannot be read as such")
-    raise Unreadable("missing_part", "no label was found")
+    raise Unreadable("missing_part", f"no label was found; it begins {' '.join(text.split())[:60]!r}")
 
 
 def _written(found: Gathered) -> Written:

@@ -22,6 +22,7 @@ _LISTS: dict[str, Kind] = {
 }  # fmt: skip
 _TEXTS = ("text", "summary", "content", "summary text")
 _TOTALS = ("total", "score", "total score", "overall score", "sum")
+_CHOICES = ("best", "better", "preferred", "preference", "choice", "winner", "verdict")
 _PLACES = {"1": 1, "first": 1, "2": 2, "second": 2}
 
 
@@ -31,8 +32,13 @@ class _Pairs(list[tuple[str, Any]]):
 
 def parts_of_json(text: str) -> list[Part]:
     """The parts of the JSON objects in a text, a draft's too; none where there are none, or they cannot be read."""
+    said = (parts for parts, _, _ in objects_in(text))
+    return [part for parts in said if any(one.kind in ("summary", "score", "best") for one in parts) for part in parts]
+
+
+def objects_in(text: str) -> Iterator[tuple[list[Part], int, int]]:
+    """The parts of each JSON object, or list of such, in a text; and where it begins and ends."""
     decoder = json.JSONDecoder(object_pairs_hook=_Pairs, strict=False)
-    parts: list[Part] = []
     end = 0
     for _, found in zip(range(_CANDIDATES), _CANDIDATE.finditer(text), strict=False):
         start = found.start(found.lastindex or 0)
@@ -40,11 +46,10 @@ def parts_of_json(text: str) -> list[Part]:
             continue
         try:
             value, end = decoder.raw_decode(text, start)
-            here = list(_parts(value, "aside", None))
+            parts = list(_parts(value, "aside", None))
         except (ValueError, RecursionError):  # broken, numbers of thousands of digits, nested without end
             continue
-        parts += here if any(part.kind in ("summary", "score", "best") for part in here) else []
-    return parts
+        yield parts, start, end
 
 
 def _parts(value: Any, under: Kind, number: int | None) -> Iterator[Part]:
@@ -83,7 +88,7 @@ def _meaning(key: str, value: Any, under: Kind, number: int | None) -> tuple[Kin
         return _LISTS[key], number, ""
     label = label_of(f"{key}:") or label_of(f"{key}: {value}")
     if label is None:
-        return ("best", None, "") if key in ("best", "better", "preferred", "choice") else (None, None, "")
+        return ("best", None, "") if key in _CHOICES else (None, None, "")
     if label.kind == "summary" and under in ("score", "explanation"):
         return under, label.number, ""
     return label.kind, label.number or number, label.name

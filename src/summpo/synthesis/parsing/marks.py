@@ -10,7 +10,6 @@ import re
 
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
-_THOUGHT = re.compile(r"^.*</think(?:ing)?>|<think(?:ing)?>.*\Z", re.DOTALL | re.IGNORECASE)
 
 _ALIKE = {
     " ": "\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -56,9 +55,8 @@ def whole_characters(text: str) -> str:
 
 
 def plain(answer: str) -> str:
-    """An answer with line ends of one kind, without a byte order mark and without what was thought aloud before it."""
-    text = _LINE_END.sub("\n", whole_characters(answer)).removeprefix("\ufeff")
-    return _THOUGHT.sub("", text)
+    """An answer with line ends of one kind and without a byte order mark."""
+    return _LINE_END.sub("\n", whole_characters(answer)).removeprefix("\ufeff")
 
 
 def usual(text: str) -> str:

@@ -14,6 +14,7 @@ TOTAL = (4, 18)
 REASONS = (
     "empty_answer",
     "truncated",
+    "content_filter",
     "refusal",
     "broken_json",
     "missing_part",
@@ -29,9 +30,9 @@ REASONS = (
 )
 """Why an answer is not taken.
 
-- empty_answer: it has no text. truncated: the endpoint cut it off at max_tokens. refusal: the endpoint withheld it, or
-  it is an excuse. broken_json: it has the keys of JSON, is none, and has no labels
-  either.
+- empty_answer: it has no text, or none but thoughts. truncated: it was cut off at max_tokens, or within a thought.
+  content_filter: the endpoint withheld it. refusal: the model refuses, or it is an excuse. broken_json: it has the keys
+  of JSON, is none, and has no labels either.
 - missing_part: a summary, a score or the best. repeated_part: one of them twice, and not the same. unexpected_part: a
   third summary.
 - empty_summary: a label and nothing under it. placeholder: the prompt's own [the first summary].
