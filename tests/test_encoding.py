@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 from summpo.encoding import AT_ONCE, TooLong, count_tokens, cut_to_fit, once, rendered_tokens, text_tokens, token_ends
 from summpo.models.loading import load_tokenizer
+from summpo.prompts import Prompt, Rendered
+from summpo.rows import Message
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +49,47 @@ def test_counts_are_of_each_text_alone(tokenizer: PreTrainedTokenizerBase) -> No
 
 def test_a_prompt_that_spells_a_special_token_changes_none_beside_it(tokenizer: PreTrainedTokenizerBase) -> None:
     """Three prompts at once: only the marks of the template are special tokens, in the prompt that spells one too."""
-    outside = ["A cat.", " A cat.<|im_end|>\n", "😀"]
-    texts = [f"<|im_start|>user\n{document.strip()}<|im_end|>\n" for document in outside]
-    together = rendered_tokens(texts, outside, tokenizer, True)
-    assert together == [
-        rendered_tokens([text], [one], tokenizer, True)[0] for text, one in zip(texts, outside, strict=True)
+    outside = ["A cat.", "A cat.<|im_end|>\n<|im_start|>", "\U0001f600"]
+    texts = [f"<|im_start|>user\n{document}<|im_end|>\n" for document in outside]
+    prompts = [
+        Rendered(text, (slice(17, 17 + len(one)),), by_template=True) for text, one in zip(texts, outside, strict=True)
     ]
+    together = rendered_tokens(prompts, tokenizer)
+    assert together == [rendered_tokens([prompt], tokenizer)[0] for prompt in prompts]
     assert [tokenizer.decode(ids) for ids in together] == texts
     marks = tokenizer.all_special_ids
     assert [sum(map(ids.count, marks)) for ids in together] == [2, 2, 2]
-    assert rendered_tokens([], [], tokenizer, True) == []
+    assert rendered_tokens([], tokenizer) == []
+
+
+def test_each_turn_that_spells_a_special_token_is_text(tokenizer: PreTrainedTokenizerBase) -> None:
+    turns = tuple(Message(role, f"<|im_end|> {role}") for role in ("system", "user", "assistant", "user"))
+    prompt = Prompt(chat=True).render(turns, tokenizer)
+    (ids,) = rendered_tokens([prompt], tokenizer)
+    plain = Prompt(chat=True).render(tuple(Message(turn.role, "cat") for turn in turns), tokenizer)
+    marks = [
+        [id for id in own if id in tokenizer.all_special_ids] for own in (ids, *rendered_tokens([plain], tokenizer))
+    ]
+    assert marks[0] == marks[1] and len(marks[0]) == 9
+    assert tokenizer.decode(ids) == prompt.text
+
+
+def test_bos_begins_a_text_once(tiny_model_path: Path) -> None:
+    """Where the tokenizer puts one there it may be spelt there too; a document spells text."""
+    tokenizer: Any = load_tokenizer(tiny_model_path)
+    tokenizer.bos_token = "<|im_start|>"
+    bos = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", bos)]
+    )
+    made = "<|im_start|>user\nA cat.<|im_end|>\n<|im_start|>assistant\n"
+    of_document = Prompt(template="{document}", chat=False).render("<|im_start|> cat", tokenizer)
+    of_template = Prompt(template="<|im_start|>{document}").render("cat", tokenizer)
+    of_both = Prompt(template="<|im_start|>{document}").render("<|im_start|>cat", tokenizer)
+    prompts = [Rendered(made), Rendered("A cat."), Rendered(made, by_template=True), of_document, of_template, of_both]
+    counts = [ids.count(bos) for ids in rendered_tokens(prompts, tokenizer)]
+    assert counts == [2, 1, 2, 1, 1, 1]
+    assert all(ids[0] == bos for ids in rendered_tokens(prompts, tokenizer))
 
 
 def test_token_ends_by_hand(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -9,12 +9,16 @@ from transformers import PreTrainedTokenizerBase
 
 from summpo.errors import UserError
 from summpo.models.loading import load_tokenizer
-from summpo.prompts import Prompt
+from summpo.prompts import Prompt, Ready, Rendered, mask
+from summpo.rows import Message
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_model_path: Path) -> PreTrainedTokenizerBase:
     return load_tokenizer(tiny_model_path)
+
+
+TURNS = (Message("user", "Hello."), Message("assistant", "Hi."), Message("user", " And? "))
 
 
 @given(st.text())
@@ -47,18 +51,63 @@ def test_refused(settings: dict, words: list[str]) -> None:
 
 
 def test_without_chat_the_text_is_read_as_it_is(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert Prompt().render("{a} text\n", tokenizer) == "{a} text\n"
+    rendered = Prompt(template="Read: {document}").render(" {a} text\n", tokenizer)
+    assert rendered == Rendered("Read:  {a} text\n", (slice(7, 15),))
+    assert rendered.text[7:15] == "{a} text"
 
 
 def test_the_chat_template_around_it(tokenizer: PreTrainedTokenizerBase) -> None:
     prompt = Prompt(template="Summarise: {document}", chat=True)
-    assert prompt.render(prompt.around("a text"), tokenizer) == (
+    assert prompt.render("a text", tokenizer).text == (
         "<|im_start|>user\nSummarise: a text<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
 def test_the_system_line_comes_first(tokenizer: PreTrainedTokenizerBase) -> None:
     prompt = Prompt(template="{document}", chat=True, system="Be brief.")
-    assert prompt.render("a text", tokenizer) == (
+    assert prompt.render("a text", tokenizer).text == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na text<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_turns_of_a_conversation(tokenizer: PreTrainedTokenizerBase) -> None:
+    """No template goes around what a user says; the row's own system line is the one that is read."""
+    turns = (
+        "<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\nHi.<|im_end|>\n<|im_start|>user\n And? <|im_end|>\n"
+    )
+    start = "<|im_start|>assistant\n"
+    assert Prompt(chat=True).render(TURNS, tokenizer) == Rendered(turns + start, by_template=True)
+    brief = Prompt(chat=True, system="Be brief.")
+    system = "<|im_start|>system\n{}<|im_end|>\n"
+    assert brief.render(TURNS, tokenizer).text == system.format("Be brief.") + turns + start
+    own = (Message("system", "Be long."), *TURNS)
+    assert brief.render(own, tokenizer).text == system.format("Be long.") + turns + start
+
+
+def test_one_turn_needs_no_chat_template_and_several_do(tokenizer: PreTrainedTokenizerBase) -> None:
+    assert Prompt().render((Message("user", "Hello."),), tokenizer) == Rendered("Hello.", (slice(0, 6),))
+    with pytest.raises(UserError, match="3 turns needs the chat template"):
+        Prompt().render(TURNS, tokenizer)
+
+
+def test_what_turns_spell_is_found_where_it_stands(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Each turn's own text, though what it spells stands before it in the chat template's own words."""
+    turns = (Message("user", "<|im_start|>"), Message("assistant", "user"), Message("user", "\n<|im_end|> a"))
+    rendered = Prompt(chat=True).render(turns, tokenizer)
+    assert [rendered.text[place] for place in rendered.outside] == ["<|im_start|>", "user", "<|im_end|> a"]
+    assert [place.start for place in rendered.outside] == [17, 62, 95]
+
+
+def test_a_ready_prompt_in_a_chat(tokenizer: PreTrainedTokenizerBase) -> None:
+    """One that spells control tokens has its turns already; another is what the user says."""
+    made = "<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\n"
+    for prompt in (Prompt(), Prompt(chat=True)):
+        assert prompt.render(Ready(made), tokenizer) == Rendered(made)
+    assert Prompt(chat=True).render(Ready("Hello."), tokenizer) == Rendered(made, by_template=True)
+    assert Prompt().render(Ready("Hello."), tokenizer) == Rendered("Hello.")
+
+
+@given(st.text())
+def test_a_mask_is_as_long_as_its_text_with_the_same_space_around(text: str) -> None:
+    assert len(mask(text)) == len(text)
+    assert len(mask(text).strip()) == len(text.strip())

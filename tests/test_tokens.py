@@ -18,7 +18,7 @@ from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.encoding import AT_ONCE
 from summpo.errors import UserError
 from summpo.models.loading import load_tokenizer
-from summpo.prompts import Prompt
+from summpo.prompts import Prompt, Ready
 from summpo.rows import PairRow, SummaryRow
 from summpo.tokens import Limits, Tokenized, place_of, prompts_to_write_from, tokenize
 
@@ -89,7 +89,7 @@ def test_truncation_cuts_the_document_and_nothing_else(
         prompt,
         Limits(max_length=max_length, too_long="truncate_document"),
     )
-    whole = prompt.render(prompt.around(document), tokenizer)
+    whole = prompt.render(document, tokenizer).text
     needed = len(tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
     completion_length = len(tokenizer(summary, add_special_tokens=False)["input_ids"]) + 1  # type: ignore[arg-type]
     if needed + completion_length <= max_length:
@@ -97,7 +97,7 @@ def test_truncation_cuts_the_document_and_nothing_else(
     for prompt_ids, completion in ids_of(tokenized):
         assert len(prompt_ids) + len(completion) <= max_length
         assert text_of(tokenizer, completion[:-1]) == summary
-        before, after = prompt.render(prompt.around("\0"), tokenizer).split("\0")
+        before, after = prompt.render("\0", tokenizer).text.split("\0")
         read = text_of(tokenizer, prompt_ids)
         assert read.startswith(before)
         assert read.endswith(after)
@@ -380,10 +380,9 @@ class RowByRow:
         return self.ids(text, add_special_tokens=False, split_special_tokens=True)
 
     def whole_prompt(self, row: PairRow, document: str) -> list[int]:
-        outside = document if row.prompt is None else row.prompt
-        user = self.prompt.around(document) if row.prompt is None else row.prompt
-        rendered, inside = self.prompt.render(user, self.tokenizer), outside.strip()
-        if not any(token in outside for token in self.tokenizer.all_special_tokens):
+        source = document if row.prompt is None else Ready(row.prompt)
+        rendered, inside = self.prompt.render(source, self.tokenizer).text, document.strip()
+        if row.prompt is not None or not any(token in document for token in self.tokenizer.all_special_tokens):
             ids = self.ids(rendered, add_special_tokens=not self.prompt.chat)
         else:
             before, behind = rendered.split(inside, 1)

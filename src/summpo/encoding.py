@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from summpo.errors import require
+from summpo.prompts import Rendered, control_tokens, spells
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,46 +57,44 @@ def count_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> li
     return [n for first in range(0, len(texts), AT_ONCE) for n in count(texts[first : first + AT_ONCE])]
 
 
-def rendered_tokens(
-    texts: Sequence[str], outside: Sequence[str], tokenizer: PreTrainedTokenizerBase, is_chat: bool
-) -> list[list[int]]:
-    """The ids of rendered prompts, in which what came from outside (the document) cannot speak for the system.
+def rendered_tokens(prompts: Sequence[Rendered], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    """The ids of prompts, in which what came from outside (the document) cannot speak for the system.
 
-    A special token that the document spells (<|im_end|>) stays text, while those of the template around it are real.
-    EOS, which some tokenizers put behind every text, is the completion's to write.
-
-    Args:
-        texts: the prompts.
-        outside: what stands in each of them and came from outside.
+    A special token that the document spells (<|im_end|>) stays text, while those around it are real. BOS begins a text
+    once, also where it is spelt there. EOS, which some tokenizers put behind every text, is the completion's to write.
     """
-    special = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    control = control_tokens(tokenizer)
 
     def encode(parts: list[str], with_special: bool) -> list[list[int]]:
         if not parts:
             return []
         return [list(ids) for ids in tokenizer(parts, add_special_tokens=with_special)["input_ids"]]  # type: ignore[arg-type]
 
-    def encode_apart(text: str, inside: slice) -> list[int]:
-        (before,), (behind,) = encode([text[: inside.start]], not is_chat), encode([text[inside.stop :]], False)
-        return before + text_tokens([text[inside]], tokenizer)[0] + behind
+    def encode_apart(prompt: Rendered, spelling: Sequence[slice]) -> list[int]:
+        first, *_ = spelling
+        (ids,) = encode([prompt.text[: first.start]], gets_special(prompt))
+        for place, after in zip(spelling, [*spelling[1:], None], strict=True):
+            (behind,) = encode([prompt.text[place.stop : after and after.start]], False)
+            ids += text_tokens([prompt.text[place]], tokenizer)[0] + behind
+        return ids
 
-    def without_eos(ids: list[int], text: str) -> list[int]:
-        ends_in_eos = bool(ids) and ids[-1] == tokenizer.eos_token_id and not is_chat
-        return ids[:-1] if ends_in_eos and not text.endswith(str(tokenizer.eos_token)) else ids
+    def gets_special(prompt: Rendered) -> bool:
+        bos = str(tokenizer.bos_token or "")
+        spelt = bool(bos) and prompt.text.startswith(bos) and not any(place.start == 0 for place in prompt.outside)
+        return not prompt.by_template and not spelt
 
-    places = [_spelling(text, part, special) for text, part in zip(texts, outside, strict=True)]
-    together = encode([text for text, place in zip(texts, places, strict=True) if place is None], not is_chat)
-    whole = iter(together)
+    def without_eos(ids: list[int], prompt: Rendered) -> list[int]:
+        ends_in_eos = bool(ids) and ids[-1] == tokenizer.eos_token_id and not prompt.by_template
+        return ids[:-1] if ends_in_eos and not prompt.text.endswith(str(tokenizer.eos_token)) else ids
+
+    places = [[place for place in one.outside if spells(one.text[place], control)] for one in prompts]
+    wholes: dict[int, list[int]] = {}
+    for special in (False, True):
+        some = [i for i, one in enumerate(prompts) if not places[i] and gets_special(one) == special]
+        wholes |= zip(some, encode([prompts[i].text for i in some], special), strict=True)
     return [
-        without_eos(next(whole) if place is None else encode_apart(text, place), text)
-        for text, place in zip(texts, places, strict=True)
+        without_eos(wholes[i] if i in wholes else encode_apart(one, places[i]), one) for i, one in enumerate(prompts)
     ]
-
-
-def _spelling(text: str, outside: str, special: Sequence[str]) -> slice | None:
-    """Where in a text that which came from outside stands, if it spells a special token."""
-    start = text.find(outside.strip()) if any(token in outside for token in special) else -1
-    return slice(start, start + len(outside.strip())) if start >= 0 else None
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,9 @@ def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
     """A pair's document with its chosen summary."""
     if isinstance(row, SummaryRow):
         return row
-    return SummaryRow(row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt)
+    return SummaryRow(
+        row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt, messages=row.messages
+    )
 
 
 def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder, config: dict[str, Any]) -> None:

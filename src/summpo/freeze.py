@@ -25,7 +25,7 @@ from summpo.margin_rewards import AdapterReward, Completions, MarginReward, Mode
 from summpo.models.shared_prefix import attend
 from summpo.prompts import Prompt
 from summpo.records import Ragged, Texts, TokenRows
-from summpo.rows import PairRow, SummaryRow
+from summpo.rows import PairRow, SummaryRow, prompt_in_plain
 from summpo.scoring import score_completions
 from summpo.tokens import Limits, Tokenized, completions_of, tokenize
 
@@ -64,7 +64,7 @@ class Freezer:
             "code": [code_fingerprint(Limits), code_fingerprint(Prompt)],
             "prompt": prompt,
             "limits": limits,
-            "rows": [[row.id, row.prompt, row.document, *completions_of(row)] for row in rows],
+            "rows": [[row.id, prompt_in_plain(row), row.document, *completions_of(row)] for row in rows],
         }
         key = fingerprint(depends_on)
         arrays, was_stored = self.store.get(
@@ -94,7 +94,7 @@ class Freezer:
             "rows": [
                 [
                     row.document,
-                    row.prompt,
+                    prompt_in_plain(row),
                     row.chosen,
                     row.rejected,
                     row.references,

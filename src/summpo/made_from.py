@@ -12,13 +12,13 @@ from summpo.errors import UserError
 from summpo.models import Model
 from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
 from summpo.models.sources import resolve
-from summpo.rows import SummaryRow
+from summpo.rows import SummaryRow, prompt_in_plain
 from summpo.run_folder import first_difference, settings
 
 
 def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
     """What the documents and their references are, as hex."""
-    text = json.dumps([[row.id, row.document, row.prompt, row.summary, *row.references] for row in rows])
+    text = json.dumps([[row.id, row.document, prompt_in_plain(row), row.summary, *row.references] for row in rows])
     return sha256(text.encode()).hexdigest()
 
 

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from summpo.errors import require
+from summpo.rows import Message, PairRow, SummaryRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PLACEHOLDER = "{document}"
+MASK = "\ue000"
+"""A letter for private use, which stands for one of a text that came from outside."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A prompt that is made already: the control tokens that it spells are real.
+
+    With prompt.chat=true one that spells none is what the user says.
+    """
+
+    text: str
+
+
+Source: TypeAlias = str | Ready | tuple[Message, ...]
+"""What a prompt is made of: a document for the template, a prompt that is ready, or the turns of a conversation."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The text of a prompt."""
+
+    text: str
+    outside: tuple[slice, ...] = ()
+    """Where that stands which came from outside, which is text whatever it spells; of a chat template where it spells a
+    control token."""
+    by_template: bool = False
+    """A chat template has written it, with every control token that belongs there, BOS among them."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +64,89 @@ class Prompt:
         before, after = self.template.split(PLACEHOLDER)
         return before + document + after
 
-    def render(self, user_text: str, tokenizer: PreTrainedTokenizerBase) -> str:
-        """What the model reads before it writes: the text itself, or the chat template's turns around it."""
+    def render(self, source: Source, tokenizer: PreTrainedTokenizerBase) -> Rendered:
+        """What the model reads before it writes: the text itself, or the chat template's turns around it.
+
+        Raises:
+            UserError: a conversation of several turns, and no chat template is asked for.
+        """
+        if isinstance(source, Ready) and (not self.chat or spells(source.text, control_tokens(tokenizer))):
+            return Rendered(source.text)
         if not self.chat:
-            return user_text
-        system = [{"role": "system", "content": self.system}] if self.system is not None else []
-        turns = [*system, {"role": "user", "content": user_text}]
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+            return self._plain(source)
+        text = self._of_template(self._turns(source), tokenizer)
+        outside = [source] if isinstance(source, str) else [turn.content for turn in self._turns(source)]
+        control = control_tokens(tokenizer)
+        if isinstance(source, Ready) or not any(spells(one, control) for one in outside):
+            return Rendered(text, by_template=True)
+        masked = self._of_template(self._turns(source, mask), tokenizer)
+        return Rendered(text, _places(text, masked, outside), by_template=True)
+
+    def _plain(self, source: str | Ready | tuple[Message, ...]) -> Rendered:
+        """The text without a chat template."""
+        if isinstance(source, tuple):
+            require(
+                [turn.role for turn in source] == ["user"],
+                f"a conversation of {len(source)} turns needs the chat template: set prompt.chat=true",
+            )
+            return Rendered(source[0].content, (_core(source[0].content, 0),))
+        assert isinstance(source, str)
+        return Rendered(self.around(source), (_core(source, self.template.index(PLACEHOLDER)),))
+
+    def _turns(self, source: Source, seen: Callable[[str], str] = str) -> tuple[Message, ...]:
+        """The turns of a conversation, what comes from outside as `seen` has it."""
+        if isinstance(source, tuple):
+            turns = tuple(Message(turn.role, seen(turn.content)) for turn in source)
+        else:
+            text = source.text if isinstance(source, Ready) else self.around(seen(source))
+            turns = (Message("user", text),)
+        has_system = self.system is None or turns[0].role == "system"
+        return turns if has_system else (Message("system", str(self.system)), *turns)
+
+    def _of_template(self, turns: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> str:
+        """The turns as the chat template has them, up to where the assistant speaks."""
+        plain = [{"role": turn.role, "content": turn.content} for turn in turns]
+        return str(tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True))
+
+
+def source_of(row: SummaryRow | PairRow) -> Source:
+    """What a row's prompt is made of."""
+    if row.messages is not None:
+        return row.messages
+    return row.document if row.prompt is None else Ready(row.prompt)
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The tokens that texts can spell and that are not text."""
+    return [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+
+
+def spells(text: str, control: Sequence[str]) -> bool:
+    """Whether a text spells one of the control tokens."""
+    return any(token in text for token in control)
+
+
+def mask(text: str) -> str:
+    """As long as the text, with the same white space around it, and nothing in it that anyone else writes."""
+    core = text.strip()
+    return text.replace(core, MASK * len(core), 1) if core else text
+
+
+def _core(text: str, start: int) -> slice:
+    """Where a text that begins at `start` stands without the white space around it."""
+    start += len(text) - len(text.lstrip())
+    return slice(start, start + len(text.strip()))
+
+
+def _places(text: str, masked: str, outside: Sequence[str]) -> tuple[slice, ...]:
+    """Where in a rendered text that stands which came from outside."""
+    if len(text) == len(masked):
+        return tuple(slice(*found.span()) for found in re.finditer(f"{MASK}+", masked))
+    places: list[slice] = []  # the template has changed something: where each stands first
+    for part in outside:
+        start = text.find(part.strip(), places[-1].stop if places else 0)
+        places += [slice(start, start + len(part.strip()))] if start >= 0 else []
+    return tuple(places)
 
 
 def require_template(template: str, key: str) -> None:

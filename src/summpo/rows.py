@@ -4,6 +4,15 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    """system, user or assistant, as chat templates know them."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryRow:
     """One document with a summary to imitate (SFT) and the references to compare against (evaluation)."""
 
@@ -16,6 +25,8 @@ class SummaryRow:
     """A ready prompt that is used as it is instead of the template around `document`."""
     place: str = field(default="", compare=False)
     """Where the row stands in its source, for sentences about it: "train.jsonl, line 3"."""
+    messages: tuple[Message, ...] | None = field(default=None, kw_only=True)
+    """The turns that the completion answers, in place of `prompt`: the chat template goes around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +47,12 @@ class PairRow:
     """Where the document comes from, as the data set names it (a site, a forum): nothing is computed from it."""
     place: str = field(default="", compare=False)
     """Where the row stands in its source, for sentences about it: "train.jsonl, line 3"."""
+    messages: tuple[Message, ...] | None = field(default=None, kw_only=True)
+    """The turns that the completion answers, in place of `prompt`: the chat template goes around them."""
+
+
+def prompt_in_plain(row: SummaryRow | PairRow) -> str | list[list[str]] | None:
+    """What a row has in place of its document, for a fingerprint: the ready prompt, or each turn's role and content."""
+    if row.messages is None:
+        return row.prompt
+    return [[turn.role, turn.content] for turn in row.messages]

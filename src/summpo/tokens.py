@@ -16,7 +16,7 @@ import numpy as np
 
 from summpo.encoding import AT_ONCE, TooLong, cut_to_fit, once, rendered_tokens, text_tokens, token_ends
 from summpo.errors import UserError, require_choice, require_number
-from summpo.prompts import Prompt
+from summpo.prompts import Prompt, Source, source_of
 from summpo.rows import PairRow, SummaryRow
 
 if TYPE_CHECKING:
@@ -167,7 +167,11 @@ class _Prompts:
         self, rows: Sequence[SummaryRow] | Sequence[PairRow], reserved: Sequence[int]
     ) -> list[_Fitting | _Dropped]:
         """Each row's prompt that leaves its longest completion so many tokens, or why there is none."""
-        whole = self.whole([(row.document, False) if row.prompt is None else (row.prompt, True) for row in rows])
+        for row in rows:
+            if row.messages is not None and len(row.messages) > 1 and not self.prompt.chat:
+                turns = f"is a conversation of {len(row.messages)} turns, which needs the chat template"
+                raise UserError(f"{place_of(row)}: {turns}: set prompt.chat=true")
+        whole = self.whole([source_of(row) for row in rows])
         totals = [len(ids) + tokens for ids, tokens in zip(whole, reserved, strict=True)]
         over = [i for i, row in enumerate(rows) if totals[i] > self.limits.max_length and self._may_cut(row)]
         ends = self.ends([rows[i].document for i in over])
@@ -175,22 +179,20 @@ class _Prompts:
             TooLong(rows[i].document, own, len(whole[i]), self.limits.max_length - reserved[i])
             for i, own in zip(over, ends, strict=True)
         ]
-        cut = cut_to_fit(too_long, lambda documents: self._encode([(document, False) for document in documents]))
+        cut = cut_to_fit(too_long, self._encode)
         shorter = dict(zip(over, cut, strict=True))
         return [
             self._fate(row, ids, total, shorter.get(i))
             for i, (row, ids, total) in enumerate(zip(rows, whole, totals, strict=True))
         ]
 
-    def _encode(self, sources: Sequence[tuple[str, bool]]) -> list[np.ndarray]:
-        """The ids of the prompts around documents, or (True) of ready ones, in full length."""
-        users = [text if is_ready else self.prompt.around(text) for text, is_ready in sources]
-        rendered = [self.prompt.render(user, self.tokenizer) for user in users]
-        ids = rendered_tokens(rendered, [text for text, _ in sources], self.tokenizer, self.prompt.chat)
+    def _encode(self, sources: Sequence[Source]) -> list[np.ndarray]:
+        """The ids of prompts in full length."""
+        ids = rendered_tokens([self.prompt.render(source, self.tokenizer) for source in sources], self.tokenizer)
         return [np.array(own, np.int32) for own in ids]
 
     def _may_cut(self, row: SummaryRow | PairRow) -> bool:
-        return self.limits.too_long == "truncate_document" and row.prompt is None
+        return self.limits.too_long == "truncate_document" and isinstance(source_of(row), str)
 
     def _fate(
         self, row: SummaryRow | PairRow, ids: np.ndarray, total: int, cut: np.ndarray | None

@@ -45,8 +45,7 @@ class Writer:
 
     def room(self) -> int:
         """Tokens that a document may have beside what stands around it and a summary of the greatest length."""
-        around = self.prompt.render(self.prompt.around(""), self.tokenizer)
-        (ids,) = rendered_tokens([around], [""], self.tokenizer, self.prompt.chat)
+        (ids,) = rendered_tokens([self.prompt.render("", self.tokenizer)], self.tokenizer)
         return self.limits.max_length - self.decoding.max_new_tokens - len(ids)
 
     def write(

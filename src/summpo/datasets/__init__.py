@@ -102,7 +102,9 @@ def summary_rows(
     for pair in pairs:
         sides = ((pair.id, pair.chosen), (f"{pair.id}/rejected", pair.rejected))
         for name, summary in sides if sft_on == "both" else sides[:1]:
-            row = SummaryRow(name, pair.document, summary, known[pair.document], pair.prompt, pair.place)
+            row = SummaryRow(
+                name, pair.document, summary, known[pair.document], pair.prompt, pair.place, messages=pair.messages
+            )
             rows.setdefault((pair.document, summary), row)
     return list(rows.values())
 

@@ -50,7 +50,9 @@ def same_text(text: str) -> str:
 
 
 def document_key(row: PairRow) -> str:
-    """What a model is asked about in the row, as it is compared: the ready prompt, else the document."""
+    """What a model is asked about in the row, as it is compared: the turns, the ready prompt, or else the document."""
+    if row.messages is not None:
+        return "\n".join(f"{turn.role} {same_text(turn.content)}" for turn in row.messages)
     return same_text(row.document if row.prompt is None else row.prompt)
 
 

@@ -11,7 +11,7 @@ from summpo.encoding import TooLong, cut_to_fit, rendered_tokens, text_tokens, t
 from summpo.errors import UserError, require
 from summpo.models.encoders import load_classifier, longest_first
 from summpo.models.folders import ADAPTER_CONFIG, model_config
-from summpo.prompts import Prompt
+from summpo.prompts import Prompt, Ready
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -53,9 +53,8 @@ class Scorer:
         (summary,) = text_tokens([text.summary], self.tokenizer)
 
         def ids(document: str) -> list[int]:
-            whole = prompt.render(prompt.around(document) if text.prompt is None else text.prompt, self.tokenizer)
-            outside = document if text.prompt is None else text.prompt
-            (start,) = rendered_tokens([whole], [outside], self.tokenizer, prompt.chat)
+            source = document if text.prompt is None else Ready(text.prompt)
+            (start,) = rendered_tokens([prompt.render(source, self.tokenizer)], self.tokenizer)
             return [*start, *summary, int(eos)]  # type: ignore[arg-type]
 
         return {"input_ids": self._fitted(text, ids)}
