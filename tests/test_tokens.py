@@ -322,7 +322,7 @@ def test_a_real_chat_templates_prompts_are_the_same_in_training_and_in_writing(
     """The second seed's: one SFT row, one pair and one to write from are what SmolLM2's template makes of the turns.
 
     Where no system line is given, the template has one of its own, each time. The summary follows where the template's
-    assistant would speak, and ends as its turns do, but for the newline between turns.
+    assistant would speak, and ends as its turns do, with the newline between turns.
     """
     tokenizer: Any = load_tokenizer(real_model_path)
     prompt = Prompt(template="Summarize this document:\n\n{document}", chat=True, system=system)
@@ -338,7 +338,7 @@ def test_a_real_chat_templates_prompts_are_the_same_in_training_and_in_writing(
         expected = tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
         assert of_sft[0] == of_pair[0] == to_write == expected
         whole = tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": "A summary."}])["input_ids"]
-        assert [*of_sft[0], *of_sft[1]] == whole[:-1] and of_pair[1] == of_sft[1]
+        assert [*of_sft[0], *of_sft[1]] == whole and of_pair[1] == of_sft[1]
         assert tokenizer.decode(whole[-2:]) == "<|im_end|>\n"
         assert (system or "You are a helpful AI assistant named SmolLM") in tokenizer.decode(expected)
 
@@ -409,7 +409,9 @@ class RowByRow:
                 return "empty_completion", f"column {column} is empty (tokens.empty=drop drops it)"
         if row.chosen.strip() == row.rejected.strip():
             return "identical_pair", "chosen and rejected are the same text (tokens.identical=drop drops it)"
-        sides = [[*self.text(text), int(self.tokenizer.eos_token_id)] for text in (row.chosen, row.rejected)]  # type: ignore[arg-type]
+        after = "<|im_end|>\n" if self.prompt.chat else "<|im_end|>"
+        end = self.ids(after, add_special_tokens=False)
+        sides = [[*self.text(text), *end] for text in (row.chosen, row.rejected)]
         prompt, longest = self.whole_prompt(row, row.document), max(map(len, sides))
         if not prompt:
             return "empty_prompt", "the prompt is empty (tokens.empty=drop drops it)"
