@@ -91,12 +91,13 @@ def test_truncation_cuts_the_document_and_nothing_else(
     )
     whole = prompt.render(document, tokenizer).text
     needed = len(tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-    completion_length = len(tokenizer(summary, add_special_tokens=False)["input_ids"]) + 1  # type: ignore[arg-type]
+    end = 2 if prompt.chat else 1  # <|im_end|>, and in a chat the newline between turns
+    completion_length = len(tokenizer(summary, add_special_tokens=False)["input_ids"]) + end  # type: ignore[arg-type]
     if needed + completion_length <= max_length:
         assert tokenized.counts == {"kept": 1}
     for prompt_ids, completion in ids_of(tokenized):
         assert len(prompt_ids) + len(completion) <= max_length
-        assert text_of(tokenizer, completion[:-1]) == summary
+        assert text_of(tokenizer, completion[:-end]) == summary
         before, after = prompt.render("\0", tokenizer).text.split("\0")
         read = text_of(tokenizer, prompt_ids)
         assert read.startswith(before)
@@ -409,8 +410,8 @@ class RowByRow:
                 return "empty_completion", f"column {column} is empty (tokens.empty=drop drops it)"
         if row.chosen.strip() == row.rejected.strip():
             return "identical_pair", "chosen and rejected are the same text (tokens.identical=drop drops it)"
-        after = "<|im_end|>\n" if self.prompt.chat else "<|im_end|>"
-        end = self.ids(after, add_special_tokens=False)
+        newline = self.ids("\n", add_special_tokens=False) if self.prompt.chat else []
+        end = [int(self.tokenizer.eos_token_id), *newline]  # type: ignore[arg-type]
         sides = [[*self.text(text), *end] for text in (row.chosen, row.rejected)]
         prompt, longest = self.whole_prompt(row, row.document), max(map(len, sides))
         if not prompt:
