@@ -50,7 +50,7 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
     Where the template opens a thought for the assistant that its finished turns do not have, `before` closes it.
 
     Raises:
-        UserError: there is no template, or it refuses, leaves out what is said or never ends the turn.
+        UserError: there is no template, or it refuses, or leaves out what is said.
     """
     asked = prompt.with_system((Message("user", "Go."),))
     start = prompt.chat_text(asked, tokenizer)
@@ -67,20 +67,11 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
     return Turn(start, before, after, strips)
 
 
-def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token by which the template ends the assistant's turn: the first control token behind what is said.
-
-    Raises:
-        UserError: there is none.
-    """
+def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token by which the template ends the assistant's turn: the first control token behind what is said."""
     ids = list(tokenizer(turn.after, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-    found = next((int(id) for id in ids if id in tokenizer.added_tokens_decoder or id == tokenizer.eos_token_id), None)
-    if found is None:
-        raise UserError(
-            f"the chat template of {tokenizer.name_or_path} never ends the assistant's turn: no control token stands "
-            "behind what it says; set prompt.chat=false, without prompt.system (config key prompt.chat)"
-        )
-    return found
+    control = {tokenizer.eos_token_id, *tokenizer.added_tokens_decoder}
+    return next((int(id) for id in ids if id in control), None)
 
 
 def end_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, of_model: Sequence[int] = ()) -> list[int]:
@@ -92,15 +83,15 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, of_model: Sequen
     Raises:
         UserError: the prompt asks for a chat template that cannot be used; another's is passed over.
     """
-    ids = [int(tokenizer.eos_token_id), *of_model]  # type: ignore[arg-type]
-    if tokenizer.chat_template:
+    of_turn = None
+    if prompt.chat or tokenizer.chat_template:
         try:
-            as_chat = prompt if prompt.chat else replace(prompt, chat=True)
-            ids.append(end_token(turn_of(as_chat, tokenizer), tokenizer))
+            of_turn = end_token(turn_of(replace(prompt, chat=True), tokenizer), tokenizer)
         except UserError:
             if prompt.chat:
                 raise
-    return list(dict.fromkeys(ids))
+    ids = [tokenizer.eos_token_id, *of_model, of_turn]
+    return list(dict.fromkeys(int(id) for id in ids if id is not None))  # type: ignore[arg-type]
 
 
 def completion_tokens(
@@ -110,6 +101,9 @@ def completion_tokens(
 
     Args:
         ended: with the end of the turn; or up to the end of what is said.
+
+    Raises:
+        UserError: the chat template cannot be used, or never ends the turn: a model could not learn to stop.
     """
     if not texts:
         return []
@@ -117,7 +111,11 @@ def completion_tokens(
         eos = [int(tokenizer.eos_token_id)] * ended  # type: ignore[arg-type]
         return [[*ids, *eos] for ids in text_tokens(texts, tokenizer)]
     turn = turn_of(prompt, tokenizer)
-    end_token(turn, tokenizer)
+    require(
+        end_token(turn, tokenizer) is not None,
+        f"the chat template of {tokenizer.name_or_path} never ends the assistant's turn: no control token stands "
+        "behind what it says; set prompt.chat=false, without prompt.system (config key prompt.chat)",
+    )
     (start,) = rendered_tokens([Rendered(turn.start, by_template=True)], tokenizer)
     wholes = rendered_tokens([turn.text(text, ended) for text in texts], tokenizer)
     return [
