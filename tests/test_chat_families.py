@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from chat_models import FAMILIES, Family, chat_model, chat_tokenizer
 from summpo.decoding import Decoding
-from summpo.encoding import rendered_tokens
+from summpo.encoding import count_tokens, rendered_tokens
 from summpo.errors import UserError
+from summpo.inspection.lengths import lengths_of
 from summpo.models import Model
 from summpo.models.folders import stop_ids
 from summpo.models.loading import load_tokenizer
@@ -19,7 +20,7 @@ from summpo.prompts import Prompt, Ready
 from summpo.rows import Message, PairRow, SummaryRow
 from summpo.samples import Fate, sample_of
 from summpo.tokens import Limits, tokenize
-from summpo.turns import completion_tokens, end_ids, turn_of
+from summpo.turns import completion_tokens, end_ids, tokens_around, turn_of
 from summpo.writer import Writer, load_writer
 
 PROMPT = Prompt(template="Sum up: {document}", chat=True)
@@ -185,6 +186,18 @@ def test_documents_and_summaries_that_spell_control_tokens_are_text(name: str, t
 
     for turns in (False, True):
         assert marks(evil, evil, turns) == marks("Rain.", "Rain.", turns)
+
+
+@each
+def test_the_length_of_a_summary_is_of_the_summary_alone(name: str, tokenizers: dict[str, Any]) -> None:
+    """As `inspect` counts it, whatever stands around a turn: nine letters, in SentencePiece with the space before."""
+    tokenizer = tokenizers[name]
+    row = PairRow("a", "A cat.", "Rain fell", "Words.")
+    for prompt in (PROMPT, Prompt()):
+        tokenized = tokenize([row], tokenizer, prompt, Limits(max_length=256))
+        found = lengths_of([row], tokenized, tokens_around(tokenizer, prompt))
+        assert [*found.chosen_tokens, *found.rejected_tokens] == count_tokens(["Rain fell", "Words."], tokenizer)
+    assert tokens_around(tokenizer, Prompt()) == 1
 
 
 def test_a_summary_up_to_what_is_said(tokenizers: dict[str, Any]) -> None:

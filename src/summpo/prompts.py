@@ -54,7 +54,7 @@ class Prompt:
     chat: bool = False
     system: str | None = None
     chat_template_kwargs: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
-    """Variables of the chat template, by its own names for them."""
+    """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
 
     def __post_init__(self) -> None:
         require_template(self.template, "prompt.template")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from summpo.encoding import rendered_tokens, text_tokens
 from summpo.errors import UserError, require
@@ -70,7 +70,7 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
 def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The token by which the template ends the assistant's turn: the first control token behind what is said."""
     ids = list(tokenizer(turn.after, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-    control = {tokenizer.eos_token_id, *tokenizer.added_tokens_decoder}
+    control: set[Any] = {tokenizer.eos_token_id, *tokenizer.added_tokens_decoder}
     return next((int(id) for id in ids if id in control), None)
 
 
@@ -122,6 +122,12 @@ def completion_tokens(
         whole[len(start) :] if whole[: len(start)] == start else _apart(turn, text, tokenizer, ended)
         for text, whole in zip(texts, wholes, strict=True)
     ]
+
+
+def tokens_around(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> int:
+    """How many tokens of a completion are not of its text: EOS, or what the chat template puts around it."""
+    (whole,) = completion_tokens(["a"], tokenizer, prompt)
+    return len(whole) - len(text_tokens(["a"], tokenizer)[0])
 
 
 def _apart(turn: Turn, text: str, tokenizer: PreTrainedTokenizerBase, ended: bool) -> list[int]:

@@ -1,8 +1,8 @@
 """Your own data in summpo's columns: a JSONL file, a folder with one JSONL file a split, or a data set on the Hub.
 
 Summaries: {document, summary}. Pairs: {document or prompt, chosen, rejected}. Either may have: id, prompt (a ready
-prompt that replaces the template), reference (text) or references (list); pairs also score_chosen, score_rejected and
-source (where the document comes from, for `summpo inspect`).
+prompt that replaces the template, and may hold control tokens), reference (text) or references (list); pairs also
+score_chosen, score_rejected and source (where the document comes from, for `summpo inspect`).
 """
 
 from collections.abc import Mapping
