@@ -1,5 +1,6 @@
 """What a model wrote as it is read: without control tokens, without thoughts, and both counted."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from chat_models import FAMILIES, chat_model, chat_tokenizer, id_of
 from summpo.answers import Answer, answer_of, opens_thought
+from summpo.commands import main
 from summpo.decoding import Decoding
 from summpo.generation import Generated
 from summpo.models import Model
@@ -107,6 +109,30 @@ def test_what_a_model_that_thinks_leaves_in_samples(
     assert (sample["summary"], sample["thought_tokens"], sample["cut_in_thought"]) == (summary, thought, cut)
     assert sample["length_tokens"] == len(writer.tokenizer(summary, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
     assert sample["ended"] is not cut
+
+
+@pytest.mark.parametrize(
+    ("more", "thoughts", "length", "rouge"),
+    [
+        ([], {"summaries": 2, "tokens": 8, "cut": 0}, 6, 1.0),
+        (["generation.max_new_tokens=3"], {"summaries": 2, "tokens": 6, "cut": 2}, 0, 0.0),
+        (["generation.thoughts=keep"], {"summaries": 0, "tokens": 0, "cut": 0}, 10, 0.4),
+    ],
+)
+def test_evaluate_measures_the_summary_alone(
+    tmp_path: Path, more: list[str], thoughts: dict[str, int], length: float, rouge: float
+) -> None:
+    """And says of the thoughts what they were. Kept, three words more than the reference's one: 2 / (1 + 4) = 0.4."""
+    folder = chat_model(tmp_path / "model", FAMILIES["qwen_3"], ["<think>", "H", "m", "</think>", *"Words."])
+    documents = tmp_path / "documents.jsonl"
+    documents.write_text('{"document": "A cat.", "summary": "Words."}\n{"document": "A dog.", "summary": "Words."}\n')
+    settings = [f"model.path={folder}", f"input={documents}", f"cache_dir={tmp_path}", f"output_dir={tmp_path / 'out'}"]
+    chat = ["prompt.chat=true", "prompt.chat_template_kwargs.enable_thinking=true", "bertscore.path=null"]
+    assert main(["evaluate", *settings, *chat, "generation.max_new_tokens=20", "tokens.max_length=200", *more]) == 0
+    result = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert result["thoughts"] == thoughts
+    assert result["metrics"]["eval/length_tokens"] == length
+    assert result["metrics"]["eval/rouge1"] == pytest.approx(rouge)
 
 
 def test_counts_of_thoughts() -> None:

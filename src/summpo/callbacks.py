@@ -242,7 +242,7 @@ class SampleSummaries(Callback):
                 "document": row.document,
                 "summary": answer.text,
                 "references": list(row.references or (row.summary,)),
-                "length_tokens": len(one.ids),
+                "length_tokens": len(one.ids) - answer.thought_tokens,
                 "ended": one.ended,
                 "thought_tokens": answer.thought_tokens,
             }
