@@ -22,7 +22,7 @@ from summpo.cpu_generation import left_pad
 from summpo.datasets import one_per_document
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.decoding import Decoding
-from summpo.generation import Generated, cut_at_eos, generate
+from summpo.generation import Generated, cut_at_end, generate
 from summpo.models import Model
 from summpo.prompts import Prompt
 from summpo.tokens import Limits
@@ -55,7 +55,7 @@ def measure(
     prompts: Sequence[Sequence[int]],
     *,
     max_new_tokens: int,
-    eos_id: int,
+    end_ids: Sequence[int],
     pad_id: int,
     batch_size: int = 32,
     plain_batch_size: int = 8,
@@ -77,13 +77,15 @@ def measure(
         nonlocal plain_seconds
         some = prompts[len(by_plain) : len(by_plain) + len(positions)]
         plain_seconds += clock.seconds(
-            lambda: by_plain.extend(plain(model, some, max_new_tokens, plain_batch_size, eos_id=eos_id, pad_id=pad_id))
+            lambda: by_plain.extend(
+                plain(model, some, max_new_tokens, plain_batch_size, end_ids=end_ids, pad_id=pad_id)
+            )
         )
 
     decoding = Decoding(max_new_tokens=max_new_tokens, batch_size=batch_size)
-    generate(model, prompts[:1], Decoding(max_new_tokens=2), eos_id=eos_id, pad_id=pad_id)  # imports, first touches
+    generate(model, prompts[:1], Decoding(max_new_tokens=2), end_ids=end_ids, pad_id=pad_id)  # imports, first touches
     both = clock.seconds(
-        lambda: by_summpo.extend(generate(model, prompts, decoding, eos_id=eos_id, pad_id=pad_id, on_batch=catch_up))
+        lambda: by_summpo.extend(generate(model, prompts, decoding, end_ids=end_ids, pad_id=pad_id, on_batch=catch_up))
     )
     summpo_seconds = both - plain_seconds
     same = sum(a == b for a, b in zip(by_plain, by_summpo, strict=True))
@@ -97,18 +99,18 @@ def plain(
     max_new_tokens: int,
     batch_size: int,
     *,
-    eos_id: int,
+    end_ids: Sequence[int],
     pad_id: int,
 ) -> list[Generated]:
     """Greedy `model.generate`, batches of prompts as they come."""
     config = GenerationConfig(
-        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=eos_id, pad_token_id=pad_id, use_cache=True
+        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=list(end_ids), pad_token_id=pad_id, use_cache=True
     )
     written = []
     for first in range(0, len(prompts), batch_size):
         ids, mask = (each.to(model.device) for each in left_pad(prompts[first : first + batch_size], pad_id))
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
-        written += [cut_at_eos(row, eos_id) for row in output[:, ids.shape[1] :].tolist()]
+        written += [cut_at_end(row, end_ids) for row in output[:, ids.shape[1] :].tolist()]
     return written
 
 
@@ -145,7 +147,7 @@ def main() -> None:
         writer.model,
         prompts,
         max_new_tokens=options.max_new_tokens,
-        eos_id=int(writer.tokenizer.eos_token_id),  # type: ignore[arg-type]
+        end_ids=writer.end_ids,
         pad_id=int(writer.tokenizer.pad_token_id),  # type: ignore[arg-type]
         batch_size=options.batch_size,
     )

@@ -242,7 +242,7 @@ def test_a_resumed_run_drops_the_samples_after_its_checkpoint_and_a_torn_one(
     file.write_text(written, "utf-8")
     trainer = Trainer()
     trainer.global_step = step
-    samples = SampleSummaries(file, [], [], None, Decoding(), base_is_reference=False)  # type: ignore[arg-type]
+    samples = SampleSummaries(file, [], [], None, Decoding(), [], base_is_reference=False)  # type: ignore[arg-type]
     samples.on_train_start(trainer, None)  # type: ignore[arg-type]
     assert file.read_text("utf-8") == kept
 

@@ -25,7 +25,7 @@ from summpo.cpu_generation import (
     read_together,
 )
 from summpo.decoding import Decoding
-from summpo.generation import Generated, cut_at_eos, generate, plain
+from summpo.generation import Generated, cut_at_end, generate, plain
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base, load_tokenizer
@@ -38,7 +38,7 @@ def by_transformers(
 ) -> list[Generated]:
     """What plain `generate` writes, one prompt at a time."""
     config = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=eos_id, pad_token_id=PAD)
-    return [cut_at_eos(plain(model, [prompt], config)[0], eos_id) for prompt in prompts]
+    return [cut_at_end(plain(model, [prompt], config)[0], [eos_id]) for prompt in prompts]
 
 
 def frequent(completions: list[Generated]) -> int:
@@ -61,14 +61,14 @@ def test_greedy_is_plain_generate_though_rows_leave(family: str, attention: str)
     assert is_proven(model)
     never = 299_999
     endless = by_transformers(model, PROMPTS, 24, never)
-    assert generate(model, PROMPTS, Decoding(max_new_tokens=24), eos_id=never, pad_id=PAD) == endless
+    assert generate(model, PROMPTS, Decoding(max_new_tokens=24), end_ids=[never], pad_id=PAD) == endless
     eos_id = frequent(endless)
     expected = by_transformers(model, PROMPTS, 24, eos_id)
     assert 0 < sum(one.ended for one in expected) < len(PROMPTS)
     assert len({len(one.ids) for one in expected}) > 2
     for batch_size in (3, 32):
         decoding = Decoding(max_new_tokens=24, batch_size=batch_size)
-        assert generate(model, PROMPTS, decoding, eos_id=eos_id, pad_id=PAD) == expected
+        assert generate(model, PROMPTS, decoding, end_ids=[eos_id], pad_id=PAD) == expected
     assert model.config._attn_implementation == attention
 
 
@@ -83,7 +83,7 @@ def test_a_row_that_has_ended_is_not_computed() -> None:
             steps.append(inputs["input_ids"].shape[0])
 
     hook = model.register_forward_pre_hook(note, with_kwargs=True)
-    written = generate(model, PROMPTS[:-1], Decoding(max_new_tokens=24), eos_id=eos_id, pad_id=PAD)
+    written = generate(model, PROMPTS[:-1], Decoding(max_new_tokens=24), end_ids=[eos_id], pad_id=PAD)
     hook.remove()
     assert steps == [sum(len(one.ids) >= step for one in written) for step in range(1, 24)]
     assert len(set(steps)) > 2
@@ -102,7 +102,7 @@ def test_what_is_not_proven_is_left_to_transformers(family: str, settings: dict[
     """Windows are cut from the cache, dynamic angles depend on the longest row, Phi-3 prepares its inputs itself."""
     model = random_model(family, **settings)
     assert not is_proven(model)
-    written = generate(model, PROMPTS, Decoding(max_new_tokens=6), eos_id=299_999, pad_id=PAD)
+    written = generate(model, PROMPTS, Decoding(max_new_tokens=6), end_ids=[299_999], pad_id=PAD)
     assert written == by_transformers(model, PROMPTS, 6, 299_999)
 
 
@@ -124,11 +124,11 @@ def test_an_adapter_in_the_middle_of_training(tmp_path: Path, quantization: Any)
         for name, weight in policy.named_parameters():
             if "lora_B" in name:
                 weight.normal_()
-    before = generate(base, PROMPTS, Decoding(max_new_tokens=8), eos_id=299_999, pad_id=PAD)
+    before = generate(base, PROMPTS, Decoding(max_new_tokens=8), end_ids=[299_999], pad_id=PAD)
     policy.gradient_checkpointing_enable()
     policy.train()
     assert is_proven(policy)
-    written = generate(policy, PROMPTS, Decoding(max_new_tokens=8), eos_id=299_999, pad_id=PAD)
+    written = generate(policy, PROMPTS, Decoding(max_new_tokens=8), end_ids=[299_999], pad_id=PAD)
     assert policy.training
     policy.eval()
     assert written == by_transformers(policy, PROMPTS, 8, 299_999)
@@ -149,9 +149,9 @@ def test_real_summaries_are_those_of_plain_generate(real_model_path: Path, share
     prompts = [tokenizer(f"{text}\n\nTL;DR:\n")["input_ids"] for text in documents]
     assert len({len(prompt) for prompt in prompts}) == 3
     config = GenerationConfig(max_new_tokens=10, do_sample=False, eos_token_id=2, pad_token_id=2)
-    expected = [cut_at_eos(ids, 2) for ids in plain(model, prompts, config)]
+    expected = [cut_at_end(ids, [2]) for ids in plain(model, prompts, config)]
     assert is_proven(model)
-    assert generate(model, prompts, Decoding(max_new_tokens=10), eos_id=2, pad_id=2) == expected
+    assert generate(model, prompts, Decoding(max_new_tokens=10), end_ids=[2], pad_id=2) == expected
 
 
 @pytest.mark.storm
@@ -164,7 +164,7 @@ def test_a_real_long_document_read_in_stretches(real_model_path: Path, shared_da
     prompt = tokenizer(f"{document}\n\nTL;DR:\n")["input_ids"]
     assert len(prompt) > 4000
     written = [
-        generate(model, [prompt], Decoding(max_new_tokens=16, prefill_tokens=tokens), eos_id=2, pad_id=2)
+        generate(model, [prompt], Decoding(max_new_tokens=16, prefill_tokens=tokens), end_ids=[2], pad_id=2)
         for tokens in (100_000, 2048, 512)
     ]
     assert written[0] == written[1] == written[2]
@@ -182,7 +182,7 @@ def test_samples_follow_the_distribution(temperature: float, top_p: float) -> No
     torch.manual_seed(0)
     decoding = Decoding(max_new_tokens=2, temperature=temperature, top_p=top_p, batch_size=draws)
     with torch.inference_mode():
-        written = complete(model, [prompt] * draws, decoding, eos_id=299_999, pad_id=PAD)
+        written = complete(model, [prompt] * draws, decoding, end_ids=[299_999], pad_id=PAD)
     seen = torch.bincount(torch.tensor([ids[1] for ids in written]), minlength=300).double()
     expected = law * draws
     assert seen[expected == 0].sum() == 0
@@ -212,7 +212,7 @@ def test_a_prompt_among_others_several_times_is_read_once() -> None:
         lambda module, args, inputs: widths.append(inputs["input_ids"].numel()), with_kwargs=True
     )
     prompts = [PROMPTS[0], PROMPTS[1], PROMPTS[0], PROMPTS[1], PROMPTS[5]]
-    written = generate(model, prompts, Decoding(max_new_tokens=1), eos_id=299_999, pad_id=PAD)
+    written = generate(model, prompts, Decoding(max_new_tokens=1), end_ids=[299_999], pad_id=PAD)
     hook.remove()
     assert widths == [3 * 90]
     assert written == by_transformers(model, prompts, 1, 299_999)
@@ -272,7 +272,7 @@ def test_a_prompt_read_in_stretches_is_the_prompt_read_whole(at_once: int) -> No
 def test_stretches_change_no_summary(prefill_tokens: int) -> None:
     model = random_model("llama")
     decoding = Decoding(max_new_tokens=12, prefill_tokens=prefill_tokens)
-    written = generate(model, PROMPTS, decoding, eos_id=299_999, pad_id=PAD)
+    written = generate(model, PROMPTS, decoding, end_ids=[299_999], pad_id=PAD)
     assert written == by_transformers(model, PROMPTS, 12, 299_999)
 
 

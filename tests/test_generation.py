@@ -1,5 +1,6 @@
 """Generation: the same tokens as one at a time, in the order of the prompts, whatever the batches."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from transformers import GenerationConfig, PreTrainedModel
 from random_models import random_model, random_prompts
 from summpo.decoding import Decoding
 from summpo.errors import UserError
-from summpo.generation import Generated, cache_bytes, cut_at_eos, generate, reads_in_stretches, stretch
+from summpo.generation import Generated, cache_bytes, cut_at_end, generate, reads_in_stretches, stretch
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
 from summpo.models.loading import load_base
@@ -24,8 +25,8 @@ def model(tiny_model_path: Path) -> PreTrainedModel:
     return load_base(tiny_model_path, Model(path=str(tiny_model_path))).eval()  # type: ignore[return-value]
 
 
-def written(model: PreTrainedModel, decoding: Decoding, eos_id: int = EOS) -> list[Generated]:
-    return generate(model, PROMPTS, decoding, eos_id=eos_id, pad_id=PAD)
+def written(model: PreTrainedModel, decoding: Decoding, end_ids: Sequence[int] = (EOS,)) -> list[Generated]:
+    return generate(model, PROMPTS, decoding, end_ids=end_ids, pad_id=PAD)
 
 
 def likeliest(model: PreTrainedModel, prompt: list[int], n: int) -> list[int]:
@@ -43,22 +44,24 @@ def test_greedy_is_the_likeliest_token_each_time_in_the_order_of_the_prompts(
 ) -> None:
     generated = written(model, Decoding(max_new_tokens=8, batch_size=batch_size))
     for prompt, one in zip(PROMPTS, generated, strict=True):
-        assert one == cut_at_eos(likeliest(model, prompt, 8), EOS)
+        assert one == cut_at_end(likeliest(model, prompt, 8), [EOS])
 
 
 def test_stops_at_eos(model: PreTrainedModel) -> None:
     """Whatever a prompt's third token would be is declared EOS: two tokens are left, and it ended by itself."""
     expected = likeliest(model, PROMPTS[0], 8)
     third = next(token for token in expected if expected.index(token) >= 2)
-    generated = written(model, Decoding(max_new_tokens=8), eos_id=third)
-    assert generated[0] == Generated(expected[: expected.index(third)], ended=True)
+    generated = written(model, Decoding(max_new_tokens=8), end_ids=[third])
+    assert generated[0] == Generated(expected[: expected.index(third)], end=third)
     assert all(third not in one.ids and (one.ended or len(one.ids) == 8) for one in generated)
 
 
 def test_a_batch_is_told_with_the_positions_of_its_prompts(model: PreTrainedModel) -> None:
     told: list[tuple[list[int], list[Generated]]] = []
     decoding = Decoding(max_new_tokens=4, batch_size=2)
-    generated = generate(model, PROMPTS, decoding, eos_id=EOS, pad_id=PAD, on_batch=lambda *batch: told.append(batch))
+    generated = generate(
+        model, PROMPTS, decoding, end_ids=[EOS], pad_id=PAD, on_batch=lambda *batch: told.append(batch)
+    )
     assert [positions for positions, _ in told] == [[2, 4], [0, 3], [1]], "longest first, so that lengths are alike"
     assert {i: one for positions, ones in told for i, one in zip(positions, ones, strict=True)} == dict(
         enumerate(generated)
@@ -106,21 +109,28 @@ def test_leaves_the_model_as_it_came(model: PreTrainedModel, training: bool) -> 
     written(model, Decoding(max_new_tokens=2))
     assert model.training is training
     with pytest.raises(ZeroDivisionError):
-        generate(model, PROMPTS, Decoding(max_new_tokens=1), eos_id=EOS, pad_id=PAD, on_batch=lambda *_: 1 // 0)  # type: ignore[arg-type]
+        generate(model, PROMPTS, Decoding(max_new_tokens=1), end_ids=[EOS], pad_id=PAD, on_batch=lambda *_: 1 // 0)  # type: ignore[arg-type]
     assert model.training is training
     model.eval()
 
 
 def test_no_prompts(model: PreTrainedModel) -> None:
-    assert generate(model, [], Decoding(), eos_id=EOS, pad_id=PAD) == []
+    assert generate(model, [], Decoding(), end_ids=[EOS], pad_id=PAD) == []
 
 
 @pytest.mark.parametrize(
-    ("ids", "kept", "ended"),
-    [([3, 4, EOS, 5, EOS], [3, 4], True), ([EOS], [], True), ([3, 4], [3, 4], False), ([], [], False)],
+    ("ids", "kept", "end"),
+    [
+        ([3, 4, EOS, 5, EOS], [3, 4], EOS),
+        ([3, 7, 5, EOS], [3], 7),
+        ([EOS], [], EOS),
+        ([3, 4], [3, 4], None),
+        ([], [], None),
+    ],
 )
-def test_cut_at_eos(ids: list[int], kept: list[int], ended: bool) -> None:
-    assert cut_at_eos(ids, EOS) == Generated(kept, ended)
+def test_cut_at_end(ids: list[int], kept: list[int], end: int | None) -> None:
+    assert cut_at_end(ids, [EOS, 7]) == Generated(kept, end)
+    assert cut_at_end(ids, [EOS, 7]).ended is (end is not None)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +172,11 @@ def test_transformers_own_way_reads_in_stretches(family: str, settings: dict, pr
     hook = model.register_forward_pre_hook(
         lambda module, args, inputs: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True
     )
-    whole = generate(model, prompts, Decoding(max_new_tokens=8), eos_id=299_999, pad_id=PAD)
+    whole = generate(model, prompts, Decoding(max_new_tokens=8), end_ids=[299_999], pad_id=PAD)
     assert max(widths) == 70
     widths.clear()
     decoding = Decoding(max_new_tokens=8, prefill_tokens=prefill_tokens)
-    assert generate(model, prompts, decoding, eos_id=299_999, pad_id=PAD) == whole
+    assert generate(model, prompts, decoding, end_ids=[299_999], pad_id=PAD) == whole
     hook.remove()
     assert max(widths) == prefill_tokens // 3
 
@@ -198,7 +208,7 @@ def test_a_batch_keeps_to_its_tokens(model: PreTrainedModel) -> None:
     told: list[list[int]] = []
     decoding = Decoding(max_new_tokens=4, batch_tokens=16)
     generated = generate(
-        model, PROMPTS, decoding, eos_id=EOS, pad_id=PAD, on_batch=lambda positions, ones: told.append(positions)
+        model, PROMPTS, decoding, end_ids=[EOS], pad_id=PAD, on_batch=lambda positions, ones: told.append(positions)
     )
     assert told == [[2], [4, 0], [3, 1]]
     assert generated == written(model, Decoding(max_new_tokens=4))

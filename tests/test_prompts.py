@@ -1,5 +1,6 @@
 """The text around a document."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from summpo.errors import UserError
 from summpo.models.loading import load_tokenizer
 from summpo.prompts import Prompt, Ready, Rendered, mask
 from summpo.rows import Message
+from summpo.turns import completion_tokens, end_ids
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +113,63 @@ def test_a_ready_prompt_in_a_chat(tokenizer: PreTrainedTokenizerBase) -> None:
 def test_a_mask_is_as_long_as_its_text_with_the_same_space_around(text: str) -> None:
     assert len(mask(text)) == len(text)
     assert len(mask(text).strip()) == len(text.strip())
+
+
+def with_template(tokenizer: PreTrainedTokenizerBase, template: str | None) -> PreTrainedTokenizerBase:
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = template
+    return other
+
+
+NEVER = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "system", "words"),
+    [
+        (None, None, ["has no chat template", "set prompt.chat=false", "(config key prompt.chat)"]),
+        ("{{ raise_exception('No.') }}", None, ["cannot be used: No.", "prompt.chat"]),
+        ("{{ messages[0]['content'] }", None, ["cannot be used", "prompt.chat"]),
+        ("{{ messages[7]['content'] }}", None, ["cannot be used", "prompt.chat"]),
+        (NEVER, None, ["never ends the assistant's turn", "prompt.chat"]),
+        ("{% for m in messages if m['role'] != 'assistant' %}{{ m['content'] }}{% endfor %}", None, ["leaves out what the"]),
+        ("{% for m in messages if m['role'] != 'system' %}{{ m['content'] }}{% endfor %}", "Be brief.",
+         ["has no system line and leaves it out", "prompt.system", "prompt.template"]),
+        ("{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system.') }}{% endif %}{{ messages[0]['content'] }}",
+         "Be brief.", ["has no system line and refuses one (No system.)", "prompt.system", "prompt.chat"]),
+    ],
+)  # fmt: skip
+def test_chat_templates_that_cannot_be_used(
+    tokenizer: PreTrainedTokenizerBase, template: str | None, system: str | None, words: list[str]
+) -> None:
+    """One sentence, with the model's name, for rows to train on and for what ends a summary alike.
+
+    But for a turn that never ends: it cannot be taught, and what is written may still end with EOS.
+    """
+    other, prompt = with_template(tokenizer, template), Prompt(chat=True, system=system)
+    assert template != NEVER or end_ids(other, prompt) == [tokenizer.eos_token_id]
+    for refused in (completion_tokens, end_ids) if template != NEVER else (completion_tokens,):
+        with pytest.raises(UserError) as refusal:
+            refused(["s"], other, prompt) if refused is completion_tokens else refused(other, prompt)
+        said = str(refusal.value)
+        assert all(word in said for word in [*words, tokenizer.name_or_path]), said
+        assert "\n" not in said
+
+
+@pytest.mark.parametrize("template", [None, "{{ raise_exception('No.') }}", NEVER])
+def test_a_template_that_nobody_asks_for_may_be_any(tokenizer: PreTrainedTokenizerBase, template: str | None) -> None:
+    assert end_ids(with_template(tokenizer, template), Prompt()) == [tokenizer.eos_token_id]
+
+
+def test_variables_of_the_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Told to it by its own names; one that it does not read is refused, and so are those that are ours to tell."""
+    template = "{% if brief is defined and brief is false %}LONG {% endif %}{{ messages[0]['content'] }}{{ n }}"
+    other = with_template(tokenizer, template)
+    prompt = Prompt(template="{document}", chat=True, chat_template_kwargs={"brief": False, "n": 3})
+    assert prompt.render("A cat.", other).text == "LONG A cat.3"
+    with pytest.raises(UserError, match=r"reads no variable enable_thinking .*prompt.chat_template_kwargs"):
+        Prompt(chat=True, chat_template_kwargs={"enable_thinking": False}).render("A cat.", other)
+    with pytest.raises(UserError, match="messages of the chat template is told by summpo"):
+        Prompt(chat=True, chat_template_kwargs={"messages": ""})
+    with pytest.raises(UserError, match=r"set prompt.chat=true"):
+        Prompt(chat_template_kwargs={"brief": False})

@@ -91,12 +91,13 @@ def test_truncation_cuts_the_document_and_nothing_else(
     )
     whole = prompt.render(document, tokenizer).text
     needed = len(tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-    completion_length = len(tokenizer(summary, add_special_tokens=False)["input_ids"]) + 1  # type: ignore[arg-type]
+    end = 2 if prompt.chat else 1  # <|im_end|>, and in a chat the newline between turns
+    completion_length = len(tokenizer(summary, add_special_tokens=False)["input_ids"]) + end  # type: ignore[arg-type]
     if needed + completion_length <= max_length:
         assert tokenized.counts == {"kept": 1}
     for prompt_ids, completion in ids_of(tokenized):
         assert len(prompt_ids) + len(completion) <= max_length
-        assert text_of(tokenizer, completion[:-1]) == summary
+        assert text_of(tokenizer, completion[:-end]) == summary
         before, after = prompt.render("\0", tokenizer).text.split("\0")
         read = text_of(tokenizer, prompt_ids)
         assert read.startswith(before)
@@ -330,7 +331,7 @@ def test_a_real_chat_templates_prompts_are_the_same_in_training_and_in_writing(
     """The second seed's: one SFT row, one pair and one to write from are what SmolLM2's template makes of the turns.
 
     Where no system line is given, the template has one of its own, each time. The summary follows where the template's
-    assistant would speak, and ends as its turns do, but for the newline between turns.
+    assistant would speak, and ends as its turns do, with the newline between turns.
     """
     tokenizer: Any = load_tokenizer(real_model_path)
     prompt = Prompt(template="Summarize this document:\n\n{document}", chat=True, system=system)
@@ -346,7 +347,7 @@ def test_a_real_chat_templates_prompts_are_the_same_in_training_and_in_writing(
         expected = tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
         assert of_sft[0] == of_pair[0] == to_write == expected
         whole = tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": "A summary."}])["input_ids"]
-        assert [*of_sft[0], *of_sft[1]] == whole[:-1] and of_pair[1] == of_sft[1]
+        assert [*of_sft[0], *of_sft[1]] == whole and of_pair[1] == of_sft[1]
         assert tokenizer.decode(whole[-2:]) == "<|im_end|>\n"
         assert (system or "You are a helpful AI assistant named SmolLM") in tokenizer.decode(expected)
 
@@ -419,7 +420,9 @@ class RowByRow:
                 return "empty_completion", f"column {column} is empty (tokens.empty=drop drops it)"
         if row.chosen.strip() == row.rejected.strip():
             return "identical_pair", "chosen and rejected are the same text (tokens.identical=drop drops it)"
-        sides = [[*self.text(text), int(self.tokenizer.eos_token_id)] for text in (row.chosen, row.rejected)]  # type: ignore[arg-type]
+        newline = self.ids("\n", add_special_tokens=False) if self.prompt.chat else []
+        end = [int(self.tokenizer.eos_token_id), *newline]  # type: ignore[arg-type]
+        sides = [[*self.text(text), *end] for text in (row.chosen, row.rejected)]
         prompt, longest = self.whole_prompt(row, row.document), max(map(len, sides))
         if not prompt or (row.prompt is not None and not row.prompt.strip()):
             return "empty_prompt", "the prompt is empty (tokens.empty=drop drops it)"

@@ -47,14 +47,15 @@ def test_token_ids_in_and_out() -> None:
     model = VllmModel(Engine())
     torch.manual_seed(7)
     decoding = Decoding(max_new_tokens=5, temperature=0.5, top_p=0.9)
-    assert model.generate([[4, 5], [3], [4, 5]], decoding, EOS) == [
-        Generated([4], ended=True),
-        Generated([3], ended=False),
-        Generated([4], ended=True),
+    assert model.generate([[4, 5], [3], [4, 5]], decoding, [7, EOS]) == [
+        Generated([4], end=EOS),
+        Generated([3]),
+        Generated([4], end=EOS),
     ]
     prompts, settings = zip(*model.engine.asked, strict=True)
     assert [prompt["prompt_token_ids"] for prompt in prompts] == [[4, 5], [3], [4, 5]]
     assert [one.seed for one in settings] == [7, 8, 9], "equal prompts give several samples"
+    assert settings[0].stop_token_ids == [7, EOS]
     assert (settings[0].max_tokens, settings[0].temperature, settings[0].top_p) == (5, 0.5, 0.9)
 
 
@@ -66,3 +67,9 @@ def test_an_engine_of_the_model(tiny_model_path: Path) -> None:
     assert settings["quantization"] == "bitsandbytes"
     assert settings["hf_overrides"]["rope_parameters"]["factor"] == 2.0
     assert settings["hf_overrides"]["max_position_embeddings"] == 1024
+
+
+def test_what_the_engine_ended_by_a_token_of_its_own_has_ended() -> None:
+    """Its answers to 3 end at their length, and those to 4 by a token that is EOS to it alone."""
+    written = VllmModel(Engine()).generate([[4], [3]], Decoding(max_new_tokens=5), [7])
+    assert written == [Generated([4, EOS], end=7), Generated([3])]

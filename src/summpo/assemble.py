@@ -22,8 +22,8 @@ from summpo.models.compiling import compile_layers
 from summpo.models.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, check_context, model_config
 from summpo.models.frozen_casts import cast_once
+from summpo.models.loading import check_vocabulary, load_scorer, load_tokenizer
 from summpo.models.loading import load_base as load_base_model
-from summpo.models.loading import load_scorer, load_tokenizer
 from summpo.models.recomputing import recompute_activations
 from summpo.models.rope import scaled
 from summpo.models.saving import save_full
@@ -66,6 +66,7 @@ def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
 
     def load() -> tuple[PreTrainedTokenizerBase, str]:
         tokenizer = load_tokenizer(folder, may_run_code)
+        check_vocabulary(tokenizer, folder, parts.model.path)
         return tokenizer, fingerprint_tokenizer(tokenizer)
 
     tokenizer, tokenizer_fingerprint = shared.get("tokenizer", (folder, on_disk(folder), may_run_code), load)

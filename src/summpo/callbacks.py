@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from transformers import PreTrainedTokenizerBase
 
+from summpo.answers import answer_of, opens_thought
 from summpo.decoding import Decoding
 from summpo.generation import generate
 from summpo.layouts import pad
@@ -211,9 +213,10 @@ class SampleSummaries(Callback):
         prompts: Sequence[Sequence[int]],
         tokenizer: PreTrainedTokenizerBase,
         decoding: Decoding,
+        end_ids: Sequence[int],
         base_is_reference: bool,
     ) -> None:
-        self.path, self.rows, self.prompts = path, rows, prompts
+        self.path, self.rows, self.prompts, self.end_ids = path, rows, prompts, end_ids
         self.tokenizer, self.decoding, self.base_is_reference = tokenizer, decoding, base_is_reference
 
     @rank_zero_only
@@ -226,19 +229,24 @@ class SampleSummaries(Callback):
         """Writes the samples of this step, and how far the policy is from its base along them."""
         if trainer.sanity_checking or not self.rows:
             return
-        eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
-        written = generate(pl_module.policy, self.prompts, self.decoding, eos_id=eos_id, pad_id=pad_id)  # type: ignore[arg-type]
+        pad_id = int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        written = generate(pl_module.policy, self.prompts, self.decoding, end_ids=self.end_ids, pad_id=pad_id)  # type: ignore[arg-type]
+        opened = [opens_thought(prompt, self.tokenizer) for prompt in self.prompts]
+        answers = [
+            answer_of(replace(one, opened=own), self.tokenizer) for one, own in zip(written, opened, strict=True)
+        ]
         samples = [
             {
                 "step": trainer.global_step,
                 "id": row.id,
                 "document": row.document,
-                "summary": self.tokenizer.decode(one.ids, skip_special_tokens=True),
+                "summary": answer.text,
                 "references": list(row.references or (row.summary,)),
-                "length_tokens": len(one.ids),
+                "length_tokens": len(one.ids) - answer.thought_tokens,
                 "ended": one.ended,
+                "thought_tokens": answer.thought_tokens,
             }
-            for row, one in zip(self.rows, written, strict=True)
+            for row, one, answer in zip(self.rows, written, answers, strict=True)
         ]
         with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
@@ -247,7 +255,7 @@ class SampleSummaries(Callback):
                 table = [[str(value) for value in sample.values()] for sample in samples]
                 logger.log_table("val/samples", columns=list(samples[0]), data=table)
         if self.base_is_reference:
-            completions = [[*one.ids, *([eos_id] if one.ended else [])] for one in written]
+            completions = [[*one.ids, *([] if one.end is None else [one.end])] for one in written]
             kl = kl_to_base(pl_module.policy, self.prompts, completions, pad_id)  # type: ignore[arg-type]
             pl_module.log("val/kl_to_reference", kl, rank_zero_only=True)
 

@@ -28,6 +28,8 @@ class PromptConfig:
     """Put the tokenizer's chat template around it."""
     system: str | None = None
     """The system line of the chat template."""
+    chat_template_kwargs: dict[str, bool | int | float | str | None] = field(default_factory=dict)
+    """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
 
 
 @dataclass
@@ -132,6 +134,8 @@ class GenerationConfig:
     """Tokens of prompts read at a time: fewer take less memory, and change no summary."""
     backend: str = "transformers"
     """What writes: transformers, or vllm where that is installed."""
+    thoughts: str = "remove"
+    """What a model thinks aloud before its summary (<think>...</think> and the like): remove, or keep as text."""
 
 
 @dataclass

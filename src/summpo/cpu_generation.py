@@ -50,11 +50,12 @@ def base_of(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def complete(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], decoding: Decoding, *, eos_id: int, pad_id: int
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], decoding: Decoding, *, end_ids: Sequence[int], pad_id: int
 ) -> list[list[int]]:
-    """What the model writes after each prompt: up to EOS, which is the last, or max_new_tokens without one.
+    """What the model writes after each prompt: up to its end, which is the last, or max_new_tokens without one.
 
     Args:
+        end_ids: the tokens that end a completion.
         prompts: the longest first; what is among them several times is read once.
     """
     width = len(prompts[0])
@@ -62,13 +63,14 @@ def complete(
     logits = read(model, prompts, cache, pad_id, decoding.prefill_tokens)
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     mask = (torch.arange(cache.get_max_length()) >= width - lengths[:, None]).long()
+    ends = torch.tensor(end_ids)
     written: list[list[int]] = [[] for _ in prompts]
     writing = torch.arange(len(prompts))  # the prompt of each row
     for step in range(decoding.max_new_tokens):
         tokens = pick(logits, decoding)
         for prompt, token in zip(writing.tolist(), tokens.tolist(), strict=True):
             written[prompt].append(token)
-        goes_on = tokens != eos_id
+        goes_on = ~torch.isin(tokens, ends)
         if step + 1 == decoding.max_new_tokens or not goes_on.any():
             break
         rows = keep(goes_on, cache)

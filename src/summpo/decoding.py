@@ -29,6 +29,8 @@ class Decoding:
     """Tokens of prompts read at a time, at most: it bounds the memory of what is computed over them."""
     backend: str = "transformers"
     """What writes: transformers or vllm."""
+    thoughts: str = "remove"
+    """What a model thinks aloud before its summary (<think>...</think> and the like): remove, or keep as text."""
 
     def __post_init__(self) -> None:
         require_number("generation.max_new_tokens", self.max_new_tokens, low=1)
@@ -38,6 +40,7 @@ class Decoding:
         require_number("generation.batch_tokens", self.batch_tokens, low=1)
         require_number("generation.prefill_tokens", self.prefill_tokens, low=1)
         require_choice("generation.backend", self.backend, ("transformers", "vllm"))
+        require_choice("generation.thoughts", self.thoughts, ("remove", "keep"))
 
 
 def require_backend(decoding: Decoding) -> None:

@@ -15,7 +15,6 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
-from transformers import PreTrainedTokenizerBase
 
 from summpo import batches
 from summpo.assemble import Base, Rows
@@ -33,11 +32,13 @@ from summpo.datasets import one_per_document
 from summpo.decoding import Decoding
 from summpo.errors import UserError
 from summpo.loggers import make_loggers
+from summpo.models.folders import stop_ids
 from summpo.module import PreferenceModule, SFTModule
 from summpo.records import FrozenColumns, TokenRows
 from summpo.rows import PairRow, SummaryRow
 from summpo.run_folder import RunFolder
 from summpo.tokens import prompts_to_write_from
+from summpo.turns import end_ids
 
 # What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
 # mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
@@ -154,19 +155,19 @@ def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callba
     )
 
 
-def sample_callback(
-    config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, tokenizer: PreTrainedTokenizerBase
-) -> list[Callback]:
+def sample_callback(config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, base: Base) -> list[Callback]:
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
     documents = one_per_document([as_summary(row) for row in rows], parts.limits.empty)[: config.validation.samples]
     decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
     if not documents or not config.validation.times or parts.trains_scorer:
         return []
     room, key = decoding.max_new_tokens, "validation.max_new_tokens"
-    prompts, _ = prompts_to_write_from(documents, tokenizer, parts.prompt, parts.limits, room, key)
+    prompts, _ = prompts_to_write_from(documents, base.tokenizer, parts.prompt, parts.limits, room, key)
     has_adapter = parts.lora is not None or parts.model.adapter is not None
     base_is_reference = parts.needs_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)
-    return [SampleSummaries(run.validation_samples_path, documents, prompts, tokenizer, decoding, base_is_reference)]
+    ends = end_ids(base.tokenizer, parts.prompt, stop_ids(base.folder))
+    path = run.validation_samples_path
+    return [SampleSummaries(path, documents, prompts, base.tokenizer, decoding, ends, base_is_reference)]
 
 
 def as_summary(row: SummaryRow | PairRow) -> SummaryRow:

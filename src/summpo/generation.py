@@ -23,9 +23,16 @@ class Generated:
     """One completion as the model wrote it."""
 
     ids: list[int]
-    """Without EOS."""
-    ended: bool
-    """The model wrote EOS itself, before max_new_tokens."""
+    """Without the token that ends it."""
+    end: int | None = None
+    """The token by which the model ended it; None where it was cut at max_new_tokens."""
+    opened: bool = False
+    """Its prompt has opened a thought, within which it begins."""
+
+    @property
+    def ended(self) -> bool:
+        """The model ended it itself, before max_new_tokens."""
+        return self.end is not None
 
 
 @torch.inference_mode()
@@ -34,7 +41,7 @@ def generate(
     prompts: Sequence[Sequence[int]],
     decoding: Decoding,
     *,
-    eos_id: int,
+    end_ids: Sequence[int],
     pad_id: int,
     progress: str | None = None,
     on_batch: Callable[[list[int], list[Generated]], None] | None = None,
@@ -44,6 +51,7 @@ def generate(
     Runs in the dtype of the weights: autocast would cast frozen weights anew for every token.
 
     Args:
+        end_ids: the tokens that end a completion (`turns.end_ids`).
         progress: what the progress bar is called; None for no bar.
         on_batch: told the prompts' positions and their completions as soon as a batch is done.
     """
@@ -53,7 +61,7 @@ def generate(
         temperature=decoding.temperature if decoding.temperature > 0 else None,
         top_p=decoding.top_p if decoding.temperature > 0 else None,
         top_k=0 if decoding.temperature > 0 else None,
-        eos_token_id=eos_id,
+        eos_token_id=list(end_ids),
         pad_token_id=pad_id,
         use_cache=True,
     )
@@ -63,11 +71,11 @@ def generate(
         for chunk in batches_of([len(prompt) for prompt in prompts], decoding):
             batch = [prompts[i] for i in chunk]
             if proven:
-                ids = complete(model, batch, decoding, eos_id=eos_id, pad_id=pad_id)
+                ids = complete(model, batch, decoding, end_ids=end_ids, pad_id=pad_id)
             else:
                 config.prefill_chunk_size = stretch(batch, decoding) if in_stretches else None
                 ids = plain(model, batch, config)
-            written = [cut_at_eos(one, eos_id) for one in ids]
+            written = [cut_at_end(one, end_ids) for one in ids]
             done.update(zip(chunk, written, strict=True))
             if on_batch is not None:
                 on_batch(chunk, written)
@@ -76,7 +84,7 @@ def generate(
 
 
 def plain(model: PreTrainedModel, prompts: Sequence[Sequence[int]], config: GenerationConfig) -> list[list[int]]:
-    """What transformers' own `generate` writes after each prompt; padding follows EOS."""
+    """What transformers' own `generate` writes after each prompt; padding follows its end."""
     input_ids, mask = (part.to(model.device) for part in left_pad(prompts, int(config.pad_token_id)))
     output = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
     return output[:, input_ids.shape[1] :].tolist()
@@ -136,8 +144,7 @@ def only(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
         model.train(was_training)
 
 
-def cut_at_eos(ids: list[int], eos_id: int) -> Generated:
-    """What stands before the first EOS; all of it, not ended, where there is none."""
-    if eos_id in ids:
-        return Generated(ids[: ids.index(eos_id)], ended=True)
-    return Generated(ids, ended=False)
+def cut_at_end(ids: list[int], end_ids: Sequence[int]) -> Generated:
+    """What stands before the first token that ends it; all of it, not ended, where there is none."""
+    place = next((place for place, token in enumerate(ids) if token in end_ids), None)
+    return Generated(ids) if place is None else Generated(ids[:place], end=ids[place])

@@ -59,7 +59,7 @@ def summarise_in_parts(
                 left_out[name] += over
                 finals[name, ""] = ids
             elif kept.get(name) is None:  # the model had nothing to say of any part
-                kept.keep([keep_last((name, ""), [Generated([], ended=True)])])
+                kept.keep([keep_last((name, ""), [Generated([], end=writer.end_ids[0])])])
         last.write_kept(finals, kept, seed, keep_last)
         parts, by = still, of_parts
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from summpo.errors import require
+from summpo.errors import UserError, require
 from summpo.rows import Message, PairRow, SummaryRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PLACEHOLDER = "{document}"
+_OUR_VARIABLES = ("messages", "conversation", "add_generation_prompt", "continue_final_message", "tokenize",
+                  "chat_template", "return_dict", "return_tensors", "padding", "truncation", "max_length")  # fmt: skip
 MASK = "\ue000"
 """A letter for private use, which stands for one of a text that came from outside."""
 
@@ -51,9 +53,21 @@ class Prompt:
     template: str = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
     chat: bool = False
     system: str | None = None
+    chat_template_kwargs: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
+    """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
 
     def __post_init__(self) -> None:
         require_template(self.template, "prompt.template")
+        require(
+            not self.chat_template_kwargs or self.chat,
+            "variables of the chat template need the chat template: set prompt.chat=true "
+            "(config key prompt.chat_template_kwargs)",
+        )
+        ours = [name for name in self.chat_template_kwargs if name in _OUR_VARIABLES]
+        require(
+            not ours,
+            f"{' and '.join(ours)} of the chat template is told by summpo (config key prompt.chat_template_kwargs)",
+        )
         require(
             self.system is None or self.chat,
             "a system line needs the chat template: set prompt.chat=true (config key prompt.system)",
@@ -74,12 +88,12 @@ class Prompt:
             return Rendered(source.text)
         if not self.chat:
             return self._plain(source)
-        text = self._of_template(self._turns(source), tokenizer)
+        text = self.chat_text(self._turns(source), tokenizer)
         outside = [source] if isinstance(source, str) else [turn.content for turn in self._turns(source)]
         control = control_tokens(tokenizer)
         if isinstance(source, Ready) or not any(spells(one, control) for one in outside):
             return Rendered(text, by_template=True)
-        masked = self._of_template(self._turns(source, mask), tokenizer)
+        masked = self.chat_text(self._turns(source, mask), tokenizer)
         return Rendered(text, _places(text, masked, outside), by_template=True)
 
     def _plain(self, source: str | Ready | tuple[Message, ...]) -> Rendered:
@@ -100,13 +114,75 @@ class Prompt:
         else:
             text = source.text if isinstance(source, Ready) else self.around(seen(source))
             turns = (Message("user", text),)
-        has_system = self.system is None or turns[0].role == "system"
-        return turns if has_system else (Message("system", str(self.system)), *turns)
+        return self.with_system(turns)
 
-    def _of_template(self, turns: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> str:
-        """The turns as the chat template has them, up to where the assistant speaks."""
-        plain = [{"role": turn.role, "content": turn.content} for turn in turns]
-        return str(tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True))
+    def with_system(self, turns: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The turns behind the system line, where they have none of their own."""
+        has_own = self.system is None or turns[0].role == "system"
+        return turns if has_own else (Message("system", str(self.system)), *turns)
+
+    def chat_text(
+        self, turns: Sequence[Message], tokenizer: PreTrainedTokenizerBase, before_answer: bool = True
+    ) -> str:
+        """The turns as the chat template has them, by default up to where the assistant speaks.
+
+        Raises:
+            UserError: there is no chat template, it refuses the turns, leaves the system line out, or reads no variable
+                of that name; names the model and the config keys.
+        """
+        name = tokenizer.name_or_path
+        require(
+            bool(tokenizer.chat_template),
+            f"the tokenizer of {name} has no chat template: set prompt.chat=false, without prompt.system, or choose a "
+            "model that has one (config key prompt.chat)",
+        )
+        self._require_variables(tokenizer)
+        variables: dict[str, Any] = dict(self.chat_template_kwargs)
+
+        def text_of(turns: Sequence[Message]) -> str:
+            plain = [{"role": turn.role, "content": turn.content} for turn in turns]
+            return str(
+                tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=before_answer, **variables)
+            )
+
+        system = turns[0].content if turns[0].role == "system" else ""
+        try:
+            text = text_of(turns)
+        except Exception as error:  # a template is a program of the model's own, and raises what it likes
+            why = " ".join(str(error).split())
+            if system and _goes(text_of, turns[1:]):
+                raise UserError(_no_system(name, f"refuses one ({why})")) from None
+            raise UserError(
+                f"the chat template of {name} cannot be used: {why} (config keys prompt.chat, prompt.system)"
+            ) from None
+        require(not system.strip() or system.strip() in text, _no_system(name, "leaves it out"))
+        return text
+
+    def _require_variables(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Refuses a variable that the chat template does not read."""
+        template = str(tokenizer.chat_template)
+        unread = [name for name in self.chat_template_kwargs if not re.search(rf"\b{re.escape(name)}\b", template)]
+        require(
+            not unread,
+            f"the chat template of {tokenizer.name_or_path} reads no variable {' or '.join(unread)} "
+            "(config key prompt.chat_template_kwargs)",
+        )
+
+
+def _goes(text_of: Callable[[Sequence[Message]], str], turns: Sequence[Message]) -> bool:
+    """Whether the chat template takes these turns."""
+    try:
+        return bool(text_of(turns))
+    except Exception:
+        return False
+
+
+def _no_system(name: str, does: str) -> str:
+    """The sentence about a chat template without a system line."""
+    return (
+        f"the chat template of {name} has no system line and {does}: leave prompt.system out, or write it into "
+        "prompt.template (config keys prompt.system, prompt.chat)"
+    )
 
 
 def source_of(row: SummaryRow | PairRow) -> Source:

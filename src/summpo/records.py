@@ -73,7 +73,7 @@ class TokenRows:
     ids: Texts
     prompts: Ragged
     completions: tuple[Ragged, ...]
-    """One or two columns, int32. EOS is the last token of every completion."""
+    """One or two columns, int32. Every completion ends with EOS, or as the chat template ends a turn."""
 
     def __len__(self) -> int:
         return len(self.ids)

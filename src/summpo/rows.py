@@ -22,7 +22,7 @@ class SummaryRow:
     references: tuple[str, ...] = ()
     """Every reference summary of the document, for ROUGE; `(summary,)` where the data set names no other."""
     prompt: str | None = None
-    """A ready prompt that is used as it is instead of the template around `document`."""
+    """A ready prompt that is used as it is instead of the template around `document`: control tokens in it are real."""
     place: str = field(default="", compare=False)
     """Where the row stands in its source, for sentences about it: "train.jsonl, line 3"."""
     messages: tuple[Message, ...] | None = field(default=None, kw_only=True)
@@ -42,7 +42,7 @@ class PairRow:
     references: tuple[str, ...] = ()
     """Every reference summary of the document that the data set names."""
     prompt: str | None = None
-    """A ready prompt that is used as it is instead of the template around `document`."""
+    """A ready prompt that is used as it is instead of the template around `document`: control tokens in it are real."""
     source: str | None = None
     """Where the document comes from, as the data set names it (a site, a forum): nothing is computed from it."""
     place: str = field(default="", compare=False)

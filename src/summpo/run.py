@@ -81,7 +81,7 @@ def train(
         "lora": lora_of(parts),
         "config": plain(config),
     }
-    trainer = make_trainer(config, run, sample_callback(config, run, parts, held_out, base.tokenizer))
+    trainer = make_trainer(config, run, sample_callback(config, run, parts, held_out, base))
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
     begin_logging(trainer.loggers, facts["config"])

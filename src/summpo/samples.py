@@ -55,7 +55,8 @@ class LongCounts:
 
 def sample_of(writer: Writer, row: SummaryRow, written: Generated, fate: Fate) -> dict[str, Any]:
     """A line of samples.jsonl."""
-    text = writer.text(written)
+    answer = writer.answer(written)
+    text = answer.text
     return {
         "id": row.id,
         "document": row.document,
@@ -64,9 +65,36 @@ def sample_of(writer: Writer, row: SummaryRow, written: Generated, fate: Fate) -
         "length_tokens": len(text_tokens([text], writer.tokenizer)[0]),
         "length_words": count_words(text),
         "ended": written.ended,
+        "thought_tokens": answer.thought_tokens,
+        "cut_in_thought": answer.cut_in_thought,
         "tokens_left_out": fate.left_out,
         "parts": fate.parts,
     }
+
+
+@dataclass(frozen=True)
+class ThoughtCounts:
+    """What was thought aloud before the summaries, and taken off them."""
+
+    summaries: int
+    """With thoughts before them, or within which they stopped."""
+    tokens: int
+    """Of all their thoughts together."""
+    cut: int
+    """Summaries that stopped within a thought: what was to follow it was not written."""
+
+    def words(self) -> str:
+        """For the line that a command ends with; nothing where nobody thought."""
+        if not self.summaries:
+            return ""
+        cut = f", {self.cut} cut within them (generation.max_new_tokens)" if self.cut else ""
+        return f"; {self.summaries} after thoughts of {self.tokens} tokens together{cut}"
+
+
+def thought_counts(samples: Sequence[Mapping[str, Any]]) -> ThoughtCounts:
+    """What their lines say of thoughts."""
+    tokens = [sample["thought_tokens"] for sample in samples]
+    return ThoughtCounts(sum(map(bool, tokens)), sum(tokens), sum(sample["cut_in_thought"] for sample in samples))
 
 
 def long_counts(samples: Sequence[Mapping[str, Any]], how: str) -> LongCounts:

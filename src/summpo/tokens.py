@@ -1,7 +1,8 @@
 """From text rows to token rows: where prompt and completion meet, and what happens to rows that do not fit.
 
 Prompt and completion are tokenised apart and joined, so that their boundary is the same for the chosen and the rejected
-completion of a pair. EOS ends every completion. A completion is never cut. What is dropped or cut is counted by reason.
+completion of a pair. Every completion ends: with EOS, or as the chat template ends a turn (`turns`). It is never cut.
+What is dropped or cut is counted by reason.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from summpo.encoding import AT_ONCE, TooLong, cut_to_fit, once, rendered_tokens, text_tokens, token_ends
+from summpo.encoding import AT_ONCE, TooLong, cut_to_fit, once, rendered_tokens, token_ends
 from summpo.errors import UserError, require_choice, require_number
 from summpo.prompts import Prompt, Source, source_of
 from summpo.rows import PairRow, SummaryRow
+from summpo.turns import completion_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -92,12 +94,10 @@ def tokenize(
     """
     from summpo.records import Ragged, Texts, TokenRows
 
-    eos = int(tokenizer.eos_token_id)  # type: ignore[arg-type]
+    def encode_completions(texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array(ids, np.int32) for ids in completion_tokens(texts, tokenizer, prompt)]
 
-    def with_eos(texts: Sequence[str]) -> list[np.ndarray]:
-        return [np.array([*ids, eos], np.int32) for ids in text_tokens(texts, tokenizer)]
-
-    encode, make_prompts = once(with_eos), _Prompts(tokenizer, prompt, limits)
+    encode, make_prompts = once(encode_completions), _Prompts(tokenizer, prompt, limits)
     counts: Counter[str] = Counter()
     kept: list[int] = []
     prompts: list[np.ndarray] = []

@@ -7,14 +7,14 @@ Token ids in, token ids out, like `summpo.generation`; what else an engine can b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from summpo.decoding import Decoding
-from summpo.generation import Generated, cut_at_eos
+from summpo.generation import Generated, cut_at_end
 from summpo.models import Model
 from summpo.models.fingerprints import fingerprint_weights
 from summpo.models.folders import ADAPTER_CONFIG, read_json
@@ -34,7 +34,7 @@ class VllmModel:
         """Where models that judge its summaries compute."""
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def generate(self, prompts: Sequence[Sequence[int]], decoding: Decoding, eos_id: int) -> list[Generated]:
+    def generate(self, prompts: Sequence[Sequence[int]], decoding: Decoding, end_ids: Sequence[int]) -> list[Generated]:
         """One completion a prompt, in order. Sampling takes torch's seed as it stands, and each prompt's place."""
         from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
 
@@ -43,7 +43,7 @@ class VllmModel:
                 max_tokens=decoding.max_new_tokens,
                 temperature=decoding.temperature,
                 top_p=decoding.top_p,
-                stop_token_ids=[eos_id],
+                stop_token_ids=list(end_ids),
                 seed=(torch.initial_seed() + place) % 2**32,
             )
             for place in range(len(prompts))
@@ -52,7 +52,11 @@ class VllmModel:
         written = [
             one.outputs[0] for one in self.engine.generate(asked, settings, lora_request=self.adapter, use_tqdm=False)
         ]
-        return [Generated(cut_at_eos(list(o.token_ids), eos_id).ids, ended=o.finish_reason == "stop") for o in written]
+        cut = [cut_at_end(list(one.token_ids), end_ids) for one in written]
+        return [  # one that the engine ended by a token of its own has ended
+            replace(own, end=end_ids[0]) if own.end is None and one.finish_reason == "stop" else own
+            for own, one in zip(cut, written, strict=True)
+        ]
 
 
 def load_vllm(folder: Path, model: Model, max_length: int) -> VllmModel:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from summpo.answers import Answer, answer_of, opens_thought
 from summpo.decoding import Decoding, batches_of
 from summpo.encoding import rendered_tokens
 from summpo.generation import Generated, generate
@@ -16,12 +17,13 @@ from summpo.kept_lines import KeptLines, Record
 from summpo.models import Model
 from summpo.models.adapters import load_adapter
 from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.folders import check_context
-from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.folders import check_context, stop_ids
+from summpo.models.loading import check_vocabulary, load_base, load_tokenizer
 from summpo.models.sources import resolve
 from summpo.prompts import Prompt
 from summpo.rows import SummaryRow
 from summpo.tokens import Limits, prompts_to_write_from
+from summpo.turns import end_ids
 from summpo.vllm_generation import VllmModel, load_vllm
 
 Key = tuple[str, str]
@@ -37,6 +39,8 @@ class Writer:
     prompt: Prompt
     limits: Limits
     decoding: Decoding
+    end_ids: Sequence[int]
+    """The tokens that end a summary."""
 
     def prompts(self, rows: Sequence[SummaryRow]) -> tuple[list[list[int]], list[int]]:
         """Each document's prompt with room for the summary, and how many tokens of it were left out for it."""
@@ -55,12 +59,23 @@ class Writer:
         on_batch: Callable[[list[int], list[Generated]], None] | None = None,
     ) -> list[Generated]:
         """One completion a prompt, in order."""
-        eos_id, pad_id = int(self.tokenizer.eos_token_id), int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
         if isinstance(self.model, VllmModel):
-            return self.model.generate(prompts, self.decoding, eos_id)
-        return generate(
-            self.model, prompts, self.decoding, eos_id=eos_id, pad_id=pad_id, progress=progress, on_batch=on_batch
-        )
+            written = self.model.generate(prompts, self.decoding, self.end_ids)
+        else:
+            pad_id = int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+            written = generate(
+                self.model,
+                prompts,
+                self.decoding,
+                end_ids=self.end_ids,
+                pad_id=pad_id,
+                progress=progress,
+                on_batch=on_batch,
+            )
+        return [
+            replace(one, opened=opens_thought(prompt, self.tokenizer))
+            for prompt, one in zip(prompts, written, strict=True)
+        ]
 
     def write_kept(
         self,
@@ -92,9 +107,13 @@ class Writer:
                 kept.keep([record(key, of_key[key]) for key in missing])
             on_batch(len(batch))
 
+    def answer(self, written: Generated) -> Answer:
+        """The summary, and what of it was thoughts."""
+        return answer_of(written, self.tokenizer, self.decoding.thoughts == "keep")
+
     def text(self, written: Generated) -> str:
         """The summary's text, without the white space around it."""
-        return str(self.tokenizer.decode(written.ids, skip_special_tokens=True)).strip()
+        return self.answer(written).text
 
 
 def load_writer(
@@ -104,11 +123,13 @@ def load_writer(
     folder = resolve(model, cache)
     check_context(folder, limits.max_length, model.rope_scaling)
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
+    check_vocabulary(tokenizer, folder, model.path)
+    ends = end_ids(tokenizer, prompt, stop_ids(folder))
     if decoding.backend == "vllm":
-        return Writer(load_vllm(folder, model, limits.max_length), tokenizer, prompt, limits, decoding)
+        return Writer(load_vllm(folder, model, limits.max_length), tokenizer, prompt, limits, decoding, ends)
     base = load_base(folder, model)
     if model.adapter is not None:
         policy = load_adapter(base, Path(model.adapter), fingerprint_weights(folder, cache), trainable=False)
         base = policy.merge_and_unload() if model.quantization is None else policy  # pyright: ignore[reportCallIssue]
     device = torch.device("cuda" if accelerator in ("gpu", "cuda") else "cpu")
-    return Writer(base.to(device).eval(), tokenizer, prompt, limits, decoding)  # type: ignore[arg-type]
+    return Writer(base.to(device).eval(), tokenizer, prompt, limits, decoding, ends)  # type: ignore[arg-type]

@@ -76,6 +76,6 @@ def test_summaries_by_a_model_of_ones_own(tiny_model_path: Path) -> None:
     from summpo.models.loading import load_base
 
     model = load_base(tiny_model_path, Model(path=str(tiny_model_path))).eval()
-    measured = generation.measure(model, [[5, 6, 7], [8, 9]], max_new_tokens=3, eos_id=1, pad_id=1)
+    measured = generation.measure(model, [[5, 6, 7], [8, 9]], max_new_tokens=3, end_ids=[1], pad_id=1)
     assert measured.documents == 2 and measured.same == 2
     assert measured.ratio == pytest.approx(measured.plain_seconds / measured.summpo_seconds)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from summpo.errors import UserError
 from summpo.models import Lora, Model
 from summpo.models.adapters import add_lora
-from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.loading import check_vocabulary, load_base, load_tokenizer
 
 TOKENS = torch.arange(2, 26)[None]
 
@@ -111,6 +111,38 @@ class TestTokenizer:
         edit(copy / "tokenizer_config.json", eos_token=None)
         with pytest.raises(UserError, match=r"no end of sequence token \(eos_token\)"):
             load_tokenizer(copy)
+
+    @pytest.mark.parametrize(
+        ("added", "template", "refused"),
+        [
+            ({}, None, False),
+            ({"pad_token": "<pad>"}, None, False),
+            ({"additional_special_tokens": ["<|picture|>"]}, None, False),
+            ({"additional_special_tokens": ["<|user|>"]}, "<|user|>{{ messages[0]['content'] }}", True),
+            ({"bos_token": "<|user|>"}, "{{ messages[0]['content'] }}", True),
+            ({"eos_token": "<|user|>"}, None, True),
+        ],
+    )
+    def test_control_tokens_that_the_model_does_not_know(
+        self, tiny_model_path: Path, added: dict[str, Any], template: str | None, refused: bool
+    ) -> None:
+        """Those that nothing asks for are harmless, and padding is EOS instead."""
+        tokenizer = load_tokenizer(tiny_model_path)
+        tokenizer.chat_template = template
+        tokenizer.add_special_tokens(added)
+        if not refused:
+            check_vocabulary(tokenizer, tiny_model_path, "some/model")
+            assert int(tokenizer.pad_token_id) < 300  # type: ignore[arg-type]
+            return
+        sentence = r"some/model has 301 tokens, the model 300: .*<\|user\|>.* \(config key model.path\)"
+        with pytest.raises(UserError, match=sentence):
+            check_vocabulary(tokenizer, tiny_model_path, "some/model")
+
+    def test_a_word_that_the_model_does_not_know(self, tiny_model_path: Path) -> None:
+        tokenizer = load_tokenizer(tiny_model_path)
+        tokenizer.add_tokens(["catamaran", "ketch"])
+        with pytest.raises(UserError, match="has 302 tokens, the model 300: it has no embedding of 'catamaran'"):
+            check_vocabulary(tokenizer, tiny_model_path, "some/model")
 
     def test_none_there(self, copy: Path) -> None:
         for file in copy.glob("tokenizer*"):

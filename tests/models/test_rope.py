@@ -148,7 +148,7 @@ def test_stretches_and_dynamic_positions(tiny_model_path: Path) -> None:
     for tokens in (64, 100_000):
         base = load_base(tiny_model_path, Model(path=str(tiny_model_path), rope_scaling=scaling))
         written.append(
-            generate(base, [prompt], Decoding(max_new_tokens=6, prefill_tokens=tokens), eos_id=999, pad_id=1)
+            generate(base, [prompt], Decoding(max_new_tokens=6, prefill_tokens=tokens), end_ids=[999], pad_id=1)
         )
     assert written[0] == written[1]
 

@@ -86,7 +86,7 @@ def evaluate_summaries(
     check_adapters(margins, str(made_from["model"]), parts.model.path)
 
     from summpo.evaluation.held_out import evaluate
-    from summpo.samples import long_counts, samples_lines
+    from summpo.samples import long_counts, samples_lines, thought_counts
     from summpo.summarising import summarise
 
     accuracies: dict[str, Any] = {"preference_accuracy": None, "preference_accuracy_with_margin": None}
@@ -107,7 +107,7 @@ def evaluate_summaries(
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
-    metrics, says = result["metrics"], said_of_long(counts, config, parts)
+    metrics, says = result["metrics"], said_of_long(counts, config, parts) + thought_counts(samples).words()
     bert = f", BERTScore F1 {metrics['eval/bertscore_f1']:.3f}" if bert_scorer is not None else ""
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}{bert}{says}; all in {file}")  # fmt: skip

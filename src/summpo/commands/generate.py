@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,19 +87,21 @@ def write_samples(
     out: Path | None,
 ) -> list[dict[str, Any]]:
     """The lines of samples.jsonl, which goes to `out` with generation.json beside it where there is an `out`."""
-    from summpo.samples import long_counts, samples_lines
+    from summpo.samples import long_counts, samples_lines, thought_counts
     from summpo.summarising import summarise
 
     started = time.monotonic()
     kept = kept_samples(config, made_from, out)
     samples = summarise(writer_of(config, parts), documents, parts.long, kept, config.seed)
     counts = long_counts(samples, parts.long.how)
-    says = said_of_long(counts, config, parts)
+    thoughts = thought_counts(samples)
+    says = said_of_long(counts, config, parts) + thoughts.words()
     if out is None:
         print(f"generate: 1 summary{says}")
         return samples
-    record = {"documents": len(samples), "long_documents": counts.record(), "config": plain(config),
-              "made_from": made_from, "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
+    record = {"documents": len(samples), "long_documents": counts.record(), "thoughts": asdict(thoughts),
+              "config": plain(config), "made_from": made_from,
+              "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     kept.discard()

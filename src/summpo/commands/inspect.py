@@ -88,6 +88,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     from summpo.inspection.repeats import repeats, shared_documents
     from summpo.inspection.statistics import quantiles
     from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
+    from summpo.turns import tokens_around
 
     rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
@@ -99,7 +100,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
     pairs = [rows[index] for index in text.tokenized.kept]
-    lengths = lengths_of(pairs, text.tokenized)
+    lengths = lengths_of(pairs, text.tokenized, tokens_around(base.tokenizer, parts.prompt))
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
     margins = margins_of(stage, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)

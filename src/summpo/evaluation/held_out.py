@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from summpo.encoding import count_tokens, text_tokens
+from summpo.encoding import count_tokens
 from summpo.errors import require
 from summpo.evaluation.bert_score import BertScorer, bert_scores, measured_by
 from summpo.evaluation.scores import SummaryScores, columns_of, intervals_of, means_of, score_summary
@@ -20,7 +20,9 @@ from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.models import Model
 from summpo.records import Ragged, Texts, TokenRows
 from summpo.rows import SummaryRow
+from summpo.samples import thought_counts
 from summpo.scoring import score_completions
+from summpo.turns import completion_tokens
 from summpo.writer import Writer
 
 
@@ -84,11 +86,11 @@ def sample_log_ratios(
 
     @lru_cache
     def log_probs(adapter: str | None) -> np.ndarray:
-        """float64 [sample]: each summary's log-prob, EOS where it ended, under the base with this adapter or none."""
+        """float64 [sample]: each summary's log-prob, to its end where it ended, under the base and this adapter."""
         prompts, _ = writer.prompts(documents)
-        ends = int(writer.tokenizer.eos_token_id)  # type: ignore[arg-type]
-        ids = text_tokens([s["summary"] for s in samples], writer.tokenizer)
-        completions = [[*own, *[ends] * sample["ended"]] for own, sample in zip(ids, samples, strict=True)]
+        texts = [s["summary"] for s in samples]
+        whole, said = (completion_tokens(texts, writer.tokenizer, writer.prompt, ended=ends) for ends in (True, False))
+        completions = [one if s["ended"] else other for one, other, s in zip(whole, said, samples, strict=True)]
         columns = [Ragged.from_rows(ids, np.int32) for ids in (list(map(list, prompts)), completions)]
         rows = TokenRows(Texts.of([s["id"] for s in samples]), columns[0], (columns[1],))
         with models.on(replace(base, adapter=adapter), writer.model.device) as frozen:
@@ -129,6 +131,7 @@ def evaluate(
         "intervals": {name: list(bounds) for name, bounds in intervals_of(columns).items()},
         "bertscore": measured,
         "generation": asdict(writer.decoding),
+        "thoughts": asdict(thought_counts(samples)),
     }
     scored = [
         {**sample, "scores": {name: values[place] for name, values in columns.items()}}

@@ -49,7 +49,7 @@ class LongerBy:
 
 @dataclass(frozen=True)
 class Lengths:
-    """The lengths of a data set's completions; int64 [pair] each, no EOS."""
+    """The lengths of a data set's completions; int64 [pair] each, of the text alone."""
 
     chosen_tokens: np.ndarray
     rejected_tokens: np.ndarray
@@ -80,10 +80,13 @@ class Bucket:
         return f"{self.low}+" if self.high is None else f"{self.low}-{self.high}"
 
 
-def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized) -> Lengths:
-    """The lengths of the pairs' completions."""
-    eos = 1
-    tokens = [side.lengths - eos for side in tokenized.rows.completions]
+def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized, around: int = 1) -> Lengths:
+    """The lengths of the pairs' completions.
+
+    Args:
+        around: tokens of a completion that are not of its text: EOS, or what a chat template puts around a turn.
+    """
+    tokens = [side.lengths - around for side in tokenized.rows.completions]
     words = [
         np.array([count_words(text) for text in texts])
         for texts in zip(*((p.chosen, p.rejected) for p in pairs), strict=True)

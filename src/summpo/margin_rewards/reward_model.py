@@ -22,7 +22,7 @@ class RewardModel:
     path: str
     """A Hub id or a folder of transformers' *ForSequenceClassification with one output (RUN/merged)."""
     form: str = "continuation"
-    """How it reads them: continuation (prompt, summary, EOS: as objective=reward_model trains), turns (user and
+    """How it reads them: continuation (prompt, summary, its end: as objective=reward_model trains), turns (user and
     assistant in its chat template, as most of the Hub's), or pair (two texts, as encoders take them)."""
     template: str = Prompt.template
     """The text around the document, as the reward model was trained; a row's ready prompt is taken as it is."""

@@ -43,6 +43,18 @@ def context_of(folder: Path, rope_scaling: Mapping[str, Any] | None = None) -> i
     return window_of(config | scaled(config, rope_scaling))
 
 
+def stop_ids(folder: Path) -> list[int]:
+    """The tokens at which a model's own settings end generation: of generation_config.json, else of config.json."""
+    for name in ("generation_config.json", "config.json"):
+        settings = read_json(folder / name) if (folder / name).is_file() else {}
+        for found in (settings, settings.get("text_config") or {}):
+            ends = found.get("eos_token_id")
+            ends = ends if isinstance(ends, list) else [ends]
+            if any(isinstance(end, int) for end in ends):
+                return [end for end in ends if isinstance(end, int)]
+    return []
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights of a model folder, in transformers' order of preference.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from summpo.errors import UserError, require
 from summpo.families import HEAD, SHARED_PREFIX, is_known
 from summpo.models import Model
+from summpo.models.folders import read_json
 from summpo.models.rope import scaled
 
 if TYPE_CHECKING:
@@ -37,6 +38,46 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path, name: str) -> None:
+    """Checks that the model has an embedding for each token that a text can have.
+
+    Control tokens that nothing asks for may lie beyond (Gemma 3's of pictures), and so may the padding, which is EOS
+    from here on.
+
+    Args:
+        name: what the user calls the model.
+
+    Raises:
+        UserError: naming the model, both numbers and a token.
+    """
+    size = vocabulary_size(folder)
+    if size is None:
+        return
+    if tokenizer.pad_token_id is not None and int(tokenizer.pad_token_id) >= size:  # type: ignore[arg-type]
+        tokenizer.pad_token = tokenizer.eos_token
+    asked_for = f"{tokenizer.chat_template or ''} {tokenizer.bos_token or ''} {tokenizer.eos_token}"
+    control = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    beyond = {id: token for token, id in tokenizer.get_vocab().items() if id >= size}
+    needed = sorted(id for id, token in beyond.items() if id not in control or token in asked_for)
+    if needed:
+        raise UserError(no_embedding(tokenizer, size, name, needed[0]))
+
+
+def no_embedding(tokenizer: PreTrainedTokenizerBase, size: int, name: str, token: int) -> str:
+    """The sentence about a token that the model does not know."""
+    return (
+        f"the tokenizer of {name} has {len(tokenizer)} tokens, the model {size}: it has no embedding of "
+        f"{tokenizer.convert_ids_to_tokens(token)!r} (config key model.path)"
+    )
+
+
+def vocabulary_size(folder: Path) -> int | None:
+    """How many tokens the model in a folder knows; None where its config does not say."""
+    config = read_json(folder / "config.json")
+    size = config.get("vocab_size") or (config.get("text_config") or {}).get("vocab_size")
+    return size if isinstance(size, int) else None
 
 
 def load_base(folder: Path, model: Model) -> PreTrainedModel:

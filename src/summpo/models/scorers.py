@@ -12,6 +12,8 @@ from summpo.errors import UserError, require
 from summpo.models.encoders import load_classifier, longest_first
 from summpo.models.folders import ADAPTER_CONFIG, model_config
 from summpo.prompts import Prompt, Ready
+from summpo.rows import Message
+from summpo.turns import completion_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -39,23 +41,22 @@ class Scorer:
     max_length: int
 
     def continuation(self, text: Text, prompt: Prompt) -> Encoded:
-        """Prompt, summary and EOS: what objective=reward_model trains on.
+        """Prompt, summary and its end: what objective=reward_model trains on.
 
         Raises:
             UserError: the summary leaves no room for its document, or the tokenizer has no EOS.
         """
-        eos = self.tokenizer.eos_token_id
         require(
-            eos is not None,
+            self.tokenizer.eos_token_id is not None,
             f"the tokenizer of {self.model.name_or_path} has no end of sequence: such a model reads pairs of texts "
             "(config key margin_reward.reward_model.form)",
         )
-        (summary,) = text_tokens([text.summary], self.tokenizer)
+        (summary,) = completion_tokens([text.summary], self.tokenizer, prompt)
 
         def ids(document: str) -> list[int]:
             source = document if text.prompt is None else Ready(text.prompt)
             (start,) = rendered_tokens([prompt.render(source, self.tokenizer)], self.tokenizer)
-            return [*start, *summary, int(eos)]  # type: ignore[arg-type]
+            return [*start, *summary]
 
         return {"input_ids": self._fitted(text, ids)}
 
@@ -70,12 +71,11 @@ class Scorer:
             f"the tokenizer of {self.model.name_or_path} has no chat template "
             "(config key margin_reward.reward_model.form)",
         )
-        system = [{"role": "system", "content": prompt.system}] if prompt.system is not None else []
 
         def ids(document: str) -> list[int]:
             user = prompt.around(document) if text.prompt is None else text.prompt
-            turns = [*system, {"role": "user", "content": user}, {"role": "assistant", "content": text.summary}]
-            whole = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+            turns = prompt.with_system((Message("user", user), Message("assistant", text.summary)))
+            whole = prompt.chat_text(turns, self.tokenizer, before_answer=False)
             return list(self.tokenizer(whole, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
 
         return {"input_ids": self._fitted(text, ids)}
