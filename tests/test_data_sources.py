@@ -56,7 +56,7 @@ def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "train.jsonl.gz"])
-@pytest.mark.parametrize("content", [b"", b"no such thing", gzip.compress(b"{}" * 99)[:20]])
+@pytest.mark.parametrize("content", [b"", b"no such thing", gzip.compress(b"{}" * 99, mtime=0)[:20]])
 def test_a_spoilt_download(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=re.escape(str(tmp_path / name))):
