@@ -19,7 +19,7 @@ test: $(STAMP_DEV)  ## Lint, types and all tests.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/basedpyright
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n auto --maxprocesses 4
 
 storm: $(STAMP_DEV)  ## The long runs: twenty steps of every objective on the embedded model (needs human comparisons).
 	$(VENV)/bin/pytest -m storm
