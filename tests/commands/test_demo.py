@@ -12,7 +12,7 @@ import pytest
 from summpo.commands import main
 from summpo.evaluation.resampling import mean_intervals
 
-POINTS = ("w=0", "w=0.03", "w=0.1")
+POINTS = ("w=0", "w=0.05", "w=0.1")
 
 
 def samples(run: Path) -> dict[str, dict[str, Any]]:
