@@ -188,7 +188,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
         [*M, "margin_reward=reward_model", "margin_reward.reward_model.path=x", "margin_reward.reward_model.form=list"],
         ["form must be one of continuation, turns, pair, got list"],
     ),
-    (["objective=reward_model"], ["ACLSum has no pairs"]),
+    (["objective=reward_model", "dataset=scitldr"], ["SciTLDR has no pairs"]),
     (
         [*M, "margin_reward=score"],
         [
@@ -214,7 +214,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
         ],
         ["w=1 weighs nothing: margin_reward.coverage.weight is 1 and margin_reward.length.scale is 0 (config key w)"],
     ),
-    (["objective=dpo"], ["ACLSum has no pairs", "summpo pairs"]),
+    (["objective=dpo", "dataset=scitldr"], ["SciTLDR has no pairs", "summpo pairs"]),
     (["prompt.system=x"], ["set prompt.chat=true (config key prompt.system)"]),
     (["prompt.template=hello"], ["{document} once, got 'hello'"]),
     # interpolations and command lines that cannot be read

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import OmegaConf
 
@@ -24,6 +25,7 @@ def no_key_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """None of the ways in which W&B finds a key, or is told to send nothing; a network that answers nobody."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
+    wandb.teardown()  # what a run of another test has left of its settings in this process
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))

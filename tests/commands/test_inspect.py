@@ -151,7 +151,7 @@ class TestInspect:
             (["split=dev"], "split must be one of train, validation, test, got dev"),
             (["typical_reward_margin=0"], "typical_reward_margin must be > 0, got 0"),
             (["objective=sft"], "the objective learns from completions"),
-            (["dataset=aclsum", "~dataset.path"], "has no pairs"),
+            (["dataset=scitldr"], "has no pairs"),
             (["colour=red"], "unknown option colour"),
             (["+x=1"], "unknown option x"),
             (["output_dir="], "output_dir must name a folder"),

@@ -185,7 +185,7 @@ def earlier_runs(model: Path) -> None:
             assert main(["evaluate", f"run=outputs/{name}", *source, *typed(SMALL["evaluate"])]) == 0
     for place in ("modpo/w=0.02", "qwen2_summarize/base", "qwen2_summarize/dpo", "qwen2_summarize/sft"):
         shutil.copytree("outputs/dpo", f"outputs/{place}")
-    shutil.copytree("outputs/dpo", "RUN")
+    shutil.copytree("outputs/sft", "RUN", ignore=shutil.ignore_patterns("merged"))
     shutil.copytree("outputs/reward/merged", "RUN/merged")
     for place in ("SFT", "outputs/sft_tldr", "outputs/sft_tldr_llama2_7b"):
         shutil.copytree("outputs/sft", place)
@@ -210,6 +210,8 @@ def made_small(line: str, model: Path, out: Path | None) -> tuple[str, list[str]
         options.setdefault("dataset.path", source)
     if command in SMALLER_MODEL and "run" not in options and not Path(options.get("model.path", "-")).exists():
         options["model.path"] = model
+    if "margin_reward.reward_model.path" in options:
+        options["margin_reward.reward_model.max_length"] = 480
     if options.get("logger") == "wandb":
         options["logger.wandb.offline"] = True
     options |= SMALL[command] | ({"output_dir": out} if out else {})

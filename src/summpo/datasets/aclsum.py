@@ -44,8 +44,8 @@ class ACLSum:
     """challenge, approach or outcome; all = the three sentences in that order, joined by spaces."""
     wants_more: float = 0.8
     """Share of the readers, one a paper, who choose the longer of two summaries, evenly spread over the papers."""
-    limit: int | None = None
-    """Rows a split, at most."""
+    limit: int | None = 120
+    """Rows a split, at most: of pairs, there are four a paper."""
 
     def __post_init__(self) -> None:
         if self.path is not None:
