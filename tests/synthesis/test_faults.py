@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from summpo.synthesis.faults import Fault, fault_of, read_answer, retry_after
 from summpo.synthesis.records import Answer, Request
+from summpo.synthesis.sending import without
 
 REQUEST = Request("t", "s", (("user", "hello"),), 50, 0.0)
 NAMES = ["choices", "message", "content", "usage", "error", "model", "finish_reason", "code", "refusal", "text"]
@@ -181,7 +182,7 @@ class TestAnswers:
         (408, {}, "server_error", "retry", True),
         (409, {}, "server_error", "retry", False),
         (400, {}, "bad_request", "reject", False),
-        (400, {"code": "model_not_found"}, "unknown_model", "stop", False),
+        (400, {"code": "model_not_found"}, "unknown_model", "stop_at_first", False),
         (413, {}, "bad_request", "reject", False),
         (422, {}, "bad_request", "reject", False),
         (401, {}, "unauthorized", "stop", False),
@@ -191,15 +192,15 @@ class TestAnswers:
         (424, {}, "server_error", "retry", False),
         (498, {}, "server_error", "retry", False),
         (406, {}, "unexpected_status", "reject", False),
-        (410, {}, "unexpected_status", "stop", False),
-        (404, {"code": "DeploymentNotFound"}, "unknown_model", "stop", False),
-        (400, {"type": "invalid_model", "code": "1500"}, "unknown_model", "stop", False),
+        (410, {}, "unexpected_status", "stop_at_first", False),
+        (404, {"code": "DeploymentNotFound"}, "unknown_model", "stop_at_first", False),
+        (400, {"type": "invalid_model", "code": "1500"}, "unknown_model", "stop_at_first", False),
         (400, {"code": "content_filter"}, "content_filter", "reject", False),
-        (403, {"code": "model_not_found"}, "unknown_model", "stop", False),
-        (404, {}, "not_found", "stop", False),
-        (404, {"code": "model_not_found"}, "unknown_model", "stop", False),
-        (405, {}, "unexpected_status", "stop", False),
-        (301, {}, "unexpected_status", "stop", False),
+        (403, {"code": "model_not_found"}, "unknown_model", "stop_at_first", False),
+        (404, {}, "not_found", "stop_at_first", False),
+        (404, {"code": "model_not_found"}, "unknown_model", "stop_at_first", False),
+        (405, {}, "unexpected_status", "stop_at_first", False),
+        (301, {}, "unexpected_status", "stop_at_first", False),
     ],
 )
 def test_what_a_status_means(status: int, error: dict, reason: str, then: str, maybe_paid: bool) -> None:
@@ -231,14 +232,14 @@ def test_what_a_status_means(status: int, error: dict, reason: str, then: str, m
         (403, "Your team has used all available credits", "out_of_credit", "stop"),
         (400, "Your credit balance is too low to access the API", "out_of_credit", "stop"),
         # about the model
-        (404, "The API deployment for this resource does not exist", "unknown_model", "stop"),
-        (404, "model 'qwen' not found, try pulling it first", "unknown_model", "stop"),
-        (404, "No endpoints found for some/thing.", "unknown_model", "stop"),
+        (404, "The API deployment for this resource does not exist", "unknown_model", "stop_at_first"),
+        (404, "model 'qwen' not found, try pulling it first", "unknown_model", "stop_at_first"),
+        (404, "No endpoints found for some/thing.", "unknown_model", "stop_at_first"),
         (400, "some/thing is not a valid model ID", "unknown_model", "stop_at_first"),
         (400, "Model Not Exist", "unknown_model", "stop_at_first"),
         (400, "Invalid model name passed in model=thing", "unknown_model", "stop_at_first"),
         # about the url
-        (404, "Not Found", "not_found", "stop"),
+        (404, "Not Found", "not_found", "stop_at_first"),
     ],
 )
 def test_what_endpoints_say_tells_whom_it_is_about(status: int, message: str, reason: str, then: str) -> None:
@@ -268,3 +269,11 @@ def test_retry_after_in_both_forms(said: str, seconds: float | None) -> None:
 
 def test_without_retry_after() -> None:
     assert retry_after({"Content-Type": "text"}, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    "said", ["sk/abcd+1234efgh==", r"sk\/abcd+1234efgh==", r"sk\u002fabcd\u002b1234efgh=="], ids=["plain", "php", "net"]
+)
+def test_a_key_is_taken_out_however_json_spells_it(said: str) -> None:
+    body = b'{"error": {"message": "bad key ' + said.encode() + b'"}}'
+    assert without("sk/abcd+1234efgh==", body) == b'{"error": {"message": "bad key <key>"}}'

@@ -91,7 +91,7 @@ def fault_of(status: int, headers: Mapping[str, str], body: bytes, now: float) -
     if codes & OUT_OF_CREDIT or (status in (400, 403) and _NO_CREDIT.search(said)):
         return Fault("out_of_credit", detail, "stop")
     if codes & UNKNOWN_MODEL or (status == 404 and _NAMES_MODEL.search(said)):
-        return Fault("unknown_model", detail, "stop")
+        return Fault("unknown_model", detail, "stop_at_first")
     if status in BAD_REQUEST + FORBIDDEN and (codes & CONTENT_FILTER or _FILTER.search(said)):
         return Fault("content_filter", detail, "reject")
     if status == 400 and _NO_MODEL.search(said):
@@ -105,7 +105,8 @@ def fault_of(status: int, headers: Mapping[str, str], body: bytes, now: float) -
         reason = "rate_limited" if status == 429 else "server_error"
         return Fault(reason, detail, "retry", status in LOST_BEHIND_A_GATEWAY, retry_after(headers, now))
     is_of_url = status in STOPS or status in NOT_AN_API or status < 400
-    return Fault(STOPS.get(status, "unexpected_status"), detail, "stop" if is_of_url else "reject")
+    is_of_all = "stop" if status in (401, 402) else "stop_at_first"
+    return Fault(STOPS.get(status, "unexpected_status"), detail, is_of_all if is_of_url else "reject")
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -159,4 +160,12 @@ def lost(error: APIConnectionError) -> Fault:
 
 def without(key: str | None, body: bytes) -> bytes:
     """A body with the key taken out of it, wherever an endpoint repeats it."""
-    return body if key is None or len(key) < SHORTEST_KEY else body.replace(key.encode(), b"<key>")
+    if key is None or len(key) < SHORTEST_KEY:
+        return body
+    as_json = "".join(f"(?:{re.escape(one)}|{_escapes_of(one)})" for one in key)
+    return re.sub(as_json.encode(), b"<key>", body, flags=re.IGNORECASE)
+
+
+def _escapes_of(character: str) -> str:
+    """A pattern of the ways in which JSON may spell a character: PHP escapes a slash, .NET a plus."""
+    return rf"\\u{ord(character):04x}" + (r"|\\/" if character == "/" else "")

@@ -26,6 +26,7 @@ SAID_ELSEWHERE = {
     "max_tokens": "max_tokens",
     "max_completion_tokens": "max_tokens",
     "temperature": "temperature",
+    "response_format": "mode.json_schema, mode.json_object, or a judge's json_schema",
 }
 """What extra_body may not say, for a key of its own does, by which requests are told apart and costs bounded."""
 ONE_WHOLE_ANSWER = {"stream": False, "n": 1}

@@ -10,9 +10,7 @@ from typing import Any
 from summpo.synthesis.parsing.labels import label_of
 from summpo.synthesis.parsing.parts import CRITERIA, Kind, Part
 
-_CANDIDATE = re.compile(
-    r"^[ \t]*(?:`{3,}\w*[ \t]*)?(\{|\[(?=\s*\{))|^[^\n{]{0,200}?[:\s](\{|\[(?=\s*\{))", re.MULTILINE
-)
+_CANDIDATE = re.compile(r"\{|\[(?=\s*\{)")
 _CANDIDATES = 20
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 _LISTS: dict[str, Kind] = {
@@ -40,16 +38,17 @@ def objects_in(text: str) -> Iterator[tuple[list[Part], int, int]]:
     """The parts of each JSON object, or list of such, in a text; and where it begins and ends."""
     decoder = json.JSONDecoder(object_pairs_hook=_Pairs, strict=False)
     end = 0
-    for _, found in zip(range(_CANDIDATES), _CANDIDATE.finditer(text), strict=False):
-        start = found.start(found.lastindex or 0)
-        if start < end:  # within the one before
-            continue
+    for _ in range(_CANDIDATES):
+        found = _CANDIDATE.search(text, end)
+        if found is None:
+            return
         try:
-            value, end = decoder.raw_decode(text, start)
+            value, end = decoder.raw_decode(text, found.start())
             parts = list(_parts(value, "aside", None))
         except (ValueError, RecursionError):  # broken, numbers of thousands of digits, nested without end
+            end = text.find("\n", found.end()) % (len(text) + 1)  # the rest of its line is of it, or no more
             continue
-        yield parts, start, end
+        yield parts, found.start(), end
 
 
 def _parts(value: Any, under: Kind, number: int | None) -> Iterator[Part]:
@@ -70,6 +69,10 @@ def _own_number(value: Any) -> int | None:
 
 def _of_key(key: str, value: Any, under: Kind, number: int | None) -> Iterator[Part]:
     kind, about, name = _meaning(key, value, under, number)
+    if kind == "best" and under == "criterion":  # better in one respect
+        return
+    if kind is None and isinstance(value, _Pairs):  # "overall": {"better": 2}
+        kind = under
     if kind is not None:
         yield from _of_value(value, kind, None if kind == "best" else about, name)
 

@@ -35,7 +35,7 @@ _MARK_WITHIN = re.compile(
     re.IGNORECASE,
 )
 _BESIDE = re.compile(
-    rf"{_MARKUP}[-,;:]{_MARKUP}(?:the\s+)?"
+    r"[\s*_`\"')\]]*+(?:[-,;:|<]|\.{3})[\s*_`\"'(\[]*+(?:or\b[>\s]*)?(?:the\s+)?"
     r"(?:summary[\s#*_]*+(?P<named>[0-9]+|one|two|a|b)|(?P<bare>[0-9]+|first|second|both|neither))(?![^\W_])",
     re.IGNORECASE,
 )
