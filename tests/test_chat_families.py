@@ -84,6 +84,20 @@ def test_every_token_that_ends_a_turn(name: str, tokenizers: dict[str, Any]) -> 
         assert end_ids(tokenizer, prompt, [5])[1] == 5
 
 
+@pytest.mark.parametrize("before_end", ["\n\n", "</answer>"])
+def test_an_added_token_that_is_text_ends_no_turn(before_end: str, tiny_model_path: Path) -> None:
+    """Some tokenizers hold white space, or tags, as added tokens; the end of the turn is special."""
+    tokenizer = load_tokenizer(tiny_model_path, False)
+    tokenizer.add_tokens([before_end])
+    turn = f"<|im_start|>{{{{ m['role'] }}}}\n{{{{ m['content'] }}}}{before_end}<|im_end|>\n"
+    tokenizer.chat_template = (
+        "{% for m in messages %}"
+        + turn
+        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    assert tokenizer.convert_ids_to_tokens(end_ids(tokenizer, PROMPT)) == ["<|im_end|>"]
+
+
 @each
 def test_writing_ends_with_the_turn(name: str, tmp_path: Path) -> None:
     """As plain transformers ends it, where the model's own settings know the token; and no control token is text."""

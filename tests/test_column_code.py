@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 import summpo
 from summpo import column_code
-from summpo.column_code import code_of
+from summpo.column_code import _imports, code_of
 from summpo.errors import UserError
 from summpo.freeze import SCORING
 from summpo.margin_rewards.rouge import Rouge
@@ -26,6 +26,9 @@ EDITS = {
     "layouts.py": {"reference", "implicit"},
     "scoring.py": {"reference", "implicit"},
     "frozen_models.py": {"reference", "implicit"},
+    "assemble.py": {"reference", "implicit"},
+    "data_stage.py": {"reference", "implicit"},
+    "models/recomputing.py": {"reference", "implicit"},
     "models/adapters.py": {"reference", "implicit"},
     "models/frozen_casts.py": {"reference", "implicit"},
     "models/shared_prefix.py": {"reference", "implicit", "faithfulness", "reward_model"},
@@ -222,3 +225,9 @@ def test_a_script(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(summpo.__file__).parents[1])}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=False)
     assert json.loads(done.stdout or "[]")[:2] == ["__main__", "beside"], done.stderr
+
+
+def test_what_runs_is_imported_whatever_stands_around_it() -> None:
+    source = b"from typing import TYPE_CHECKING\nif not TYPE_CHECKING:\n    import ours\nelse:\n    import theirs\n"
+    assert {"ours", "theirs"} <= set(_imports(source, "p"))
+    assert "typed" not in _imports(b"import typing\nif typing.TYPE_CHECKING:\n    import typed\n", "p")

@@ -154,3 +154,12 @@ def test_columns_of_mixed_json_in_parquet(tmp_path: Path) -> None:
     values = [{"a": {"x": 1}}, {"a": {"x": "one", "y": [2]}}]
     datasets.Dataset.from_list(values, features=features).to_parquet(tmp_path / "a.parquet")
     assert [dict(row.columns) for row in strictly(rows_of_file(tmp_path / "a.parquet"))] == values
+
+
+def test_csv_of_other_programs(tmp_path: Path) -> None:
+    """Lines that end in \\r alone, names with spaces around them, and a tab-separated cell that begins with a quote."""
+    mac, tabs = tmp_path / "mac.csv", tmp_path / "rows.tsv"
+    mac.write_bytes(b"document, summary\rd1,s1\rd2,s2\r")
+    tabs.write_bytes(b'document\tsummary\n"Doc" 0 said\ts1\n')
+    assert [row.text("summary") for row in strictly(rows_of_file(mac))] == ["s1", "s2"]
+    assert [row.text("summary") for row in strictly(rows_of_file(tabs))] == ["s1"]

@@ -118,10 +118,21 @@ def test_a_ready_prompt_and_its_completion(tmp_path: Path) -> None:
 
 
 def test_unpaired_rows_labelled_false_are_not_imitated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"document": f"d{n}", "summary": f"s{n}", "label": label} for n, label in enumerate((True, False, 1, 0))]
-    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s0", "s2"]
-    assert "2 of 4 rows are left out: labelled false" in capsys.readouterr().out
-    assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 4
+    rows = [
+        {"document": f"d{n}", "summary": f"s{n}", "label": label}
+        for n, label in enumerate((True, False, 1, 0, -1, 0.0, "False", "news"))
+    ]
+    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s0", "s2", "s7"]
+    assert "5 of 8 rows are left out: labelled false" in capsys.readouterr().out
+    assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 8
+
+
+def test_a_system_line_beside_a_text_prompt_is_read(tmp_path: Path) -> None:
+    rows = [
+        {"system": "Be brief.", "prompt": f"Summarise {n}.", "chosen": "Yes.", "rejected": "No, no."} for n in range(3)
+    ]
+    turns = data(tmp_path, *rows).pairs("train")[0].messages
+    assert turns is not None and [turn.role for turn in turns] == ["system", "user"] and turns[0].content == "Be brief."
 
 
 TOOL = {"role": "tool", "content": "42"}

@@ -93,6 +93,8 @@ def test_cut_within_a_thought(written: str, text: str) -> None:
         'It is put between "<think>" and "</think>".',
         "`</think>` ends a thought.",
         "analysis shows that the final assistant wins.",
+        "analysis of my assistant final exam",
+        "analysis of the assistant finalised. More.",
         "<answer>Words.</answer>",
         "a < b, and <p>tags</p>, [1] and [think tank]",
         "A paper on thinking: thoughts count.",

@@ -139,7 +139,7 @@ def _imports(source: bytes, package: str) -> list[str]:
     pending: list[ast.AST] = [ast.parse(source)]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and ast.unparse(node.test).rpartition(".")[2] == "TYPE_CHECKING":
             pending += node.orelse
             continue
         pending += ast.iter_child_nodes(node)

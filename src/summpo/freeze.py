@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SCORING = (score_completions, FrozenModels, attend, cast_once)
 """What a frozen model's log-probs are computed by."""
+LOADING = ("summpo.assemble", "summpo.data_stage", "summpo.models.compiling", "summpo.models.recomputing")
+"""The modules by which the policy, where it is its own reference, comes to be what is scored before its first step."""
 STORING = (__name__, "summpo.columns")
 """The modules through which every column goes."""
 
@@ -90,7 +92,8 @@ class Freezer:
         return {name: found[name] for name in rewards}
 
     def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow], context: Context) -> np.ndarray:
-        scoring = SCORING if isinstance(reward, AdapterReward) else ()
+        scoring, loading = (SCORING, LOADING) if isinstance(reward, AdapterReward) else ((), ())
+        given = [type(self.tokenizer)]
         made_from = {
             "tokenizer": self.tokenizer_fingerprint,
             "reward": essence_of(reward),
@@ -110,7 +113,7 @@ class Freezer:
                     for row in pairs
                 ]
             ),
-            "code": code_of(type(reward), count_tokens, *scoring, given=[type(self.tokenizer)], alone=STORING),
+            "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
         }
         arrays, was_stored = self.store.get(
             "margins",
@@ -154,7 +157,7 @@ class Freezer:
             "model": weights,
             "arithmetic": dict(arithmetic),
             "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
-            "code": code_of(*SCORING, alone=STORING),
+            "code": code_of(*SCORING, alone=(*STORING, *LOADING)),
         }
 
         def compute() -> Arrays:

@@ -128,12 +128,12 @@ def _array(file: IO[bytes], path: Path) -> Rows:
 def _csv(file: IO[bytes], path: Path) -> Rows:
     """Rows under a header; the separator is the one of comma, semicolon and tab that the header has most of."""
     csv.field_size_limit(sys.maxsize)  # else documents of more than 131,072 characters are refused
-    lines = (line.decode("utf-8", "surrogateescape") for line in file)
+    lines = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")  # \r alone ends a line, too
     header = next(lines, "").removeprefix("\ufeff")
     separator = max(",;\t", key=header.count)
-    names = next(csv.reader([header], delimiter=separator), [])
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
     require(len(set(names)) == len(names), f"{path}, line 1: two columns of the header have one name")
-    reader, start = csv.reader(lines, delimiter=separator, strict=True), 2
+    reader, start = csv.reader(lines, delimiter=separator, strict=separator != "\t"), 2
     while True:
         place, start_of_row = f"{path}, line {start}", start
         try:

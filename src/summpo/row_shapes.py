@@ -111,6 +111,9 @@ def asked_in(row: SourceRow) -> Asked:
         return conversation(with_system(row, turns), "prompt is read as a conversation")
     if document is not None and (document or not prompt):
         return Asked(row.text("document"), row.optional_text("prompt") or None)
+    if prompt is not None and row.optional_text("system"):
+        turns = with_system(row, [Message("user", row.text("prompt"))])
+        return conversation(turns, "system and prompt are read as a conversation")
     if prompt is not None:
         said = (
             "prompt is read as a ready prompt, completion as the summary"
@@ -142,6 +145,5 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
 
 
 def is_unwanted(row: SourceRow) -> bool:
-    """Whether a row is labelled as one not to imitate (label false or 0)."""
-    label = row.value("label")
-    return label is False or (type(label) is int and label == 0) or str(label).lower() in ("false", "0")
+    """Whether a row is labelled as one not to imitate (label false, 0 or -1)."""
+    return str(row.value("label")).strip().lower().removesuffix(".0") in ("false", "0", "-1")

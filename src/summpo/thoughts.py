@@ -63,7 +63,7 @@ _CHANNEL = re.compile(
 )
 """A message of gpt-oss: that of the channel "final" is the answer."""
 _IN_WORDS = re.compile(
-    r"\A\s*(?:(?-i:analysis.*assistant\s*final)"
+    r"\A\s*(?:(?-i:analysis(?![a-z\s]).*assistant\s*final(?![a-z\s]))"
     r"|here(?:'s| is) my thought process:.*?(?P<end>here(?:'s| is) my response:\s*|\Z))",
     re.DOTALL | re.IGNORECASE,
 )

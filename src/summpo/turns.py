@@ -68,10 +68,13 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
 
 
 def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The token by which the template ends the assistant's turn: the first control token behind what is said."""
+    """The token by which the template ends the assistant's turn: the first special one behind it, else an added one."""
     ids = list(tokenizer(turn.after, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-    control = {int(tokenizer.eos_token_id), *tokenizer.added_tokens_decoder}  # type: ignore[arg-type]
-    return next((int(id) for id in ids if id in control), None)
+    added = tokenizer.added_tokens_decoder
+    special = {int(tokenizer.eos_token_id), *(id for id, token in added.items() if token.special)}  # type: ignore[arg-type]
+    other = {id for id, token in added.items() if str(token).strip()}  # not "\n\n", which some tokenizers add
+    first = (next((int(id) for id in ids if id in kind), None) for kind in (special, other))
+    return next((id for id in first if id is not None), None)
 
 
 def end_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, of_model: Sequence[int] = ()) -> list[int]:
