@@ -135,6 +135,29 @@ def test_a_system_line_beside_a_text_prompt_is_read(tmp_path: Path) -> None:
     assert turns is not None and [turn.role for turn in turns] == ["system", "user"] and turns[0].content == "Be brief."
 
 
+ASKED = [{"role": "user", "content": "Summarise."}]
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def answered_by(text: str) -> list[dict[str, str]]:
+    return [*ASKED, {"role": "assistant", "content": text}]
+
+
+def test_a_system_line_of_the_prompt_alone_goes_before_whole_conversations(tmp_path: Path) -> None:
+    row = {"prompt": [SYSTEM, *ASKED], "chosen": answered_by("Yes."), "rejected": answered_by("No.")}
+    pair = data(tmp_path, *[row] * 3).pairs("train")[0]
+    assert pair.messages is not None and [turn.role for turn in pair.messages] == ["system", "user"]
+    assert (pair.chosen, pair.rejected) == ("Yes.", "No.")
+
+
+def test_messages_as_json_text_are_messages(tmp_path: Path) -> None:
+    row = {side: json.dumps(answered_by(said)) for side, said in (("chosen", "Yes."), ("rejected", "No."))}
+    pair = data(tmp_path, *[row] * 3).pairs("train")[0]
+    assert (pair.chosen, pair.rejected) == ("Yes.", "No.") and pair.messages is not None
+    text = {"document": '[{"a": 1}] is JSON, and a text.', "summary": '[{"', "id": "d"}
+    assert data(tmp_path, *[text] * 3).summaries("train")[0].document == text["document"]
+
+
 TOOL = {"role": "tool", "content": "42"}
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]}
 IMAGE = {"role": "user", "content": [{"type": "image", "image": "x.png"}]}
@@ -153,7 +176,6 @@ IMAGE = {"role": "user", "content": [{"type": "image", "image": "x.png"}]}
         ("summaries", {"messages": ["hi"]}, "column messages.0 must be a message {role, content}, got 'hi'"),
         ("summaries", {"messages": [{"content": "hi"}]}, "column messages.0 must be of the system, the user or the assistant, got None"),
         ("summaries", {"messages": [USER, {"role": "assistant", "content": None}]}, "column messages.1.content is missing or null"),
-        ("summaries", {"messages": json.dumps([USER, GOOD])}, "column messages must be a list of messages, got '[{\"role\": "),
         ("summaries", {"text": "only"}, "columns document and prompt are both missing or null, got text; dataset.columns={document: ...} reads another"),
         ("pairs", {"prompt": [USER, GOOD], "chosen": "a", "rejected": "b"}, "column prompt must have a turn of the user before the answer, got one of the assistant"),
         ("pairs", {"prompt": [USER, GOOD], "chosen": [GOOD], "rejected": [BAD]}, "column chosen must have a turn of the user before the answer, got one of the assistant"),

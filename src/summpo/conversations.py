@@ -95,6 +95,10 @@ def parted(row: SourceRow) -> tuple[list[Message], str, str]:
         text = user_text(row) if prompt is None else row.text("prompt")
         given = [Message("user", text)] if text else []
     has_answers_alone = len(chosen) == len(rejected) == 1
+    asked = [turn for turn in given if turn.role != "system"]
+    lacks_system = asked != given and chosen[: len(asked)] == rejected[: len(asked)] == asked
+    if asked and lacks_system:
+        chosen, rejected = ([*given, *side[len(asked) :]] for side in (chosen, rejected))
     if given and (has_answers_alone or (isinstance(prompt, list) and chosen[: len(given)] != given)):
         chosen, rejected = [*given, *chosen], [*given, *rejected]
     shared = 0
