@@ -154,8 +154,13 @@ def test_messages_as_json_text_are_messages(tmp_path: Path) -> None:
     row = {side: json.dumps(answered_by(said)) for side, said in (("chosen", "Yes."), ("rejected", "No."))}
     pair = data(tmp_path, *[row] * 3).pairs("train")[0]
     assert (pair.chosen, pair.rejected) == ("Yes.", "No.") and pair.messages is not None
-    text = {"document": '[{"a": 1}] is JSON, and a text.', "summary": '[{"', "id": "d"}
-    assert data(tmp_path, *[text] * 3).summaries("train")[0].document == text["document"]
+
+
+def test_a_document_that_is_a_chat_log_as_json_stays_text(tmp_path: Path) -> None:
+    text = {"document": json.dumps(ASKED), "summary": '[{"', "chosen": '[{"a": 1}] it is', "rejected": "No."}
+    rows = data(tmp_path, *[text] * 3)
+    assert rows.summaries("train")[0].document == text["document"]
+    assert rows.pairs("train")[0].chosen == text["chosen"]
 
 
 TOOL = {"role": "tool", "content": "42"}

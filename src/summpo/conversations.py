@@ -4,14 +4,36 @@ Read are {role, content} and ShareGPT's {from, value}; content is text, or a lis
 of the system, the user and the assistant: one of a tool, or that calls one, is a fault, for the text lacks what it did.
 """
 
+import json
 import reprlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from summpo.jsonl_files import SourceRow
 from summpo.rows import Message
 
+SPOKEN = ("messages", "conversations", "prompt", "completion", "chosen", "rejected")
+"""The columns that may hold messages."""
 ROLES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
+
+
+def with_messages_read(row: SourceRow) -> SourceRow:
+    """The row, with the messages that a column of conversations holds as JSON text (as exports to CSV do) as a list."""
+    held = {name: _messages_in(row.columns.get(name)) for name in SPOKEN}
+    found = {name: messages for name, messages in held.items() if messages is not None}
+    return replace(row, columns={**row.columns, **found}) if found else row
+
+
+def _messages_in(text: Any) -> list[Any] | None:
+    """The list of messages that a text spells as JSON; None where it is no such text."""
+    if not (isinstance(text, str) and text.startswith('[{"')):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if all(isinstance(one, Mapping) and ("role" in one or "from" in one) for one in found) else None
 
 
 def turns_of(row: SourceRow, column: str) -> list[Message]:

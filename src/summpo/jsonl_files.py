@@ -64,10 +64,10 @@ class SourceRow:
         """What the column holds, of whatever type; None where it is null or absent."""
         value: Any = self.columns
         if column in value:
-            return _messages_in(value[column])
+            return value[column]
         for step in column.split("."):
             if isinstance(value, Mapping):
-                value = _messages_in(value.get(step))
+                value = value.get(step)
             elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
                 value = value[int(step)]
             else:
@@ -202,18 +202,6 @@ def read_jsonl(path: Path) -> list[SourceRow]:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     require(bool(rows), f"{path} is empty")
     return rows
-
-
-def _messages_in(value: Any) -> Any:
-    """The messages that a column holds as JSON text, as exports to CSV have them; any other value as it is."""
-    if not (isinstance(value, str) and value.startswith('[{"')):
-        return value
-    try:
-        found = json.loads(value)
-    except ValueError:
-        return value
-    are_messages = all(isinstance(one, Mapping) and ("role" in one or "from" in one) for one in found)
-    return found if are_messages else value
 
 
 def strictly(rows: Rows) -> Iterator[SourceRow]:

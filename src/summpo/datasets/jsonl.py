@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from summpo.conversations import with_messages_read
 from summpo.data_sources import has_split, read_split, read_whole
 from summpo.datasets import (
     BAD_ROWS,
@@ -198,8 +199,8 @@ class Jsonl:
         """The rows with their columns under the names that are read."""
         is_first = True
         for row in rows:
-            if not self.columns or isinstance(row, RowFault):
-                yield row
+            if isinstance(row, RowFault) or not self.columns:
+                yield row if isinstance(row, RowFault) else with_messages_read(row)
                 continue
             for theirs in filter(None, self.columns.values()) if is_first else ():
                 has = theirs in row.columns or theirs.split(".")[0] in row.columns
@@ -207,7 +208,7 @@ class Jsonl:
                 require(has, f"{row.place}: there is no column {theirs}, only {known} (config key dataset.columns)")
             is_first = False
             given = {ours: row.value(theirs) if theirs else None for ours, theirs in self.columns.items()}
-            yield replace(row, columns={**row.columns, **given})
+            yield with_messages_read(replace(row, columns={**row.columns, **given}))
 
 
 def references_of(rows: Sequence[SummaryRow | PairRow]) -> dict[str, tuple[str, ...]]:
