@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from summpo.synthesis.asking import ask
-from summpo.synthesis.journal import open_journal
-from summpo.synthesis.records import Answer, Request
-from summpo.synthesis.teacher import Teacher
+from summpo.teacher.asking import ask
+from summpo.teacher.journal import open_journal
+from summpo.teacher.records import Answer, Request
+from summpo.teacher.teacher import Teacher
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -15,10 +15,10 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-import summpo.models.shared_prefix  # noqa: F401  (registers it)
-from summpo.families import SHARED_PREFIX
+import summpo.models.forward.shared_prefix  # noqa: F401  (registers it)
 from summpo.models import Model
-from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.forward.families import SHARED_PREFIX
+from summpo.models.weights.loading import load_base, load_tokenizer
 
 QWEN2_1_5B = {
     "model_type": "qwen2",

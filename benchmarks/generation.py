@@ -18,15 +18,15 @@ from transformers import GenerationConfig, PreTrainedModel
 from clock import Clock
 from door import ended, require_comparisons, require_device
 from pairs import COMPARISONS
-from summpo.cpu_generation import left_pad
 from summpo.datasets import one_per_document
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
-from summpo.decoding import Decoding
-from summpo.generation import Generated, cut_at_end, generate
 from summpo.models import Model
-from summpo.prompts import Prompt
-from summpo.tokens import Limits
-from summpo.writer import load_writer
+from summpo.text.prompts import Prompt
+from summpo.text.tokens import Limits
+from summpo.writing.decoding import Decoding
+from summpo.writing.generation import Generated, cut_at_end, generate
+from summpo.writing.on_cpu import left_pad
+from summpo.writing.writer import load_writer
 
 
 @dataclass(frozen=True)

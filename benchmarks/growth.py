@@ -20,12 +20,12 @@ import numpy as np
 from fresh_process import last_line_of
 from pairs import Shape, random_columns
 from process_memory import status
-from summpo.batches import Plan, pair_batch
-from summpo.columns import ColumnStore
-from summpo.data import ColumnData
-from summpo.fitting import prompt_numbers, read_tokens
-from summpo.layouts import share_prefixes
+from summpo.columns.store import ColumnStore
+from summpo.models.forward.layouts import share_prefixes
 from summpo.records import Batch, FrozenColumns, Ragged, Texts, TokenRows
+from summpo.training.data import ColumnData
+from summpo.training.plan import Plan, pair_batch
+from summpo.training.trainer import prompt_numbers, read_tokens
 from table import Row
 
 SIZES = (100, 1_000, 10_000, 100_000)

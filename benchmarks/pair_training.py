@@ -32,7 +32,7 @@ from pairs import COMPARISONS, Shape
 from setting import Setting
 from sides import DEFAULTS
 from summpo.models import Model
-from summpo.models.sources import resolve
+from summpo.models.weights.sources import resolve
 from table import Row, as_markdown, command_line, conditions, write_sections
 
 SHORT, LONG = Shape(350, 35, 2), Shape(1500, 200, 1)

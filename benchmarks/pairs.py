@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from summpo.batches import Plan
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
-from summpo.fitting import prompt_numbers
-from summpo.prompts import Prompt
 from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
-from summpo.rows import PairRow
-from summpo.tokens import Limits, tokenize
+from summpo.text.prompts import Prompt
+from summpo.text.rows import PairRow
+from summpo.text.tokens import Limits, tokenize
+from summpo.training.plan import Plan
+from summpo.training.trainer import prompt_numbers
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARISONS = Path(os.environ.get("SUMMPO_TEST_DATA", REPOSITORY.parent / "shared" / "data"), "tldr_comparisons")

@@ -10,7 +10,7 @@ import torch
 
 from bases import Base
 from summpo.models import Lora
-from summpo.optimizers import AdamW
+from summpo.training.optimizers import AdamW
 
 LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 LORA = Lora(r=64, alpha=64, target_modules=LAYERS)

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from setting import BETA, LORA, Setting, draw_adapter, optimizer_of
-from summpo.batches import pair_batch
-from summpo.layouts import Layout, pad, share_prefixes
-from summpo.log_probs import completion_log_probs
-from summpo.models.adapters import add_lora
-from summpo.models.frozen_casts import cast_once
-from summpo.models.recomputing import recompute_activations, start_recomputing
-from summpo.module import pair_values
+from summpo.models.forward.layouts import Layout, pad, share_prefixes
+from summpo.models.forward.log_probs import completion_log_probs
+from summpo.models.forward.scoring import score_completions
+from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
+from summpo.models.speed.cached_autocast import cast_once
+from summpo.models.weights.adapters import add_lora
 from summpo.objectives.dpo import DPO
 from summpo.records import FrozenColumns, PairBatch, TokenRows
-from summpo.scoring import score_completions
+from summpo.training.module import pair_values
+from summpo.training.plan import pair_batch
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from summpo.run_folder import write_whole
+from summpo.runs.run_folder import write_whole
 
 PACKAGES = ("torch", "transformers", "peft", "trl")
 TITLE = """\

@@ -14,10 +14,10 @@ from transformers import PreTrainedTokenizerBase
 from clock import Clock
 from pairs import NO_LIMIT, comparisons
 from setting import Setting
-from summpo.prompts import Prompt
 from summpo.records import TokenRows
-from summpo.rows import PairRow
-from summpo.tokens import tokenize
+from summpo.text.prompts import Prompt
+from summpo.text.rows import PairRow
+from summpo.text.tokens import tokenize
 from table import Row, times
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from setting import BETA, LAYERS, Setting, draw_adapter, optimizer_of
-from summpo.models.loading import quiet
+from summpo.models.weights.loading import quiet
 from summpo.records import FrozenColumns
 
 

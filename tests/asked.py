@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from fault_server import MODEL
-from summpo.synthesis.asking import Asked, ask
-from summpo.synthesis.journal import open_journal
-from summpo.synthesis.records import Answer, Rejected, Request
-from summpo.synthesis.teacher import Teacher
+from summpo.teacher.asking import Asked, ask
+from summpo.teacher.journal import open_journal
+from summpo.teacher.records import Answer, Request
+from summpo.teacher.teacher import Teacher
+from summpo.text.documents import Rejected
 
 MADE_FROM = {"mode": "test"}
 

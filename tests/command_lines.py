@@ -4,12 +4,13 @@ import shlex
 
 from omegaconf import OmegaConf
 
-from summpo.build import from_target, margins_of, train_parts, writing_parts
 from summpo.commands import COMMANDS, FREE_FORM, quoted
+from summpo.commands.compose import compose_config
 from summpo.commands.train import points_of
-from summpo.compose import compose_config
+from summpo.config.nodes import from_target
 from summpo.synthesis.parts import synthesis_parts
-from summpo.synthesis.teacher import Teacher
+from summpo.teacher.teacher import Teacher
+from summpo.training.parts import margins_of, train_parts, writing_parts
 
 HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
 REPORT = (

@@ -12,13 +12,13 @@ from tiny import tiny_llama
 # The shapes in these modules' annotations are checked at every call, under pytest alone. The hook sees imports, so it
 # stands before the first of them.
 SHAPED = [
-    "summpo.losses",
-    "summpo.log_probs",
-    "summpo.metrics",
-    "summpo.batches",
-    "summpo.layouts",
+    "summpo.objectives.losses",
+    "summpo.models.forward.log_probs",
+    "summpo.row_kinds.metrics",
+    "summpo.training.plan",
+    "summpo.models.forward.layouts",
     "summpo.records",
-    "summpo.token_weights",
+    "summpo.objectives.token_weights",
 ]
 jaxtyping.install_import_hook(SHAPED, "beartype.beartype")
 
@@ -47,7 +47,7 @@ def real_model_path() -> Path:
     """The embedded SmolLM2 as a folder of safetensors, converted into the user's own cache. Read only."""
     from summpo.errors import UserError
     from summpo.models import Model
-    from summpo.models.sources import embedded_file, resolve
+    from summpo.models.weights.sources import embedded_file, resolve
 
     try:
         embedded_file()

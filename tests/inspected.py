@@ -8,7 +8,7 @@ from summpo.inspection.lengths import Lengths, histogram, longer_by, longer_by_d
 from summpo.inspection.repeats import Repeats, Shared
 from summpo.inspection.statistics import quantiles, tendency
 from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 
 def pair(document: str, chosen: str, rejected: str, **columns: str) -> PairRow:

@@ -1,6 +1,7 @@
 """Judged pairs for tests of what is made of them."""
 
-from summpo.synthesis.records import Document, JudgedPair
+from summpo.synthesis.records import JudgedPair
+from summpo.text.documents import Document
 
 
 def pair_of(

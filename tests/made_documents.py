@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from summpo.synthesis.documents import DocumentSource, Split
-from summpo.synthesis.documents.jsonl import Jsonl
-from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
+from summpo.documents import DocumentSource, Split
+from summpo.documents.jsonl import Jsonl
+from summpo.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
 
 RULES = DocumentRules(
     train=SplitRules(min_tokens=20, max_tokens=40, quotas={"arxiv": None, "wiki": 2}),

@@ -6,11 +6,11 @@ from functools import partial
 
 from torch import nn
 
-from summpo.layouts import pad
+from summpo.models.forward.layouts import pad
+from summpo.models.forward.scoring import score_completions
 from summpo.records import Ragged, TokenRows
-from summpo.rows import PairRow
-from summpo.scoring import score_completions
-from summpo.tokens import Limits
+from summpo.text.rows import PairRow
+from summpo.text.tokens import Limits
 
 LIMITS = Limits(max_length=400)
 ROWS = [

@@ -25,7 +25,9 @@ SECONDS = 120
 """No run of these tests takes as long; one that does hangs."""
 
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["summpo.run", "peft", "transformers.models.llama.modeling_llama", "torch._dynamo"])
+_server.set_forkserver_preload(
+    ["summpo.training.run", "peft", "transformers.models.llama.modeling_llama", "torch._dynamo"]
+)
 
 
 @dataclass(frozen=True)

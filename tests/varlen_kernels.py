@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from summpo.models.varlen_attention import Kernel
+from summpo.models.forward.varlen_attention import Kernel
 
 Sees = Callable[[int, int], Tensor]
 """Numbers of queries and keys -> bool [query, key]."""

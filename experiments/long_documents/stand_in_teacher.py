@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from summpo.sentences import sentences_of
+from summpo.text.sentences import sentences_of
 
 LIMITS = re.compile(r"Summary (\d) has (\d+) to (\d+) words")
 COMMON = 60

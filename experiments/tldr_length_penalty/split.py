@@ -13,8 +13,8 @@ from pathlib import Path
 
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.models import Model
-from summpo.models.loading import load_tokenizer
-from summpo.models.sources import resolve
+from summpo.models.weights.loading import load_tokenizer
+from summpo.models.weights.sources import resolve
 
 source, target = map(Path, sys.argv[1:3])
 tokenizer = load_tokenizer(resolve(Model(path="embedded"), Path.home() / ".cache" / "summpo"))

@@ -16,8 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from summpo.log_probs import _FrozenHead, log_collisions
-from summpo.metrics import accuracy
+from summpo.models.forward.log_probs import _FrozenHead, log_collisions
 from summpo.objectives.alphapo import AlphaPO
 from summpo.objectives.apo_down import APODown
 from summpo.objectives.apo_zero import APOZero
@@ -30,10 +29,11 @@ from summpo.objectives.ld_dpo import LDDPO
 from summpo.objectives.ln_dpo import LNDPO
 from summpo.objectives.orpo import ORPO
 from summpo.objectives.reward_model import RewardModel
+from summpo.objectives.sft_term import WithSFT
 from summpo.objectives.simpo import SimPO
 from summpo.objectives.wpo import WPO
 from summpo.records import LogProbs, PairLogProbs
-from summpo.sft_term import WithSFT
+from summpo.row_kinds.metrics import accuracy
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")
 pytestmark = pytest.mark.bench

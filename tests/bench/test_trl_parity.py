@@ -18,17 +18,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from summpo.batches import epoch_order
-from summpo.compose import compose_config
-from summpo.layouts import share_prefixes
+from summpo.commands.compose import compose_config
 from summpo.models import Lora, Model
-from summpo.models.adapters import add_lora
-from summpo.models.loading import load_base, load_tokenizer
-from summpo.prompts import Prompt
-from summpo.rows import PairRow
-from summpo.run import train
-from summpo.scoring import score_completions
-from summpo.tokens import Limits, tokenize
+from summpo.models.forward.layouts import share_prefixes
+from summpo.models.forward.scoring import score_completions
+from summpo.models.weights.adapters import add_lora
+from summpo.models.weights.loading import load_base, load_tokenizer
+from summpo.text.prompts import Prompt
+from summpo.text.rows import PairRow
+from summpo.text.tokens import Limits, tokenize
+from summpo.training.plan import epoch_order
+from summpo.training.run import train
 from train_runs import metrics_of, small, write_rows
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")

@@ -10,7 +10,7 @@ import pytest
 import growth
 from fresh_process import last_line_of
 from growth import BATCH_TOKENS, ORDERS, Figures, data_side, memory_row, stored
-from summpo.columns import ColumnStore
+from summpo.columns.store import ColumnStore
 
 
 def test_bytes_a_pair_are_told_between_two_sizes() -> None:

@@ -73,7 +73,7 @@ def test_generation_is_asked_of_the_device_that_was_asked_for(tmp_path: Path) ->
 def test_summaries_by_a_model_of_ones_own(tiny_model_path: Path) -> None:
     """Both ways on the model that is given; greedy writing has the same tokens."""
     from summpo.models import Model
-    from summpo.models.loading import load_base
+    from summpo.models.weights.loading import load_base
 
     model = load_base(tiny_model_path, Model(path=str(tiny_model_path))).eval()
     measured = generation.measure(model, [[5, 6, 7], [8, 9]], max_new_tokens=3, end_ids=[1], pad_id=1)

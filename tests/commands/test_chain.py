@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from summpo.commands import main
-from summpo.commands.run import read_chain
-from summpo.compose import conf_dir
+from summpo.commands.chain import read_chain
+from summpo.config.tree import conf_dir
 from summpo.errors import UserError
 
 CHAIN = """
@@ -35,7 +35,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[l
     file = tmp_path / "chain.yaml"
     file.write_text(CHAIN.format(out=tmp_path / "out"), "utf-8")
     (tmp_path / "out").mkdir()
-    monkeypatch.setattr("summpo.commands.run.command", echo)
+    monkeypatch.setattr("summpo.commands.chain.command", echo)
     return file, ran
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from summpo.commands import READER_GONE, at_home
-from summpo.config import cache_folder
+from summpo.commands.options import cache_folder
 from summpo.errors import UserError
 
 SUMMPO = [sys.executable, "-c", "import sys; from summpo.commands import main; sys.exit(main())"]
@@ -88,8 +88,8 @@ def test_without_a_home(tmp_path: Path) -> None:
 
 def test_who_has_no_home_at_all_is_asked_for_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from summpo.commands import main
+    from summpo.commands.compose import compose_config
     from summpo.commands.help import help_of
-    from summpo.compose import compose_config
 
     monkeypatch.setenv("HOME", "~")  # what os.path.expanduser leaves where there is no entry either
     monkeypatch.delenv("SUMMPO_CACHE", raising=False)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
-from summpo.compose import conf_dir
+from summpo.config.tree import conf_dir
 from train_runs import metrics_of, summary_of
 
 CPU = "trainer=cpu"

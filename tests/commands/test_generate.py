@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
-from summpo.kept_lines import KeptLines, Record
+from summpo.runs.unfinished import KeptLines, Record
 from train_runs import run_summpo
 
 SMALL = ["generation.max_new_tokens=6", "tokens.max_length=120"]

@@ -22,8 +22,8 @@ import pytest
 from commands.test_synthesize import document, teacher_says
 from fault_server import MODEL, FaultServer
 from summpo.commands import COMMANDS, main
-from summpo.commands.run import read_chain
-from summpo.compose import conf_dir
+from summpo.commands.chain import read_chain
+from summpo.config.tree import conf_dir
 from train_runs import WORDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]

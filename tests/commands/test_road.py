@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from summpo.commands import COMMANDS, main, quoted
-from summpo.compose import compose_config, plain
-from summpo.encoding import text_tokens
-from summpo.inherit import compose_with_run
-from summpo.models.loading import load_tokenizer
+from summpo.commands.compose import compose_config
+from summpo.commands.run_config import compose_with_run
+from summpo.config.tree import plain
+from summpo.models.weights.loading import load_tokenizer
+from summpo.text.encoding import text_tokens
 
 DOCUMENTS = [f"The {animal} sat on the {place}, and the {animal} was {mood}." for animal in ("cat", "dog", "bird", "cow")
              for place in ("mat", "roof") for mood in ("happy", "sad", "tired")]  # fmt: skip

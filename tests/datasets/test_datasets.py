@@ -24,7 +24,7 @@ from summpo.datasets import (
     unique_ids,
 )
 from summpo.errors import UserError
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 YAMLS = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
 THIRDS: dict[Split, float] = {"validation": 0.1, "test": 0.2, "train": 0.7}

@@ -14,7 +14,7 @@ import datasets
 from summpo.datasets import SPLITS, MissingPairs, PairDataset, SummaryDataset
 from summpo.datasets.jsonl import Jsonl
 from summpo.errors import UserError
-from summpo.rows import PairRow, SummaryRow
+from summpo.text.rows import PairRow, SummaryRow
 
 REAL = Path(os.environ.get("SUMMPO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "documents"
 

@@ -21,7 +21,7 @@ from summpo.datasets.stack_exchange_paired import StackExchangePaired
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.datasets.ultrafeedback import UltraFeedback
 from summpo.errors import UserError
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 
 def write(folder: Path, **files: list[dict[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from summpo.datasets import SPLITS, PairDataset, Split, SummaryDataset
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback, majority_verdicts
 from summpo.errors import UserError
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 REAL = Path(os.environ.get("SUMMPO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tldr_comparisons"
 HELD_OUT: tuple[Split, Split] = ("validation", "test")

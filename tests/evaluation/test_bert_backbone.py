@@ -12,7 +12,7 @@ import pytest
 from summpo.errors import UserError
 from summpo.evaluation.bert_backbone import MINILM, PUBLISHED_BASELINE, BertScore, read_baseline
 from summpo.evaluation.bert_score import BertScorer, bert_scores
-from summpo.models import encoders
+from summpo.models.judges import encoders
 from tiny_encoders import tiny_encoder
 
 

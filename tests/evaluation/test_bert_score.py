@@ -27,8 +27,8 @@ from summpo.evaluation.bert_score import (
     measured_by,
     rescaled,
 )
-from summpo.models.encoders import embedded_encoder
-from summpo.models.token_embeddings import TokenEncoder
+from summpo.models.judges.encoders import embedded_encoder
+from summpo.models.judges.token_embeddings import TokenEncoder
 from tiny_encoders import KINDS, tiny_encoder
 
 SUMMARIES = [

@@ -13,7 +13,7 @@ from summpo.commands import main
 from summpo.errors import UserError
 from summpo.evaluation.bert_backbone import MINILM
 from summpo.evaluation.bert_score import BERTSCORE_F1
-from summpo.models.encoders import embedded_encoder
+from summpo.models.judges.encoders import embedded_encoder
 from tiny_encoders import tiny_encoder
 
 DOCUMENTS = [

@@ -10,7 +10,7 @@ import pytest
 
 from summpo.evaluation.judging import PLACEHOLDERS, Comparison, Verdict
 from summpo.synthesis.prompt_files import read_prompt
-from summpo.synthesis.records import Answer
+from summpo.teacher.records import Answer
 
 PROMPT = read_prompt("judge", "judge_prompt", PLACEHOLDERS)
 BOTH = Comparison("d1", "A {document} with braces.", "summary of a", "summary of b", PROMPT, True, 0, 200)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.evaluation.verdicts import read_verdict
-from summpo.synthesis.records import Answer, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 
 def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from inspected import pair
 from summpo.inspection.fit import UNLIMITED, fit
-from summpo.models.loading import load_tokenizer
-from summpo.prompts import Prompt
-from summpo.tokens import Limits, tokenize
+from summpo.models.weights.loading import load_tokenizer
+from summpo.text.prompts import Prompt
+from summpo.text.tokens import Limits, tokenize
 
 
 def test_fit_by_hand_against_the_rules_themselves(tiny_model_path: Path) -> None:

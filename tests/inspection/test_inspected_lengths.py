@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
-from summpo.encoding import text_tokens
 from summpo.inspection.lengths import (
     Lengths,
     LongerChosen,
@@ -20,9 +19,10 @@ from summpo.inspection.lengths import (
     longer_by_source,
     longer_chosen,
 )
-from summpo.models.loading import load_tokenizer
-from summpo.prompts import Prompt
-from summpo.tokens import Limits, tokenize
+from summpo.models.weights.loading import load_tokenizer
+from summpo.text.encoding import text_tokens
+from summpo.text.prompts import Prompt
+from summpo.text.tokens import Limits, tokenize
 
 counts = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=40)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.inspection.repeats import Shared, repeats, shared_documents
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 
 def swapped(row: PairRow) -> PairRow:

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.break_even import BreakEven, break_even
 from summpo.inspection.weights import (
     break_even_of_w,
     points,
@@ -17,6 +16,7 @@ from summpo.inspection.weights import (
     weighed_sum,
     weights_by_size,
 )
+from summpo.margin_rewards.break_even import BreakEven, break_even
 
 
 class TestWeights:

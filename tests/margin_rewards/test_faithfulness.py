@@ -16,7 +16,7 @@ import torch
 from summpo.errors import UserError
 from summpo.margin_rewards import Completions, MarginReward, ModelReward
 from summpo.margin_rewards.faithfulness import Faithfulness
-from summpo.models import encoders
+from summpo.models.judges import encoders
 from tiny_nli import tiny_nli
 
 CAT, DOG, SLEPT = "The cat sat on the mat.", "A dog barked loudly and ran away.", "Then it slept!"

@@ -20,7 +20,7 @@ from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.length_budget import LengthBudget
 from summpo.margin_rewards.rouge import Rouge
 from summpo.margin_rewards.score import Score
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 DOCUMENT = "The cat sat on the mat. A dog barked."
 

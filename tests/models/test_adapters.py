@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from summpo.errors import UserError
 from summpo.models import Lora, Model
-from summpo.models.adapters import BASE_FINGERPRINT, add_lora, load_adapter, save_adapter, targets_of, unlike
-from summpo.models.fingerprints import fingerprint_adapter, fingerprint_weights
-from summpo.models.loading import load_base, load_tokenizer
+from summpo.models.weights.adapters import BASE_FINGERPRINT, add_lora, load_adapter, save_adapter, targets_of, unlike
+from summpo.models.weights.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.weights.loading import load_base, load_tokenizer
 
 TOKENS = torch.arange(2, 26)[None]
 LORA = Lora(r=4, alpha=8, target_modules=["q_proj", "up_proj"])

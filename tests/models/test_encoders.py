@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from summpo.errors import UserError
-from summpo.models.encoders import (
+from summpo.models.judges.encoders import (
     embedded_encoder,
     entailment_label,
     fingerprint_encoder,

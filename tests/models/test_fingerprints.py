@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from summpo.errors import UserError
-from summpo.models.fingerprints import fingerprint_file, fingerprint_tokenizer, fingerprint_weights
-from summpo.models.loading import load_tokenizer
+from summpo.models.weights.fingerprints import fingerprint_file, fingerprint_tokenizer, fingerprint_weights
+from summpo.models.weights.loading import load_tokenizer
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from gguf import GGUFWriter, TokenType
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, LlamaForCausalLM
 
 from summpo.errors import UserError
-from summpo.models import Model, gguf
-from summpo.models.gguf import convert
-from summpo.models.loading import load_base, load_tokenizer
-from summpo.models.sources import embedded_file, resolve
+from summpo.models import Model
+from summpo.models.weights import gguf
+from summpo.models.weights.gguf import convert
+from summpo.models.weights.loading import load_base, load_tokenizer
+from summpo.models.weights.sources import embedded_file, resolve
 
 TOKENS = torch.arange(2, 26)[None]
 LAYER = {

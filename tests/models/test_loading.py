@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from summpo.errors import UserError
 from summpo.models import Lora, Model
-from summpo.models.adapters import add_lora
-from summpo.models.loading import check_vocabulary, load_base, load_tokenizer
+from summpo.models.weights.adapters import add_lora
+from summpo.models.weights.loading import check_vocabulary, load_base, load_tokenizer
 
 TOKENS = torch.arange(2, 26)[None]
 

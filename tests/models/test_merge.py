@@ -12,11 +12,11 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from summpo.errors import UserError
 from summpo.models import Lora, Model
-from summpo.models.adapters import add_lora, save_adapter
-from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.folders import stored_dtype
-from summpo.models.loading import load_base, load_scorer, load_tokenizer
-from summpo.models.merge import MADE_FROM, base_weights, merge
+from summpo.models.weights.adapters import add_lora, save_adapter
+from summpo.models.weights.fingerprints import fingerprint_weights
+from summpo.models.weights.folders import stored_dtype
+from summpo.models.weights.loading import load_base, load_scorer, load_tokenizer
+from summpo.models.weights.merge import MADE_FROM, base_weights, merge
 
 
 def made_adapter(

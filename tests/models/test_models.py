@@ -77,7 +77,7 @@ def test_checking_a_config_imports_nothing_heavy() -> None:
         "import sys\n"
         "from summpo.errors import UserError\n"
         "from summpo.models import Model\n"
-        "from summpo.models.sources import check_paths\n"
+        "from summpo.models.weights.sources import check_paths\n"
         "try: check_paths(Model(path='nowhere'))\n"
         "except UserError: print(sorted({'torch', 'transformers', 'peft', 'huggingface_hub'} & set(sys.modules)))"
     )

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
+from test_families import SEQUENCES, assert_same_gradients, batch_of, gradients
 from torch import nn
 
 from families import tiny
-from summpo.families import SHARED_PREFIX
-from summpo.log_probs import completion_log_probs
 from summpo.models import Lora, Model
-from summpo.models.adapters import add_lora
-from summpo.models.loading import load_base
-from summpo.models.recomputing import recompute_activations, start_recomputing
-from test_families import SEQUENCES, assert_same_gradients, batch_of, gradients
+from summpo.models.forward.families import SHARED_PREFIX
+from summpo.models.forward.log_probs import completion_log_probs
+from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
+from summpo.models.weights.adapters import add_lora
+from summpo.models.weights.loading import load_base
 
 LORA = Lora(r=4, alpha=8)
 

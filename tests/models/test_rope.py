@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from summpo.commands import main
-from summpo.decoding import Decoding
 from summpo.errors import UserError
-from summpo.frozen_models import fingerprint_model
-from summpo.generation import Generated, generate
 from summpo.models import Lora, Model
-from summpo.models.adapters import add_lora, save_adapter
-from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.folders import check_context, context_of
-from summpo.models.loading import load_base, load_tokenizer
-from summpo.models.merge import merge
-from summpo.models.rope import rope_of, scaled, window_of
-from summpo.models.shared_prefix import why_not
+from summpo.models.forward.shared_prefix import why_not
+from summpo.models.weights.adapters import add_lora, save_adapter
+from summpo.models.weights.fingerprints import fingerprint_weights
+from summpo.models.weights.folders import check_context, context_of
+from summpo.models.weights.frozen import fingerprint_model
+from summpo.models.weights.loading import load_base, load_tokenizer
+from summpo.models.weights.merge import merge
+from summpo.models.weights.rope import rope_of, scaled, window_of
+from summpo.writing.decoding import Decoding
+from summpo.writing.generation import Generated, generate
 
 YARN = {"rope_type": "yarn", "factor": 4.0}
 LLAMA3 = {"rope_type": "llama3", "factor": 2.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}

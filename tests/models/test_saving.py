@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from summpo.errors import UserError
-from summpo.models.saving import whole_folder
+from summpo.models.weights.saving import whole_folder
 
 
 def content(folder: Path) -> dict[str, str]:

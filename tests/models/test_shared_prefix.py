@@ -11,10 +11,10 @@ from transformers import DynamicCache
 from transformers.masking_utils import create_causal_mask
 
 from families import tiny
-from summpo.families import FAMILIES, SHARED_PREFIX
-from summpo.models import shared_prefix
-from summpo.models.recomputing import recompute_activations, start_recomputing
-from summpo.models.varlen_proof import is_proven
+from summpo.models.forward import shared_prefix
+from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
+from summpo.models.forward.varlen_proof import is_proven
+from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.records import PromptGroup
 from varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 

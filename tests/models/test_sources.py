@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from summpo.errors import UserError
-from summpo.models import Model, sources
-from summpo.models.folders import check_context, weight_files
-from summpo.models.sources import base_name, check_paths, resolve
+from summpo.models import Model
+from summpo.models.weights import sources
+from summpo.models.weights.folders import check_context, weight_files
+from summpo.models.weights.sources import base_name, check_paths, resolve
 
 
 def refusal(model: Model) -> str:

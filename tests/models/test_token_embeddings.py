@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.errors import UserError
-from summpo.models.token_embeddings import load_token_encoder, token_windows
+from summpo.models.judges.token_embeddings import load_token_encoder, token_windows
 from tiny_encoders import KINDS, tiny_encoder
 
 TEXT = "the cat sat on the mat and a dog barked"

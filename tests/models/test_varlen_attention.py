@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from summpo.models.shared_prefix import by_flash_attention, by_group
-from summpo.models.varlen_attention import as_kernel, attend_at_once, flash_attention, lengths_of, stretches_of
+from summpo.models.forward.shared_prefix import by_flash_attention, by_group
+from summpo.models.forward.varlen_attention import as_kernel, attend_at_once, flash_attention, lengths_of, stretches_of
 from summpo.records import PromptGroup
 from varlen_kernels import by_the_contract
 

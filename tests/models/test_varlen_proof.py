@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from summpo.models.shared_prefix import by_flash_attention, by_group, flash_may_take
-from summpo.models.varlen_attention import Kernel, attend_at_once
-from summpo.models.varlen_proof import Attention, Heads, is_proven, why_not_equal
+from summpo.models.forward.shared_prefix import by_flash_attention, by_group, flash_may_take
+from summpo.models.forward.varlen_attention import Kernel, attend_at_once
+from summpo.models.forward.varlen_proof import Attention, Heads, is_proven, why_not_equal
 from summpo.records import PromptGroup
 from varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 

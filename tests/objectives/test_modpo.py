@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from summpo.errors import UserError
-from summpo.losses import weighted_margin
 from summpo.margin_rewards import Completions
 from summpo.margin_rewards.length import Length
 from summpo.objectives import PairwiseObjective
 from summpo.objectives.dpo import DPO
+from summpo.objectives.losses import weighted_margin
 from summpo.objectives.modpo import MODPO
 from summpo.records import LogProbs, PairLogProbs
 

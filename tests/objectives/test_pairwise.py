@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from summpo.errors import UserError
-from summpo.losses import weighted_margin
 from summpo.objectives import CompletionObjective, PairwiseObjective, needs_collisions
 from summpo.objectives.alphapo import AlphaPO
 from summpo.objectives.apo_down import APODown
@@ -30,14 +29,15 @@ from summpo.objectives.dpop import DPOP
 from summpo.objectives.ipo import IPO
 from summpo.objectives.ld_dpo import LDDPO
 from summpo.objectives.ln_dpo import LNDPO
+from summpo.objectives.losses import weighted_margin
 from summpo.objectives.modpo import MODPO
 from summpo.objectives.orpo import ORPO
 from summpo.objectives.rdpo import RDPO
 from summpo.objectives.sampo import SamPO
+from summpo.objectives.sft_term import WithSFT
 from summpo.objectives.simpo import SimPO
 from summpo.objectives.wpo import WPO
 from summpo.records import LogProbs, PairLogProbs, PairLosses
-from summpo.sft_term import WithSFT
 
 LN2 = math.log(2)
 OBJECTIVES: list[Any] = [

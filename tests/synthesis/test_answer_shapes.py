@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from summpo.synthesis.parsing import REASONS, read_judged
-from summpo.synthesis.records import Answer, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 FIRST, SECOND = "The port closed in 1931 after the river silted up.", "Silt closed the port."
 SHAPES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("answer_shapes.yaml").read_text("utf-8"))

@@ -3,7 +3,8 @@
 import pytest
 
 from summpo.synthesis.parsing import Verdict, Written, read_verdict, read_written
-from summpo.synthesis.records import Answer, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 FIRST, SECOND = "The port closed in 1931.", "Silt closed the port."
 

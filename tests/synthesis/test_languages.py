@@ -7,7 +7,8 @@ import pytest
 
 from summpo.synthesis.filters import Filters
 from summpo.synthesis.languages import common_share, foreign_script, other_language
-from summpo.synthesis.records import Document, JudgedPair
+from summpo.synthesis.records import JudgedPair
+from summpo.text.documents import Document
 
 LIMIT = Filters().min_common_words or 0.0
 TEXTS = {

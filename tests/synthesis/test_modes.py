@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from summpo.build import from_target
-from summpo.compose import conf_dir
+from summpo.config.nodes import from_target
+from summpo.config.tree import conf_dir
 from summpo.errors import UserError
 from summpo.synthesis.modes import INCONSISTENT, REASONS, Mode, longer_first
 from summpo.synthesis.modes.self_judged import SelfJudged
 from summpo.synthesis.modes.two_step import TwoStep
 from summpo.synthesis.prompt_files import packaged_prompts
-from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request
+from summpo.synthesis.records import JudgedPair
+from summpo.teacher.records import Answer, Request
+from summpo.text.documents import Document, Rejected
 
 DOCUMENT = Document("pep-1#0", "pep", "A {document} with {braces}, {first} and {}.")
 FIRST, SECOND = "The port closed in 1931.", "Silt closed the port."

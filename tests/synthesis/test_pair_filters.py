@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from summpo.errors import UserError
 from summpo.synthesis.filters import REASONS, Filters, filtered, similarity
-from summpo.synthesis.records import Document, JudgedPair, Rejected
+from summpo.synthesis.records import JudgedPair
+from summpo.text.documents import Document, Rejected
 
 TEXT = (
     "The port of Alder had seventeen quays and four hundred ships in its best years. Then the river began to silt up, and "

@@ -16,7 +16,8 @@ from summpo.errors import UserError
 from summpo.margin_rewards import columns_of
 from summpo.margin_rewards.score import Score
 from summpo.synthesis.output import FORMATS, Format, SplitShares, rejected_row, row_of, split_pairs, write_splits
-from summpo.synthesis.records import Answer, Document, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Document, Rejected
 
 names = st.text(min_size=1).filter(lambda name: name.isprintable())
 

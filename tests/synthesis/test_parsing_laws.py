@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from summpo.synthesis.parsing import REASONS, TOTAL, Verdict, Written, read_judged, read_verdict, read_written
-from summpo.synthesis.records import Answer, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 SHAPES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("answer_shapes.yaml").read_text("utf-8"))
 ANSWERS = [shape["answer"] for shape in SHAPES]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from summpo.commands.report import is_option
 from summpo.errors import require
-from summpo.run_folder import require_writable, write_whole
+from summpo.runs.run_folder import require_writable, write_whole
 
 USAGE = """usage: summpo compare DIR DIR [DIR ...] [output_dir=DIR]
 

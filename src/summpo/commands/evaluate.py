@@ -10,32 +10,25 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import (
-    WritingParts,
-    check_adapters,
-    check_margins,
-    from_fields,
-    from_target,
-    margins_of,
-    trained_parts,
-    writing_parts,
-)
 from summpo.commands.generate import documents_of, is_done, kept_samples, output_folder, said_of_long, writer_of
 from summpo.commands.help import wants_help
-from summpo.compose import plain
+from summpo.commands.run_config import compose_with_run, trained_config
+from summpo.config.nodes import from_fields, from_target
+from summpo.config.tree import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset
-from summpo.devices import writing_device
 from summpo.errors import require
 from summpo.evaluation.bert_backbone import BertScore
-from summpo.folder_locks import writing_alone
-from summpo.given_documents import require_references
-from summpo.inherit import compose_with_run, trained_config
-from summpo.made_from import model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.files.locks import writing_alone
 from summpo.margin_rewards import AdapterReward
-from summpo.margins import WeightedMargin
-from summpo.models.sources import check_paths, check_task
+from summpo.margin_rewards.checks import check_adapters, check_margins
+from summpo.margin_rewards.margins import WeightedMargin
+from summpo.models.devices import writing_device
+from summpo.models.weights.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
-from summpo.run_folder import RunFolder, write_whole
+from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.run_folder import RunFolder, write_whole
+from summpo.training.parts import WritingParts, margins_of, trained_parts, writing_parts
+from summpo.writing.given_documents import require_references
 
 
 def run(arguments: list[str]) -> int:
@@ -86,12 +79,12 @@ def evaluate_summaries(
     check_adapters(margins, str(made_from["model"]), parts.model.path)
 
     from summpo.evaluation.held_out import evaluate
-    from summpo.samples import long_counts, samples_lines, thought_counts
-    from summpo.summarising import summarise
+    from summpo.writing.samples import long_counts, samples_lines, thought_counts
+    from summpo.writing.summarising import summarise
 
     accuracies: dict[str, Any] = {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if preference is not None:  # first: what it refuses is known before a summary is written
-        from summpo.held_out_preference import held_out_preference
+        from summpo.evaluation.held_out_preference import held_out_preference
 
         accuracies |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     rewards = {name: margin.reward for name, margin in margins.items()}
@@ -145,7 +138,7 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
     preference = preference_settings(config)
     assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
 
-    from summpo.held_out_preference import held_out_preference
+    from summpo.evaluation.held_out_preference import held_out_preference
 
     found = held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     require(bool(found), f"there is no pair to judge by: the split {config.split} is empty")

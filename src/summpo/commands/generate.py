@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from summpo.build import WritingParts, writing_parts
 from summpo.commands.help import wants_help
-from summpo.compose import plain
+from summpo.commands.run_config import compose_with_run
+from summpo.config.tree import plain
 from summpo.datasets import one_per_document, unique_ids
-from summpo.devices import writing_device
 from summpo.errors import require
-from summpo.folder_locks import writing_alone
-from summpo.given_documents import is_one_text, read_documents
-from summpo.inherit import compose_with_run
-from summpo.made_from import already, model_fingerprints, require_same_documents, rows_fingerprint
-from summpo.models.folders import context_of
-from summpo.models.sources import at_hand, check_paths, check_task
-from summpo.rows import SummaryRow
-from summpo.run_folder import require_writable, write_whole
+from summpo.files.locks import writing_alone
+from summpo.models.devices import writing_device
+from summpo.models.weights.folders import context_of
+from summpo.models.weights.sources import at_hand, check_paths, check_task
+from summpo.runs.finished import already, model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.run_folder import require_writable, write_whole
+from summpo.text.rows import SummaryRow
+from summpo.training.parts import WritingParts, writing_parts
+from summpo.writing.given_documents import is_one_text, read_documents
 
 if TYPE_CHECKING:
-    from summpo.kept_lines import KeptLines
-    from summpo.samples import LongCounts
+    from summpo.runs.unfinished import KeptLines
+    from summpo.writing.samples import LongCounts
 
 SPEED = ("batch_size", "batch_tokens", "prefill_tokens")
 """Settings of generation that change no greedy summary."""
@@ -87,8 +87,8 @@ def write_samples(
     out: Path | None,
 ) -> list[dict[str, Any]]:
     """The lines of samples.jsonl, which goes to `out` with generation.json beside it where there is an `out`."""
-    from summpo.samples import long_counts, samples_lines, thought_counts
-    from summpo.summarising import summarise
+    from summpo.writing.samples import long_counts, samples_lines, thought_counts
+    from summpo.writing.summarising import summarise
 
     started = time.monotonic()
     kept = kept_samples(config, made_from, out)
@@ -131,7 +131,7 @@ def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None
     Raises:
         UserError: what is there is of other documents, another model or other settings.
     """
-    from summpo.kept_lines import KeptLines
+    from summpo.runs.unfinished import KeptLines
 
     return KeptLines(out and out / "samples.partial.jsonl", samples_of(plain(config), made_from))
 
@@ -172,7 +172,7 @@ def writer_of(config: DictConfig, parts: WritingParts):
     """Loads the model that the configuration names."""
     import torch
 
-    from summpo.writer import load_writer
+    from summpo.writing.writer import load_writer
 
     torch.manual_seed(config.seed)
     print(f"model: {parts.model.path}" + (f" with {parts.model.adapter}" if parts.model.adapter else ""))

@@ -9,8 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-import summpo.config
-from summpo.compose import SCHEMAS, conf_dir
+import summpo.commands.options
+from summpo.commands.compose import SCHEMAS
+from summpo.config.tree import conf_dir
 
 
 def wants_help(command: str, arguments: list[str]) -> bool:
@@ -63,7 +64,7 @@ def _groups(command: str) -> set[str]:
 def field_docs() -> dict[tuple[str, str], str]:
     """The docstring under each field of the configuration's dataclasses, by (class, field)."""
     docs = {}
-    for node in ast.parse(inspect.getsource(summpo.config)).body:
+    for node in ast.parse(inspect.getsource(summpo.commands.options)).body:
         if not isinstance(node, ast.ClassDef):
             continue
         for field, doc in zip(node.body, node.body[1:], strict=False):

@@ -15,23 +15,25 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from summpo.build import TrainParts, check_columns, follows_w, train_parts
+from summpo.columns.reuse import Shared
+from summpo.commands.compose import compose_config, parsed
 from summpo.commands.evaluate import dataset_name
 from summpo.commands.help import wants_help
 from summpo.commands.train import check_parts
-from summpo.compose import compose_config, parsed, plain
+from summpo.config.tree import plain
 from summpo.datasets import SPLITS
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.run_folder import require_writable, write_whole
-from summpo.shared import Shared
+from summpo.margin_rewards.checks import check_columns
+from summpo.runs.run_folder import require_writable, write_whole
+from summpo.training.parts import TrainParts, follows_w, train_parts
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from summpo.data_stage import DataStage, TextColumns
+    from summpo.columns.stage import DataStage, TextColumns
     from summpo.inspection import Inspection
-    from summpo.rows import PairRow
-    from summpo.tokens import Tokenized
+    from summpo.text.rows import PairRow
+    from summpo.text.tokens import Tokenized
 
 OWN = ("w", "split", "typical_reward_margin", "output_dir")
 """Options that the suggested training command does not take over."""
@@ -72,9 +74,8 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     Raises:
         UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
     """
-    from summpo.assemble import load_base, text_rows
-    from summpo.break_even import w0_of
-    from summpo.data_stage import DataStage, check_models, require_rows
+    from summpo.columns.base import load_base
+    from summpo.columns.stage import DataStage
     from summpo.inspection import Inspection
     from summpo.inspection.fit import fit
     from summpo.inspection.lengths import (
@@ -88,7 +89,10 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     from summpo.inspection.repeats import repeats, shared_documents
     from summpo.inspection.statistics import quantiles
     from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
-    from summpo.turns import tokens_around
+    from summpo.margin_rewards.break_even import w0_of
+    from summpo.text.turns import tokens_around
+    from summpo.training.checks import check_models, require_rows
+    from summpo.training.policy import text_rows
 
     rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
@@ -150,8 +154,8 @@ def columns(stage: DataStage, rows: list[PairRow]) -> tuple[TextColumns, str | N
 
 def margins_of(stage: DataStage, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
-    from summpo.assemble import text_rows
-    from summpo.margins import margin_table
+    from summpo.margin_rewards.margins import margin_table
+    from summpo.training.policy import text_rows
 
     margins, spreads = stage.parts.margins, text.spreads()
     if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
@@ -177,7 +181,7 @@ def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None
 
 def other_splits(parts: TrainParts, split: str, rows: list[PairRow]) -> tuple[dict[str, list[PairRow]], dict[str, str]]:
     """The rows of all splits, and why one could not be read: a data set may have no file for it."""
-    from summpo.assemble import text_rows
+    from summpo.training.policy import text_rows
 
     rows_of, unread = {}, {}
     for name in SPLITS:

@@ -11,24 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import from_target
+from summpo.commands.compose import compose_config
 from summpo.commands.help import wants_help
-from summpo.compose import compose_config, plain
+from summpo.config.nodes import from_target
+from summpo.config.tree import plain
 from summpo.errors import require, require_field, require_number
-from summpo.run_folder import require_writable, write_whole
-from summpo.synthesis.bill import bill, in_words
-from summpo.synthesis.budget import require_price
+from summpo.runs.run_folder import require_writable, write_whole
 from summpo.synthesis.output import JOURNAL, jsonl
 from summpo.synthesis.prompt_files import read_prompt
-from summpo.synthesis.records import requests_in
-from summpo.synthesis.teacher import Teacher
-from summpo.words import count_words
+from summpo.teacher.bill import bill, in_words
+from summpo.teacher.budget import require_price
+from summpo.teacher.records import requests_in
+from summpo.teacher.teacher import Teacher
+from summpo.text.words import count_words
 
 if TYPE_CHECKING:
     from summpo.evaluation.judging import Comparison, Verdict
     from summpo.evaluation.results import Sample
-    from summpo.synthesis.journal import Journal
-    from summpo.synthesis.records import Rejected, Task
+    from summpo.teacher.journal import Journal
+    from summpo.teacher.records import Task
+    from summpo.text.documents import Rejected
 
 REFERENCE = "reference"
 
@@ -74,8 +76,8 @@ def run(arguments: list[str]) -> int:
 
 def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> int:
     """Says what is still to be asked, and what it may cost."""
-    from summpo.synthesis.estimate import estimate
-    from summpo.synthesis.journal import open_journal
+    from summpo.teacher.estimate import estimate
+    from summpo.teacher.journal import open_journal
 
     file = folder / JOURNAL
     with open_journal(file, asks(config, teacher, tasks, folder)) if file.exists() else nullcontext() as journal:
@@ -124,8 +126,8 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
     """Asks, and writes verdicts.jsonl and judgement.json; 1 where the budget ended before the documents did."""
     from summpo.evaluation.judgement import numbers, told
     from summpo.evaluation.judging import Verdict
-    from summpo.synthesis.asking import ask
-    from summpo.synthesis.journal import open_journal
+    from summpo.teacher.asking import ask
+    from summpo.teacher.journal import open_journal
 
     outcomes: dict[str, Verdict | Rejected] = {}
 

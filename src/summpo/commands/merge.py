@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from summpo.build import from_target
 from summpo.commands.help import wants_help
-from summpo.devices import writing_device
+from summpo.commands.run_config import compose_with_run, trained_config
+from summpo.config.nodes import from_target
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.inherit import compose_with_run, trained_config
 from summpo.models import Model
-from summpo.models.folders import SCORES, adapter_task
-from summpo.models.merge import BASE_WEIGHTS, Merged, base_weights, merge
-from summpo.models.sources import check_paths
-from summpo.run_folder import RunFolder
+from summpo.models.devices import writing_device
+from summpo.models.weights.folders import SCORES, adapter_task
+from summpo.models.weights.merge import BASE_WEIGHTS, Merged, base_weights, merge
+from summpo.models.weights.sources import check_paths
+from summpo.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from summpo.held_out_loss import HeldOutLoss
+    from summpo.evaluation.held_out_loss import HeldOutLoss
 
 HOW = {"quantized": "in 4 bits with its adapter", "original": "merged into the original weights",
        "dequantized": "merged into the dequantized weights"}  # fmt: skip
@@ -81,7 +81,7 @@ def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutLoss | None:
     Raises:
         UserError: the rows cannot be had any more.
     """
-    from summpo.held_out_loss import held_out_loss
+    from summpo.evaluation.held_out_loss import held_out_loss
 
     trained = trained_config(run)
     trained.cache_dir = config.cache_dir

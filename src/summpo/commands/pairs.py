@@ -8,18 +8,18 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.build import writing_parts
 from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
-from summpo.compose import plain
+from summpo.commands.run_config import compose_with_run
+from summpo.config.tree import plain
 from summpo.datasets import SPLITS, one_per_document
-from summpo.devices import writing_device
 from summpo.errors import require, require_choice, require_number
-from summpo.folder_locks import writing_alone
-from summpo.inherit import compose_with_run
-from summpo.made_from import already, model_fingerprints, rows_fingerprint
-from summpo.models.sources import check_paths, check_task
-from summpo.run_folder import require_writable, write_whole
+from summpo.files.locks import writing_alone
+from summpo.models.devices import writing_device
+from summpo.models.weights.sources import check_paths, check_task
+from summpo.runs.finished import already, model_fingerprints, rows_fingerprint
+from summpo.runs.run_folder import require_writable, write_whole
+from summpo.training.parts import writing_parts
 
 
 def run(arguments: list[str]) -> int:
@@ -53,7 +53,7 @@ def run(arguments: list[str]) -> int:
         return 0
     require(not manifest.exists(), f"{folder} holds pairs made with other settings; choose another output_dir")
 
-    from summpo.synthesis.sampled_pairs import PairRule, make_pairs
+    from summpo.writing.sampled_pairs import PairRule, make_pairs
 
     rule = PairRule(config.samples, config.quality, config.min_difference, config.cut_samples)
     writer = writer_of(config, parts)

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from summpo.commands.compose import compose_config
 from summpo.commands.help import wants_help
-from summpo.compose import compose_config, plain
+from summpo.config.tree import plain
 from summpo.datasets import SPLITS
+from summpo.documents import Split
 from summpo.errors import require
-from summpo.made_from import already
-from summpo.run_folder import require_writable
-from summpo.synthesis.bill import bill, in_words
-from summpo.synthesis.documents import Split
+from summpo.runs.finished import already
+from summpo.runs.run_folder import require_writable
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
 from summpo.synthesis.output import CARD, FORMATS, JOURNAL, MANIFEST, PICTURE, REJECTED
 from summpo.synthesis.parts import SynthesisParts, synthesis_parts
-from summpo.synthesis.records import Document
+from summpo.teacher.bill import bill, in_words
+from summpo.text.documents import Document
 
 if TYPE_CHECKING:
-    from summpo.synthesis.asking import Asked
+    from summpo.documents.funnel import Funnel
     from summpo.synthesis.card import Synthesis
-    from summpo.synthesis.documents.funnel import Funnel
+    from summpo.teacher.asking import Asked
 
 
 def run(arguments: list[str]) -> int:
@@ -45,9 +46,9 @@ def run(arguments: list[str]) -> int:
         if config.push_to_hub is not None:
             hub_token(config.push_to_hub)
 
-    from summpo.models.sources import check_paths, resolve
-    from summpo.synthesis.documents.funnel import lines
-    from summpo.synthesis.documents.prepare import prepare, read
+    from summpo.documents.funnel import lines
+    from summpo.documents.prepare import prepare, read
+    from summpo.models.weights.sources import check_paths, resolve
 
     check_paths(parts.model)
     tokenizer = resolve(parts.model, Path(config.cache_dir))
@@ -74,7 +75,7 @@ def run(arguments: list[str]) -> int:
 def say_cost(config: DictConfig, parts: SynthesisParts, documents: Iterable[Document], folder: Path) -> int:
     """Says what is still to be asked, and what it may cost."""
     from summpo.synthesis.collecting import estimated
-    from summpo.synthesis.journal import open_journal
+    from summpo.teacher.journal import open_journal
 
     has_journal = (folder / JOURNAL).exists()
     with open_journal(folder / JOURNAL, asks(config, parts)) if has_journal else nullcontext() as journal:
@@ -122,11 +123,11 @@ def finish(
     made_from: dict[str, Any],
 ) -> int:
     """Asks, writes what came of it and uploads it; 1 where the budget ended first, or nothing came of it."""
-    from summpo.synthesis.attempts import LOST
+    from summpo.documents.prepare import read
     from summpo.synthesis.collecting import collect
     from summpo.synthesis.data_set import write, write_manifest
-    from summpo.synthesis.documents.prepare import read
-    from summpo.synthesis.journal import open_journal
+    from summpo.teacher.attempts import LOST
+    from summpo.teacher.journal import open_journal
 
     total = sum(funnel.kept for funnel in funnels.values())
     with open_journal(folder / JOURNAL, asks(config, parts)) as journal:
@@ -165,7 +166,7 @@ def finish(
 
 def unfinished(config: DictConfig, made: Synthesis, asked: Asked, folder: Path) -> tuple[str, str] | None:
     """The manifest's status and the sentence of a run that the same command goes on with; None where all is done."""
-    from summpo.synthesis.attempts import UNANSWERED
+    from summpo.teacher.attempts import UNANSWERED
 
     if asked.stopped is not None:
         return "max_cost", f"stopped at max_cost={config.max_cost:g}; the same command with more of it goes on"

@@ -18,20 +18,23 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.build import TrainParts, check_adapters, check_margins, train_parts
+from summpo.columns.reuse import Shared
 from summpo.commands import DISK_REFUSES, RUN_FOLDER
 from summpo.commands import main as command_line
 from summpo.commands import sentence_of as os_sentence
+from summpo.commands.compose import compose_config, may_add, parsed, register_schema
 from summpo.commands.help import help_of
-from summpo.compose import compose_config, conf_dir, may_add, parsed, plain, register_schema, sentence_of
+from summpo.config.complaints import sentence_of
+from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError, require
-from summpo.loggers import check_loggers
 from summpo.margin_rewards import AdapterReward
-from summpo.models.fingerprints import fingerprint_weights
-from summpo.models.folders import check_context
-from summpo.models.sources import at_hand, check_paths, check_task
-from summpo.run_folder import RunFolder
-from summpo.shared import Shared
+from summpo.margin_rewards.checks import check_adapters, check_margins
+from summpo.models.weights.fingerprints import fingerprint_weights
+from summpo.models.weights.folders import check_context
+from summpo.models.weights.sources import at_hand, check_paths, check_task
+from summpo.runs.run_folder import RunFolder
+from summpo.training.loggers import check_loggers
+from summpo.training.parts import TrainParts, train_parts
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
@@ -80,8 +83,8 @@ def run(arguments: list[str]) -> int:
 
 def job(config: DictConfig, shared: Shared) -> None:
     """One run, in the folder that Hydra made for it; `shared` is the sweep's."""
-    from summpo.module import BadLoss
-    from summpo.run import train
+    from summpo.training.module import BadLoss
+    from summpo.training.run import train
 
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     has_begun = folder.summary_path.exists()
@@ -140,8 +143,8 @@ def join(folder: Path) -> int:
 
     What stops all processes alike is told by the first.
     """
-    from summpo.module import BadLoss
-    from summpo.run import train
+    from summpo.training.module import BadLoss
+    from summpo.training.run import train
 
     setup_globals()
     HydraConfig.instance().cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")  # type: ignore[assignment]
@@ -197,7 +200,7 @@ def check_parts(parts: TrainParts, cache: Path) -> None:
     names_adapter = parts.model.adapter or any(isinstance(m.reward, AdapterReward) for m in parts.margins.values())
     folder = at_hand(parts.model, cache) if names_adapter else None
     if folder is not None:
-        from summpo.models.adapters import require_base
+        from summpo.models.weights.adapters import require_base
 
         fingerprint = fingerprint_weights(folder, cache)
         check_adapters(parts.margins, fingerprint, parts.model.path)

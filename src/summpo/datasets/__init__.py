@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from summpo.errors import UserError, require, require_choice
-from summpo.rows import PairRow, SummaryRow
+from summpo.text.rows import PairRow, SummaryRow
 
 R = TypeVar("R", bound=SummaryRow | PairRow)
 

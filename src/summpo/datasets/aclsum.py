@@ -17,8 +17,8 @@ from typing import ClassVar
 
 from summpo.datasets import Split, require_limit, require_path
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.jsonl_files import SourceRow, read_jsonl
-from summpo.rows import PairRow, SummaryRow
+from summpo.files.jsonl import SourceRow, read_jsonl
+from summpo.text.rows import PairRow, SummaryRow
 
 SECTIONS = ("abstract", "introduction", "conclusion")
 ASPECTS = ("challenge", "approach", "outcome")

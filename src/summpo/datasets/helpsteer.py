@@ -7,13 +7,13 @@ validation: the validation rows are cut in two halves, by prompt.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from summpo.data_sources import read_split
 from summpo.datasets import BadRows, Split, halved, require_source, summary_rows
+from summpo.datasets.shapes.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
+from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import require, require_choice
-from summpo.jsonl_files import SourceRow
-from summpo.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
-from summpo.rows import PairRow, SummaryRow
-from summpo.usable_rows import usable
+from summpo.files.hub_or_folder import read_split
+from summpo.files.jsonl import SourceRow
+from summpo.text.rows import PairRow, SummaryRow
 
 DIMENSIONS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 

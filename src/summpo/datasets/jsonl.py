@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from summpo.conversations import with_messages_read
-from summpo.data_sources import has_split, read_split, read_whole
 from summpo.datasets import (
     BAD_ROWS,
     SFT_ON,
@@ -27,11 +25,13 @@ from summpo.datasets import (
     summary_rows,
     with_unique_ids,
 )
+from summpo.datasets.shapes.conversations import with_messages_read
+from summpo.datasets.shapes.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
+from summpo.datasets.shapes.usable_rows import say_once, train_limit, usable
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.jsonl_files import RowFault, Rows, SourceRow
-from summpo.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
-from summpo.rows import PairRow, SummaryRow
-from summpo.usable_rows import say_once, train_limit, usable
+from summpo.files.hub_or_folder import has_split, read_split, read_whole
+from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.text.rows import PairRow, SummaryRow
 
 R = TypeVar("R", bound=SummaryRow | PairRow)
 

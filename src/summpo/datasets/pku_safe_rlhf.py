@@ -7,12 +7,12 @@ test, the 10K one train alone; either way no prompt is in two splits.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from summpo.data_sources import has_split, read_split
 from summpo.datasets import SFT_ON, BadRows, SftOn, Split, deal, halved, require_source, summaries_of_pairs
+from summpo.datasets.shapes.usable_rows import train_limit, usable
 from summpo.errors import require, require_choice
-from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
-from summpo.usable_rows import train_limit, usable
+from summpo.files.hub_or_folder import has_split, read_split
+from summpo.files.jsonl import SourceRow
+from summpo.text.rows import PairRow
 
 DIMENSIONS = ("better", "safer")
 ONE_SPLIT: dict[Split, float] = {"validation": 0.05, "test": 0.05, "train": 0.9}

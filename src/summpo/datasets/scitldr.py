@@ -6,12 +6,12 @@ as the files of the paper's authors have.
 
 from dataclasses import dataclass
 
-from summpo.data_sources import has_split, read_split
 from summpo.datasets import HALVES, BadRows, Split, deal, require_source, text_id, with_unique_ids
+from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import require_choice
-from summpo.jsonl_files import SourceRow
-from summpo.rows import SummaryRow
-from summpo.usable_rows import usable
+from summpo.files.hub_or_folder import has_split, read_split
+from summpo.files.jsonl import SourceRow
+from summpo.text.rows import SummaryRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from summpo.data_sources import read_split
 from summpo.datasets import SFT_ON, BadRows, SftOn, Split, halved, require_source, summaries_of_pairs
+from summpo.datasets.shapes.usable_rows import train_limit, usable
 from summpo.errors import require_choice
-from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
-from summpo.usable_rows import train_limit, usable
+from summpo.files.hub_or_folder import read_split
+from summpo.files.jsonl import SourceRow
+from summpo.text.rows import PairRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from summpo.data_sources import read_split
 from summpo.datasets import (
     HALVES,
     SFT_ON,
@@ -20,10 +19,11 @@ from summpo.datasets import (
     summaries_of_pairs,
     text_id,
 )
+from summpo.datasets.shapes.usable_rows import train_limit, usable
 from summpo.errors import require_choice
-from summpo.jsonl_files import SourceRow
-from summpo.rows import PairRow
-from summpo.usable_rows import train_limit, usable
+from summpo.files.hub_or_folder import read_split
+from summpo.files.jsonl import SourceRow
+from summpo.text.rows import PairRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ Columns prompt and label, or prompt and completion; the prompt is ready, down to
 
 from dataclasses import dataclass
 
-from summpo.data_sources import read_split
 from summpo.datasets import BadRows, Split, require_source
-from summpo.jsonl_files import SourceRow
-from summpo.rows import SummaryRow
-from summpo.usable_rows import usable
+from summpo.datasets.shapes.usable_rows import usable
+from summpo.files.hub_or_folder import read_split
+from summpo.files.jsonl import SourceRow
+from summpo.text.rows import SummaryRow
 
 
 @dataclass(frozen=True, kw_only=True)

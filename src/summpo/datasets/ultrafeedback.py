@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from summpo.data_sources import read_split
 from summpo.datasets import BadRows, Split, deal, require_source, summary_rows
+from summpo.datasets.shapes.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
+from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import require, require_choice
-from summpo.jsonl_files import RowFault, Rows, SourceRow
-from summpo.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
-from summpo.rows import PairRow, SummaryRow
-from summpo.usable_rows import usable
+from summpo.files.hub_or_folder import read_split
+from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.text.rows import PairRow, SummaryRow
 
 RATED = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SHARES: dict[Split, float] = {"validation": 0.02, "test": 0.02, "train": 0.96}

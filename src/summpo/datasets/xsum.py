@@ -5,10 +5,10 @@ Columns id, document, summary.
 
 from dataclasses import dataclass
 
-from summpo.data_sources import read_split
 from summpo.datasets import BadRows, Split, require_source
-from summpo.rows import SummaryRow
-from summpo.usable_rows import article_rows
+from summpo.datasets.shapes.usable_rows import article_rows
+from summpo.files.hub_or_folder import read_split
+from summpo.text.rows import SummaryRow
 
 
 @dataclass(frozen=True, kw_only=True)

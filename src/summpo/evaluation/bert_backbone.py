@@ -64,8 +64,8 @@ class BertScore:
             UserError: the encoder or the baseline is not there, the layer is not said and not known, or it has none
                 such.
         """
-        from summpo.models.encoders import fingerprint_encoder
-        from summpo.models.folders import model_config
+        from summpo.models.judges.encoders import fingerprint_encoder
+        from summpo.models.weights.folders import model_config
 
         folder = self._folder()
         if folder is None:
@@ -94,8 +94,8 @@ class BertScore:
         )
 
     def _folder(self) -> Path | None:
-        from summpo.models.encoders import embedded_encoder
-        from summpo.models.sources import check_paths, fetched
+        from summpo.models.judges.encoders import embedded_encoder
+        from summpo.models.weights.sources import check_paths, fetched
 
         if self.path is None:
             return None

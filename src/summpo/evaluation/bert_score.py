@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from summpo.models.token_embeddings import TokenEncoder, TokenVectors
+    from summpo.models.judges.token_embeddings import TokenEncoder, TokenVectors
 
 Triple = tuple[float, float, float]
 """Precision, recall and F1, or what each of them is rescaled by."""
@@ -98,7 +98,7 @@ def bert_scores(
     Raises:
         UserError: a document has no reference, or the encoder cannot be loaded.
     """
-    from summpo.models.token_embeddings import load_token_encoder
+    from summpo.models.judges.token_embeddings import load_token_encoder
 
     require(all(references), "BERTScore needs at least one reference summary of each document")
     encoder = load_token_encoder(scorer.folder, scorer.layer, "bertscore", device)

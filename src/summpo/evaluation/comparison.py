@@ -19,7 +19,7 @@ from summpo.evaluation.json_fields import read_object
 from summpo.evaluation.resampling import few_documents, mean_intervals, sign_flip_p_values
 from summpo.evaluation.results import Sample, read_samples, text_measures_of
 from summpo.evaluation.scores import METRICS, TEXT_MEASURES, score_summary
-from summpo.margins import SCALING
+from summpo.margin_rewards.margins import SCALING
 
 METHOD = (
     "difference: mean of the second less that of the first, over the documents that both have",

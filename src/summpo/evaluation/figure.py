@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from summpo.evaluation.results import LENGTH, baselines
 from summpo.evaluation.tradeoffs import Choice, Comparison
+from summpo.files.pictures import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
     from matplotlib.transforms import BboxBase
-
-FRONT, BEATEN, INK, QUIET, FAINT = "#0b6bcb", "#8b939c", "#1d2530", "#56606b", "#d9dee4"
-
-
-@contextmanager
-def any_letters() -> Iterator[None]:
-    """A letter that matplotlib's font lacks (Chinese, say) is drawn as a box, without a warning on the screen."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from")
-        yield
 
 
 @any_letters()

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from summpo.encoding import count_tokens
 from summpo.errors import require
 from summpo.evaluation.bert_score import BertScorer, bert_scores, measured_by
 from summpo.evaluation.scores import SummaryScores, columns_of, intervals_of, means_of, score_summary
-from summpo.frozen_models import FrozenModels
-from summpo.layouts import pad
 from summpo.margin_rewards import Completions, MarginReward, MissingColumn
 from summpo.models import Model
+from summpo.models.forward.layouts import pad
+from summpo.models.forward.scoring import score_completions
+from summpo.models.weights.frozen import FrozenModels
 from summpo.records import Ragged, Texts, TokenRows
-from summpo.rows import SummaryRow
-from summpo.samples import thought_counts
-from summpo.scoring import score_completions
-from summpo.turns import completion_tokens
-from summpo.writer import Writer
+from summpo.text.encoding import count_tokens
+from summpo.text.rows import SummaryRow
+from summpo.text.turns import completion_tokens
+from summpo.writing.samples import thought_counts
+from summpo.writing.writer import Writer
 
 
 def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:

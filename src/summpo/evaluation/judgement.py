@@ -10,7 +10,7 @@ import numpy as np
 from summpo.evaluation.judging import Comparison, Verdict
 from summpo.evaluation.resampling import documents_in_words, few_documents
 from summpo.evaluation.win_rates import length_controlled, win_rate
-from summpo.words import count_words
+from summpo.text.words import count_words
 
 
 def numbers(judged: list[tuple[Comparison, int, Verdict]], seed: int) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from hashlib import sha256
 from summpo.evaluation.verdicts import TIE, read_verdict
 from summpo.synthesis.answer_schemas import BETTER
 from summpo.synthesis.prompt_files import PromptFile
-from summpo.synthesis.records import Answer, Rejected, Request
+from summpo.teacher.records import Answer, Request
+from summpo.text.documents import Rejected
 
 PLACEHOLDERS = ("document", "first", "second")
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from summpo.evaluation.scores import SummaryScores, score_summary
-from summpo.words import count_words, parted
+from summpo.text.words import count_words, parted
 
 if TYPE_CHECKING:
     from summpo.evaluation.results import Sample
 
 
 def lead(document: str, words: int) -> str:
-    """The first words of a document, as `summpo.words` counts them; all of it where it has no more."""
+    """The first words of a document, as `summpo.text.words` counts them; all of it where it has no more."""
     return " ".join(parted(document)[:words])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from summpo.evaluation.results import LENGTH, RunResult, Sample, baselines, labels, names, qualities_of
 from summpo.evaluation.table import COLUMNS, FOOTNOTE, TEXT_COLUMNS, table
 from summpo.evaluation.tradeoffs import Comparison, notes
-from summpo.words import count_words
+from summpo.text.words import count_words
 
 SHOWN_DOCUMENTS = 24
 

@@ -8,11 +8,11 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from jaxtyping import Float
 
-from summpo import rouge, sentences, words
 from summpo.errors import require
 from summpo.evaluation.resampling import mean_intervals
-from summpo.rouge import KINDS, rouge_scorer
-from summpo.words import count_words
+from summpo.text import rouge, sentences, words
+from summpo.text.rouge import KINDS, rouge_scorer
+from summpo.text.words import count_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SummaryScores:
     length_tokens: int
     """Tokens of the summary's text in the policy's tokenizer, counted by the caller."""
     length_words: int
-    """Words of the summary, by the rule of `summpo.words`."""
+    """Words of the summary, by the rule of `summpo.text.words`."""
     compression: float
     """Words of the document / words of the summary. An empty summary counts as one word, so it is always finite."""
     rouge1: float

@@ -10,7 +10,8 @@ from summpo.synthesis.parsing.marks import usual
 from summpo.synthesis.parsing.numbers import best_of, first_line, other_best_in
 from summpo.synthesis.parsing.parts import Unreadable
 from summpo.synthesis.parsing.readable import readable
-from summpo.synthesis.records import Answer, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 TIE = 0.5
 _MARKS = r"(?:[^\w\n]|_){0,40}+"

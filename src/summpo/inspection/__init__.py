@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from summpo.break_even import BreakEven
 from summpo.inspection.fit import Fit
 from summpo.inspection.lengths import Bucket, Histogram, LongerBy
 from summpo.inspection.repeats import Repeats, Shared
 from summpo.inspection.statistics import Tendency
 from summpo.inspection.weights import Reward, Weighed
+from summpo.margin_rewards.break_even import BreakEven
 
 
 @dataclass(frozen=True)

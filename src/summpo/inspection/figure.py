@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from summpo.evaluation.figure import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
+from summpo.files.pictures import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
 from summpo.inspection import Inspection
 from summpo.inspection.lengths import Bucket, LongerChosen
 from summpo.inspection.statistics import interval

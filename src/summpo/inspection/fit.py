@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from summpo.inspection.statistics import quantiles
-from summpo.prompts import Prompt
-from summpo.rows import PairRow
-from summpo.tokens import Limits, Tokenized, tokenize
+from summpo.text.prompts import Prompt
+from summpo.text.rows import PairRow
+from summpo.text.tokens import Limits, Tokenized, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

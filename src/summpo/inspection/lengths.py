@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from summpo.inspection.statistics import Tendency, tendency
-from summpo.rows import PairRow
-from summpo.tokens import Tokenized
-from summpo.words import count_words
+from summpo.text.rows import PairRow
+from summpo.text.tokens import Tokenized
+from summpo.text.words import count_words
 
 NO_SOURCE = "(no source)"
 

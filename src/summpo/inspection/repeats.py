@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from summpo.rows import PairRow
+from summpo.text.rows import PairRow
 
 
 @dataclass(frozen=True)

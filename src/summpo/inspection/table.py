@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
-from summpo.break_even import BreakEven
 from summpo.inspection import Inspection
 from summpo.inspection.lengths import LongerBy, LongerChosen
 from summpo.inspection.statistics import Tendency, interval
 from summpo.inspection.weights import Reward
+from summpo.margin_rewards.break_even import BreakEven
 
 WIDTH = 100
 NAME_WIDTH = 18

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from summpo.break_even import BreakEven, break_even
 from summpo.inspection.statistics import Tendency, quantiles, tendency
+from summpo.margin_rewards.break_even import BreakEven, break_even
 
 SWEEP = (0.1, 1.0)
 """From where to where a sweep of w goes: the median pair's |w margin| in typical reward margins.

@@ -2,7 +2,7 @@
 
 One frozen dataclass a file, one yaml in conf/margin_reward beside it. A margin reward sees text and gives one number a
 completion, the higher the better; it never sees w, beta, the objective or the policy. It is computed once a data set.
-What a unit of it is worth, and whether it is scaled or clipped first, is said beside it (`summpo.margins`).
+What a unit of it is worth, and whether it is scaled or clipped first, is said beside it (`summpo.margin_rewards.margins`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from summpo.errors import UserError
-from summpo.rows import PairRow
-from summpo.words import count_words
+from summpo.text.rows import PairRow
+from summpo.text.words import count_words
 
 UNITS = ("tokens", "words", "characters")
 
@@ -46,7 +46,7 @@ class Completions:
     """Where a reward's own model computes: cpu or cuda."""
 
     def lengths(self, unit: str) -> list[int]:
-        """Each text's tokens, words (`summpo.words`) or characters."""
+        """Each text's tokens, words (`summpo.text.words`) or characters."""
         if unit == "tokens":
             return self.count_tokens(self.texts)
         return [count_words(text) if unit == "words" else len(text) for text in self.texts]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from summpo.margin_rewards import Completions
-from summpo.words import count_words
+from summpo.text.words import count_words
 
 
 @dataclass(frozen=True)

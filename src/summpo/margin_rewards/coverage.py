@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from summpo.fragments import coverage
 from summpo.margin_rewards import Completions
+from summpo.text.fragments import coverage
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from summpo.fragments import density
 from summpo.margin_rewards import Completions
+from summpo.text.fragments import density
 
 
 @dataclass(frozen=True)

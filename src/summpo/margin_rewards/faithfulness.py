@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 from summpo.errors import require_field, require_number
 from summpo.margin_rewards import Completions
 from summpo.models import Model
-from summpo.sentences import pieces_of, sentences_of, windows_of
+from summpo.text.sentences import pieces_of, sentences_of, windows_of
 
 if TYPE_CHECKING:
-    from summpo.models.encoders import Encoder
+    from summpo.models.judges.encoders import Encoder
 
 EMBEDDED = "embedded"
 KEY = "margin_reward.faithfulness"
@@ -60,7 +60,7 @@ class Faithfulness:
         """
         if not completions.texts:
             return []
-        from summpo.models.encoders import token_counts
+        from summpo.models.judges.encoders import token_counts
 
         encoder = self._load(completions.device)
         sentences = {text: sentences_of(text) for text in (*completions.documents, *completions.texts)}
@@ -87,7 +87,7 @@ class Faithfulness:
 
         Of a Hub id nothing can be known yet.
         """
-        from summpo.models.sources import check_paths
+        from summpo.models.weights.sources import check_paths
 
         if self.path == EMBEDDED:
             self._folder()
@@ -100,28 +100,28 @@ class Faithfulness:
 
     def fingerprint(self, cache_dir: Path | None) -> str:
         """The model's config and weights, and its tokenizer's files."""
-        from summpo.models.encoders import fingerprint_encoder
+        from summpo.models.judges.encoders import fingerprint_encoder
 
         return fingerprint_encoder(self._folder(), cache_dir)
 
     def _folder(self) -> Path:
         """The model's folder, checked; fetched where the path is a Hub id."""
-        from summpo.models.encoders import embedded_encoder
-        from summpo.models.sources import fetched
+        from summpo.models.judges.encoders import embedded_encoder
+        from summpo.models.weights.sources import fetched
 
         folder = embedded_encoder(f"{KEY}.path") if self.path == EMBEDDED else fetched(Model(path=self.path), KEY)
         self._check_model(folder, KEY)
         return folder
 
     def _check_model(self, folder: Path, key: str) -> None:
-        from summpo.models.encoders import check_room, entailment_label
+        from summpo.models.judges.encoders import check_room, entailment_label
 
         if self.path != EMBEDDED:
             entailment_label(folder, f"{key}.path")
         check_room(folder, self.window, f"{key}.path", f"{key}.window")
 
     def _load(self, device: str) -> Encoder:
-        from summpo.models.encoders import load_embeddings, load_entailment
+        from summpo.models.judges.encoders import load_embeddings, load_entailment
 
         folder = self._folder()
         if self.path == EMBEDDED:

@@ -39,7 +39,7 @@ class Implicit:
 
     def check(self, key: str) -> None:
         """The adapter's folder is there and holds the PEFT adapter of a model that writes."""
-        from summpo.models.folders import SCORES, adapter_task, check_adapter
+        from summpo.models.weights.folders import SCORES, adapter_task, check_adapter
 
         folder = Path(self.adapter).expanduser()
         check_adapter(folder, f"{key}.adapter")
@@ -51,6 +51,6 @@ class Implicit:
 
     def fingerprint(self, cache_dir: Path | None) -> str:
         """The adapter's settings and weights."""
-        from summpo.models.fingerprints import fingerprint_adapter
+        from summpo.models.weights.fingerprints import fingerprint_adapter
 
         return fingerprint_adapter(Path(self.adapter).expanduser())

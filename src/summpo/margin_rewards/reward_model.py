@@ -9,7 +9,7 @@ from typing import ClassVar
 from summpo.errors import require_choice, require_field, require_number
 from summpo.margin_rewards import Completions
 from summpo.models import Model
-from summpo.prompts import PLACEHOLDER, Prompt
+from summpo.text.prompts import PLACEHOLDER, Prompt
 
 FORMS = ("continuation", "turns", "pair")
 KEY = "margin_reward.reward_model"
@@ -51,7 +51,7 @@ class RewardModel:
         Raises:
             UserError: the model cannot be loaded, or a summary leaves no room for its document.
         """
-        from summpo.models.scorers import Text, load_reward_model
+        from summpo.models.judges.scorers import Text, load_reward_model
 
         scorer = load_reward_model(self._folder(), completions.device, self.max_length)
         prompt = Prompt(self.template, self.chat or self.form == "turns", self.system)
@@ -67,8 +67,8 @@ class RewardModel:
 
     def check(self, key: str) -> None:
         """What the path names on this disk is a sequence classifier with one output, and reads so many tokens."""
-        from summpo.models.scorers import check_reward_model
-        from summpo.models.sources import check_paths
+        from summpo.models.judges.scorers import check_reward_model
+        from summpo.models.weights.sources import check_paths
 
         folder = Path(self.path).expanduser()
         if folder.is_dir():
@@ -77,14 +77,14 @@ class RewardModel:
 
     def fingerprint(self, cache_dir: Path | None) -> str:
         """The model's config and weights, and its tokenizer's files."""
-        from summpo.models.encoders import fingerprint_encoder
+        from summpo.models.judges.encoders import fingerprint_encoder
 
         return fingerprint_encoder(self._folder(), cache_dir)
 
     def _folder(self) -> Path:
         """The model's folder, checked; fetched where the path is a Hub id."""
-        from summpo.models.scorers import check_reward_model
-        from summpo.models.sources import fetched
+        from summpo.models.judges.scorers import check_reward_model
+        from summpo.models.weights.sources import fetched
 
         folder = fetched(Model(path=self.path), KEY)
         check_reward_model(folder, self.max_length, KEY)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from summpo.errors import require_choice
 from summpo.margin_rewards import Completions
-from summpo.rouge import KINDS, rouge_scorer
+from summpo.text.rouge import KINDS, rouge_scorer
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from summpo.errors import require, require_choice, require_number
-from summpo.models.rope import require_rope_scaling
+from summpo.models.weights.rope import require_rope_scaling
 
 ALL_LINEAR = "all-linear"
 

@@ -34,7 +34,7 @@ class AlphaPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; gamma adds to the margin."""
-        from summpo.losses import margin_logit, power_reward, sigmoid_link
+        from summpo.objectives.losses import margin_logit, power_reward, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = self.beta * power_reward(pairs.policy.means(), self.alpha)

@@ -33,7 +33,7 @@ class APODown:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link sees the chosen reward alone, less its half of the margin, and the difference of the two."""
-        from summpo.losses import apo_down_link, implicit_reward, margin_logit, rewards_less_margin
+        from summpo.objectives.losses import apo_down_link, implicit_reward, margin_logit, rewards_less_margin
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

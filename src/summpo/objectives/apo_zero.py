@@ -33,7 +33,7 @@ class APOZero:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link sees the two rewards apart, each less its half of the margin."""
-        from summpo.losses import apo_zero_link, implicit_reward, margin_logit, rewards_less_margin
+        from summpo.objectives.losses import apo_zero_link, implicit_reward, margin_logit, rewards_less_margin
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

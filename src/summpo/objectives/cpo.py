@@ -34,7 +34,7 @@ class CPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid, with SFT's loss a token of the chosen completion beside it."""
-        from summpo.losses import margin_logit, negative_log_likelihood, sigmoid_link
+        from summpo.objectives.losses import margin_logit, negative_log_likelihood, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = self.beta * pairs.policy.sums()

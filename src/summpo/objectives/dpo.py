@@ -32,7 +32,7 @@ class DPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid, smoothed."""
-        from summpo.losses import implicit_reward, margin_logit, smoothed_sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, smoothed_sigmoid_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

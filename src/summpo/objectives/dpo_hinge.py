@@ -31,7 +31,7 @@ class DPOHinge:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is max(0, 1 - logit); the logit is divided by w0."""
-        from summpo.losses import hinge_link, implicit_reward, margin_logit
+        from summpo.objectives.losses import hinge_link, implicit_reward, margin_logit
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

@@ -32,7 +32,7 @@ class DPORobust:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is the difference of the two, weighed by the share of flipped labels."""
-        from summpo.losses import implicit_reward, margin_logit, robust_sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, robust_sigmoid_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

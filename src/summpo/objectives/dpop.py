@@ -31,7 +31,7 @@ class DPOP:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; what the chosen completion lost is taken off the logit."""
-        from summpo.losses import implicit_reward, margin_logit, shortfall, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, shortfall, sigmoid_link
         from summpo.records import PairLosses
 
         policy, reference = pairs.policy.sums(), pairs.reference.sums()

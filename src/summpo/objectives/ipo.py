@@ -31,7 +31,7 @@ class IPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The logit is beta D less the margin, its target 1/2."""
-        from summpo.losses import implicit_reward, margin_logit, squared_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, squared_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.means(), pairs.reference.means(), self.beta)

@@ -31,9 +31,9 @@ class LDDPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; tokens beyond the shared length count alpha."""
-        from summpo.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.token_weights import beyond_shared
         from summpo.records import PairLosses
-        from summpo.token_weights import beyond_shared
 
         weights = beyond_shared(pairs.policy.lengths, self.alpha)
         policy, reference = (side.weighted(weights).sums() for side in (pairs.policy, pairs.reference))

@@ -28,7 +28,7 @@ class LNDPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; the rewards are means over tokens."""
-        from summpo.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.means(), pairs.reference.means(), self.beta)

@@ -31,7 +31,7 @@ class MODPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; the logit is divided by w0."""
-        from summpo.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

@@ -28,7 +28,7 @@ class ORPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """SFT's loss a token of the chosen completion, and -log sigmoid of the logit times lambda."""
-        from summpo.losses import log_odds, margin_logit, negative_log_likelihood, sigmoid_link
+        from summpo.objectives.losses import log_odds, margin_logit, negative_log_likelihood, sigmoid_link
         from summpo.records import PairLosses
 
         means = pairs.policy.means()

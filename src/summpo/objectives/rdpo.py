@@ -31,7 +31,7 @@ class RDPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The longer chosen completion counts as learnt alpha nats a token earlier."""
-        from summpo.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

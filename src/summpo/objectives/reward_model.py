@@ -20,7 +20,7 @@ class RewardModel:
 
     def score_losses(self, scores: Tensor, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; what a completion is worth is its score."""
-        from summpo.losses import margin_logit, sigmoid_link
+        from summpo.objectives.losses import margin_logit, sigmoid_link
         from summpo.records import PairLosses
 
         logit = margin_logit(scores, margin)

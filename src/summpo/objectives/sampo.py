@@ -31,9 +31,9 @@ class SamPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; the pair's seed decides which tokens count."""
-        from summpo.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, sigmoid_link
+        from summpo.objectives.token_weights import down_sampled
         from summpo.records import PairLosses
-        from summpo.token_weights import down_sampled
 
         weights = down_sampled(pairs.policy.lengths, pairs.seeds)
         policy, reference = (side.weighted(weights).sums() for side in (pairs.policy, pairs.reference))

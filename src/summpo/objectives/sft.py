@@ -19,6 +19,6 @@ class SFT:
 
     def token_loss(self, policy: LogProbs) -> Tensor:
         """Float [token]: -log pi of each completion token."""
-        from summpo.losses import negative_log_likelihood
+        from summpo.objectives.losses import negative_log_likelihood
 
         return negative_log_likelihood(policy.tokens)

@@ -31,7 +31,7 @@ class SimPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid; gamma adds to the margin."""
-        from summpo.losses import margin_logit, sigmoid_link
+        from summpo.objectives.losses import margin_logit, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = self.beta * pairs.policy.means()

@@ -34,7 +34,7 @@ class WPO:
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
         """The link is -log sigmoid, times the weight."""
-        from summpo.losses import implicit_reward, margin_logit, probability_of_pair, sigmoid_link
+        from summpo.objectives.losses import implicit_reward, margin_logit, probability_of_pair, sigmoid_link
         from summpo.records import PairLosses
 
         rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)

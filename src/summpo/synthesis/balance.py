@@ -8,7 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 from summpo.synthesis.records import JudgedPair
-from summpo.words import count_words
+from summpo.text.words import count_words
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import tee
 
-from summpo.synthesis.asking import Asked, ask
-from summpo.synthesis.attempts import LOST, UNANSWERED
-from summpo.synthesis.documents import Split
-from summpo.synthesis.estimate import Estimate, estimate
-from summpo.synthesis.journal import Journal
+from summpo.documents import Split
 from summpo.synthesis.modes import Mode
-from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request, Task, requests_in
-from summpo.synthesis.teacher import Teacher
+from summpo.synthesis.records import JudgedPair
+from summpo.teacher.asking import Asked, ask
+from summpo.teacher.attempts import LOST, UNANSWERED
+from summpo.teacher.estimate import Estimate, estimate
+from summpo.teacher.journal import Journal
+from summpo.teacher.records import Answer, Request, Task, requests_in
+from summpo.teacher.teacher import Teacher
+from summpo.text.documents import Document, Rejected
 
 NO_ANSWER = ("duplicate_id", "bad_request", "forbidden", "unexpected_status", UNANSWERED, LOST)
 """Why a task has no answer to read; all other reasons are of what was read."""

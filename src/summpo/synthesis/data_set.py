@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from summpo import datasets
-from summpo.run_folder import write_whole
-from summpo.synthesis.asking import Asked
+from summpo.documents import Split
+from summpo.documents.funnel import Funnel
+from summpo.documents.rules import REASONS as OF_DOCUMENTS
+from summpo.runs.run_folder import write_whole
 from summpo.synthesis.balance import balance
 from summpo.synthesis.card import Spent, Synthesis, card
 from summpo.synthesis.collecting import NO_ANSWER, Collected
-from summpo.synthesis.documents import Split
-from summpo.synthesis.documents.funnel import Funnel
-from summpo.synthesis.documents.rules import REASONS as OF_DOCUMENTS
 from summpo.synthesis.filters import REASONS as OF_PAIRS
 from summpo.synthesis.filters import Filtered, Filters, filtered
 from summpo.synthesis.funnel import draw
@@ -35,6 +34,7 @@ from summpo.synthesis.output import (
 )
 from summpo.synthesis.records import JudgedPair
 from summpo.synthesis.stages import Stage, require_chain, stage
+from summpo.teacher.asking import Asked
 
 
 def stages_of(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from unicodedata import east_asian_width
 
 from summpo.errors import require_number
-from summpo.fragments import fragments_of
 from summpo.synthesis.languages import common_share, foreign_script, other_language
-from summpo.synthesis.records import JudgedPair, Rejected
-from summpo.words import words_of, worth_of
+from summpo.synthesis.records import JudgedPair
+from summpo.text.documents import Rejected
+from summpo.text.fragments import fragments_of
+from summpo.text.words import words_of, worth_of
 
 REASONS = (
     "too_similar",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from summpo.evaluation.figure import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
+from summpo.files.pictures import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
 from summpo.synthesis.stages import Stage
 
 if TYPE_CHECKING:

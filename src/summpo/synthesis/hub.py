@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from summpo.data_sources import HUB_ID
 from summpo.errors import UserError, require_field
+from summpo.files.hub_or_folder import HUB_ID
 
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """The variables that may hold the token, the first that does is taken."""

@@ -16,7 +16,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from summpo.words import letters_of, worth_of
+from summpo.text.words import letters_of, worth_of
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier

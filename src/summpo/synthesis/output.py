@@ -14,9 +14,11 @@ from typing import Any, Literal, get_args
 
 from summpo.datasets import SPLITS, Split
 from summpo.errors import require_field, require_number
-from summpo.run_folder import write_whole
+from summpo.runs.run_folder import write_whole
 from summpo.synthesis.parsing.marks import whole_characters
-from summpo.synthesis.records import Answer, JudgedPair, Rejected
+from summpo.synthesis.records import JudgedPair
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 Format = Literal["jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -8,17 +8,17 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from summpo.build import from_fields, from_target
+from summpo.config.nodes import from_fields, from_target
+from summpo.documents import DocumentSource, Split
+from summpo.documents.executors import Executor
+from summpo.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
 from summpo.errors import FieldError, UserError, require, require_choice, require_number
 from summpo.models import Model
-from summpo.synthesis.budget import require_price
-from summpo.synthesis.documents import DocumentSource, Split
-from summpo.synthesis.documents.executors import Executor
-from summpo.synthesis.documents.rules import Contamination, DocumentRules, NearDuplicates, SplitRules
 from summpo.synthesis.filters import Filters
 from summpo.synthesis.modes import Mode
 from summpo.synthesis.output import FORMATS, SplitShares
-from summpo.synthesis.teacher import Teacher
+from summpo.teacher.budget import require_price
+from summpo.teacher.teacher import Teacher
 
 
 @dataclass(frozen=True)

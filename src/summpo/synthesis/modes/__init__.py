@@ -14,7 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 from summpo.errors import require_field, require_number
 from summpo.synthesis.parsing import REASONS as ANSWER_REASONS
 from summpo.synthesis.prompt_files import PromptFile
-from summpo.synthesis.records import Document, JudgedPair, Request, Task
+from summpo.synthesis.records import JudgedPair
+from summpo.teacher.records import Request, Task
+from summpo.text.documents import Document
 
 INCONSISTENT = "order_changes_verdict"
 """The reason of modes that judge in both orders: the summary that is shown first (or second) wins twice."""

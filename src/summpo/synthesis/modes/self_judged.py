@@ -22,7 +22,9 @@ from summpo.synthesis.modes import (
 )
 from summpo.synthesis.parsing import read_judged
 from summpo.synthesis.prompt_files import PromptFile, read_prompt
-from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request
+from summpo.synthesis.records import JudgedPair
+from summpo.teacher.records import Answer, Request
+from summpo.text.documents import Document, Rejected
 
 STEP = "write_and_judge"
 

@@ -24,7 +24,9 @@ from summpo.synthesis.modes import (
 )
 from summpo.synthesis.parsing import Verdict, read_verdict, read_written
 from summpo.synthesis.prompt_files import PromptFile, read_prompt
-from summpo.synthesis.records import Answer, Document, JudgedPair, Rejected, Request
+from summpo.synthesis.records import JudgedPair
+from summpo.teacher.records import Answer, Request
+from summpo.text.documents import Document, Rejected
 
 WRITE, JUDGE = "write", ("judge_12", "judge_21")
 """The steps: the summaries as written; their judgement as they were written, and the other way round."""

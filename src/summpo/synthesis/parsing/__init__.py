@@ -19,7 +19,8 @@ from summpo.synthesis.parsing.lines import parts_of_lines
 from summpo.synthesis.parsing.marks import usual
 from summpo.synthesis.parsing.parts import CRITERIA, REASONS, TOTAL, Kind, Part, Unreadable
 from summpo.synthesis.parsing.readable import readable
-from summpo.synthesis.records import Answer, Rejected
+from summpo.teacher.records import Answer
+from summpo.text.documents import Rejected
 
 __all__ = ["CRITERIA", "REASONS", "TOTAL", "Verdict", "Written", "read_judged", "read_verdict", "read_written"]
 

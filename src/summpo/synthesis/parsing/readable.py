@@ -5,11 +5,11 @@ One reader for all who ask, whatever they read out of the text then: a draft in 
 
 from __future__ import annotations
 
-from summpo.synthesis.finish_reasons import CUT, FILTERED, REFUSED, reason_of
 from summpo.synthesis.parsing.marks import plain
 from summpo.synthesis.parsing.parts import Unreadable
-from summpo.synthesis.records import Answer
-from summpo.thoughts import Said, without_thoughts
+from summpo.teacher.finish_reasons import CUT, FILTERED, REFUSED, reason_of
+from summpo.teacher.records import Answer
+from summpo.text.thoughts import Said, without_thoughts
 
 
 def readable(answer: Answer) -> str:

@@ -1,0 +1,1 @@
+"""Frozen columns: computed once, stored, verified when read."""

@@ -1,0 +1,1 @@
+"""The shapes that rows of data sets have, and what they become."""

@@ -1,0 +1,96 @@
+"""What documents are made of: settings and files, how they are written down, and what has changed between two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+from summpo.documents import SPLITS, DocumentSource, Part, Split
+from summpo.documents.executors import silent
+from summpo.documents.rules import DocumentRules
+from summpo.errors import UserError, require
+from summpo.runs.run_folder import first_difference, settings
+
+
+def settings_of(
+    sources: Mapping[Split, DocumentSource], rules: DocumentRules, student: Path, teacher: Path
+) -> dict[str, Any]:
+    """The settings, as plain data; the last two are the tokenizers' files."""
+    return {
+        "sources": {split: described(sources[split]) for split in SPLITS if split in sources},
+        "rules": asdict(rules),
+        "tokenizer": digest(student),
+        "teacher_tokenizer": digest(teacher),
+    }
+
+
+def parts_of(sources: Mapping[Split, DocumentSource]) -> dict[Split, list[Part]]:
+    """What there is to read of each split, in the order of `SPLITS`.
+
+    Raises:
+        UserError: there is nothing.
+    """
+    with silent():
+        return {split: sources[split].parts() for split in SPLITS if split in sources}
+
+
+def recorded(file: Path) -> dict[str, Any] | None:
+    """What a JSON file says, None where there is none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read ({error}): choose another output_dir") from None
+
+
+def difference(was: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """What has changed between two plans, as words."""
+    other = first_difference(settings(was["settings"]), settings(now["settings"]))
+    if other is not None:
+        key, before, after = other
+        return f"{key} was {before} and is {after}"
+    changed = [split for split, found in was["made_from"].items() if found != now["made_from"][split]]
+    return f"the files of the {' and '.join(changed)} documents have changed" if changed else None
+
+
+def require_same(
+    record: dict[str, Any], chosen: dict[str, Any], sources: Mapping[Split, DocumentSource], folder: Path
+) -> None:
+    """Raises UserError where documents were made with other settings, or from files that have changed.
+
+    Files that are no longer there, or a Hub that cannot be reached, are no reason to make them again.
+    """
+    advice = f"{folder} holds documents: choose another output_dir, or the same settings"
+    changed = difference(record, {"settings": chosen, "made_from": record["made_from"]})
+    require(changed is None, f"{changed}, and {advice}")
+    with suppress(UserError):
+        now = {split: fingerprint(found) for split, found in parts_of(sources).items()}
+        changed = difference(record, {"settings": chosen, "made_from": now})
+    require(changed is None, f"{changed}, and {advice}")
+
+
+def described(source: DocumentSource) -> dict[str, Any]:
+    """What a source is, as plain data."""
+    kind = type(source)
+    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **asdict(source)}  # type: ignore[call-overload]
+
+
+def fingerprint(parts: list[Part]) -> str:
+    """What a source's files are, by names, sizes and times of change, as hex."""
+    return sha256(json.dumps([asdict(part) for part in parts]).encode()).hexdigest()
+
+
+def digest(file: Path) -> str:
+    """A file's bytes, as hex."""
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()

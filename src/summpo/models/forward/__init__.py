@@ -1,0 +1,1 @@
+"""A model's forward pass: log-probs of completions, with shared prompts."""

@@ -1,0 +1,1 @@
+"""Models that score texts and are not trained here."""

@@ -1,0 +1,1 @@
+"""Asking a teacher: pace, faults, journal, money. Knows nothing of what is asked."""

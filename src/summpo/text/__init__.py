@@ -1,0 +1,1 @@
+"""Text: rows, prompts, tokens, words, sentences. Knows no model."""

@@ -1,0 +1,77 @@
+"""What is checked and said of a run's rows, weights and models before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from summpo.columns.base import Base
+from summpo.columns.stage import TextColumns
+from summpo.errors import require
+from summpo.margin_rewards.break_even import where_they_lie
+from summpo.margin_rewards.checks import check_adapters
+from summpo.margin_rewards.margins import margin_table
+from summpo.models.weights.adapters import require_base
+from summpo.models.weights.fingerprints import fingerprint_tokenizer, fingerprint_weights
+from summpo.models.weights.folders import check_context
+from summpo.models.weights.loading import load_tokenizer
+from summpo.models.weights.sources import resolve
+from summpo.training.parts import TrainParts, follows_w
+
+
+def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
+    """A line a split: how many of its rows are used, how many of them in part, and where the others went."""
+    for split, columns in text.items():
+        counts = columns.tokenized.counts
+        dropped = {name.removeprefix("dropped_"): n for name, n in counts.items() if name.startswith("dropped_")}
+        kept, cut, lost = counts.get("kept", 0), counts.get("truncated_document", 0), sum(dropped.values())
+        if kept + lost:
+            reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in dropped.items())
+            print(
+                f"rows: {split}: {kept:,} of {kept + lost:,} kept, {cut:,} of them with their document cut to fit "
+                f"tokens.max_length={max_length}; {lost:,} dropped{f' ({reasons})' if reasons else ''}"
+            )
+
+
+def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, spreads: Mapping[str, float]) -> None:
+    """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
+    if train.rewards:
+        table = margin_table(train.rewards, parts.margins, spreads)
+        following = {name for name in parts.margins if follows_w(config.margin_reward, name)}
+        for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective):
+            print(f"weight: {sentence}")
+
+
+def require_rows(train: TextColumns, max_length: int) -> None:
+    """Stops a run that has nothing to train on, and says where the rows went."""
+    reasons = ", ".join(f"{name} {n}" for name, n in train.tokenized.counts.items()) or "the split is empty"
+    require(len(train.tokenized.rows) > 0, f"no row is left ({reasons}); tokens.max_length is {max_length}")
+
+
+def check_models(parts: TrainParts, base: Base) -> None:
+    """Checks what the run's models have to do with one another, before any of their weights is loaded.
+
+    Raises:
+        UserError: an adapter was trained on another base; or the reference reads other tokens than the policy (numbers
+            without meaning) or has too short a context.
+    """
+    check_adapters(parts.margins, base.fingerprint, parts.model.path)
+    if parts.model.adapter is not None:
+        require_base(Path(parts.model.adapter).expanduser(), base.fingerprint, parts.model.path, "model.adapter")
+    if not parts.needs_reference:
+        return
+    folder = base.folder
+    if parts.reference.path != parts.model.path:
+        folder = resolve(parts.reference, base.cache)
+        check_context(folder, parts.limits.max_length, parts.reference.rope_scaling)
+        tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
+        require(
+            fingerprint_tokenizer(tokenizer) == base.tokenizer_fingerprint,
+            f"the reference {parts.reference.path} has another tokenizer than the model {parts.model.path} "
+            "(config key reference.path)",
+        )
+    if parts.reference.adapter is not None:
+        weights = fingerprint_weights(folder, base.cache)
+        require_base(Path(parts.reference.adapter).expanduser(), weights, parts.reference.path, "reference.adapter")

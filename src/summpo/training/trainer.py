@@ -1,0 +1,222 @@
+"""Lightning's side of a run: data module, module, trainer with its callbacks and loggers, and the fit itself."""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import shorten
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+from torch import nn
+
+from summpo.columns.base import Base, Rows
+from summpo.datasets import one_per_document
+from summpo.errors import UserError
+from summpo.models.weights.folders import stop_ids
+from summpo.records import FrozenColumns, TokenRows
+from summpo.runs.run_folder import RunFolder
+from summpo.text.rows import PairRow, SummaryRow
+from summpo.text.tokens import prompts_to_write_from
+from summpo.text.turns import end_ids
+from summpo.training import plan as batches
+from summpo.training.callbacks import (
+    LastCheckpoint,
+    MetricsTable,
+    SampleSummaries,
+    ValidationSchedule,
+    WholeFiles,
+    best_checkpoint,
+)
+from summpo.training.data import ColumnData
+from summpo.training.loggers import make_loggers
+from summpo.training.module import PreferenceModule, SFTModule
+from summpo.training.parts import TrainParts
+from summpo.writing.decoding import Decoding
+
+# What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
+# mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
+# to be synchronised that are the same in every process already.
+for library in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(library).setLevel(logging.WARNING)
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # of kernels that it can do without
+for noise in (
+    r".*module\(s\) in eval mode.*",
+    ".*dataloader is not resumable.*",
+    ".*treespec, LeafSpec.*",
+    ".*does not have many workers.*",
+    ".*across ranks is zero.*",
+    r".*recommended to use `self\.log\(.*sync_dist=True.*",
+):
+    warnings.filterwarnings("ignore", noise)
+
+
+def make_data(
+    config: DictConfig, parts: TrainParts, frozen: dict[str, FrozenColumns], base: Base, world_size: int
+) -> ColumnData:
+    """The data module: which rows make which step."""
+    rows = frozen["train"].rows
+    plan = batches.Plan(
+        rows=len(rows),
+        batch_size=config.batch_size,
+        world_size=world_size,
+        accumulate=config.trainer.accumulate_grad_batches,
+        seed=config.seed,
+        order=config.order,
+        batch_tokens=config.batch_tokens,
+        tokens=read_tokens(rows, base.shares_prefixes),
+        pads=not base.shares_prefixes,
+        prompts=prompt_numbers(rows) if config.order == "by_prompt" else None,
+    )
+    return ColumnData(
+        train=frozen["train"],
+        validation=frozen["validation"] if config.validation.times and len(frozen["validation"]) else None,
+        plan=plan,
+        total_batches=plan.total_batches(config.trainer.max_epochs, config.trainer.max_steps),
+        validations=config.validation.times,
+        eval_batch_size=config.eval_batch_size,
+        make_batch=batches.pair_batch if parts.on_pairs else batches.completion_batch,
+        counts_tokens=not parts.on_pairs,
+        layout=base.layout,
+    )
+
+
+def read_tokens(rows: TokenRows, shares_prefixes: bool) -> np.ndarray:
+    """int64 [row]: the tokens that the model reads of each row by itself: its prompt once where prompts are shared,
+    else padding too."""
+    sides = np.stack([side.lengths for side in rows.completions])
+    if shares_prefixes:
+        return rows.prompts.lengths + sides.sum(axis=0)
+    return len(sides) * (rows.prompts.lengths + sides.max(axis=0))
+
+
+def prompt_numbers(rows: TokenRows) -> np.ndarray:
+    """int64 [row]: the same number for rows of the same prompt, from 0."""
+    known: dict[bytes, int] = {}
+    digests = (hashlib.sha256(rows.prompts[row].tobytes()).digest() for row in range(len(rows)))
+    return np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
+
+
+def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTModule | PreferenceModule:
+    """The Lightning module of the objective's kind."""
+    if not parts.on_pairs:
+        return SFTModule(policy, parts.objective, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
+    weights = [margin.weight for margin in parts.margins.values()]
+    return PreferenceModule(policy, parts.objective, weights, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
+
+
+def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
+    """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair."""
+    checkpoint_best = [best_checkpoint(run.checkpoints)] if config.validation.times else []
+    try:
+        return lightning_trainer(config, run, [*samples, *checkpoint_best])
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        why = shorten(" ".join(str(error).split()), 400)
+        raise UserError(f"the trainer cannot be made of these settings: {why} (config keys trainer.*)") from error
+
+
+def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
+    """The trainer itself.
+
+    Raises:
+        MisconfigurationException, ValueError, TypeError: Lightning's, of settings that do not go together.
+    """
+    settings = config.trainer
+    return Trainer(
+        max_epochs=1,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy=settings.strategy,
+        precision=settings.precision,
+        accumulate_grad_batches=settings.accumulate_grad_batches,
+        gradient_clip_val=settings.gradient_clip_val,
+        log_every_n_steps=settings.log_every_n_steps,
+        enable_progress_bar=settings.enable_progress_bar,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=run.path,
+        logger=make_loggers(config),
+        plugins=[WholeFiles()],
+        callbacks=[
+            Timer(interval="step"),
+            ValidationSchedule(),
+            MetricsTable(run.metrics_path, settings.log_every_n_steps),
+            *callbacks,
+            LastCheckpoint(run.last_checkpoint, config.checkpoint_every),
+        ],
+    )
+
+
+def sample_callback(config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, base: Base) -> list[Callback]:
+    """The callback that writes a few summaries of validation documents; none where none are asked for."""
+    documents = one_per_document([as_summary(row) for row in rows], parts.limits.empty)[: config.validation.samples]
+    decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
+    if not documents or not config.validation.times or parts.trains_scorer:
+        return []
+    room, key = decoding.max_new_tokens, "validation.max_new_tokens"
+    prompts, _ = prompts_to_write_from(documents, base.tokenizer, parts.prompt, parts.limits, room, key)
+    has_adapter = parts.lora is not None or parts.model.adapter is not None
+    base_is_reference = parts.needs_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)
+    ends = end_ids(base.tokenizer, parts.prompt, stop_ids(base.folder))
+    path = run.validation_samples_path
+    return [SampleSummaries(path, documents, prompts, base.tokenizer, decoding, ends, base_is_reference)]
+
+
+def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
+    """A pair's document with its chosen summary."""
+    if isinstance(row, SummaryRow):
+        return row
+    return SummaryRow(
+        row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt, messages=row.messages
+    )
+
+
+def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder) -> None:
+    """Trains from the start, or from the last checkpoint; leaves no other process and no open logger."""
+    resume = run.last_checkpoint if run.last_checkpoint.exists() else None
+    if resume is not None:
+        print(f"{run.path}: goes on from {resume}")
+    try:
+        trainer.fit(module, data, ckpt_path=resume)
+    except BaseException:
+        stop_others(trainer)
+        raise
+    close(trainer.loggers)
+
+
+def stop_others(trainer: Trainer) -> None:
+    """Ends the other processes of a run that failed: they wait for this one.
+
+    Their list is emptied, or Lightning's watcher would take their end for a failure of theirs and kill this process.
+    """
+    processes = getattr(trainer.strategy.launcher, "procs", [])
+    for process in processes:
+        process.kill()
+        process.wait()
+    processes.clear()
+
+
+def close(loggers: Sequence[Logger]) -> None:
+    """Ends the W&B run, so that the next point of a sweep begins its own and does not go on with this one."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
+
+
+def keeps_base_whole(trainer: Trainer) -> bool:
+    """Whether a fit leaves the base's layers as they were: FSDP and DeepSpeed cut them up."""
+    return isinstance(trainer.strategy, SingleDeviceStrategy)
+
+
+def elapsed(trainer: Trainer) -> float:
+    """Seconds spent training and validating, over every process that the run was resumed in."""
+    timer = next(callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+    return timer.time_elapsed("train")

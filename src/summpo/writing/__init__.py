@@ -1,0 +1,1 @@
+"""Writing: from prompts to summaries."""

@@ -1,0 +1,50 @@
+"""From the ids that a model wrote to the text of its summary: without control tokens, and without thoughts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from summpo.text.thoughts import closing_of, is_mark, without_marks, without_thoughts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from summpo.writing.generation import Generated
+
+_TAIL = 16
+"""Tokens at a prompt's end among which a thought is opened."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote, as it is read."""
+
+    text: str
+    """Without the white space around it."""
+    thought_tokens: int = 0
+    """Tokens of the thoughts before it and their marks."""
+    cut_in_thought: bool = False
+    """It stopped within a thought."""
+
+
+def answer_of(written: Generated, tokenizer: PreTrainedTokenizerBase, keep_thoughts: bool = False) -> Answer:
+    """The text of a completion.
+
+    Args:
+        keep_thoughts: take thoughts for a part of the text.
+    """
+    if keep_thoughts:
+        return Answer(str(tokenizer.decode(written.ids, skip_special_tokens=True)).strip())
+    control = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    ids = [id for id in written.ids if id not in control or is_mark(control[id])]
+    said = without_thoughts(str(tokenizer.decode(ids)), written.opened)
+    thought = tokenizer(said.thoughts, add_special_tokens=False)["input_ids"] if said.thoughts else []
+    text = without_marks(said.text) if any(id in control for id in ids) else said.text
+    return Answer(text.strip(), len(thought), said.cut)  # type: ignore[arg-type]
+
+
+def opens_thought(prompt: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a prompt ends within a thought, as those of some chat templates do."""
+    return closing_of(str(tokenizer.decode(list(prompt[-_TAIL:])))) is not None

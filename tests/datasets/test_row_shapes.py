@@ -1,0 +1,276 @@
+"""Rows in the shapes that people have are read by what their columns are; what is not read is one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from summpo.datasets.jsonl import Jsonl
+from summpo.errors import UserError
+from summpo.text.prompts import Prompt
+from summpo.text.rows import Message, PairRow, SummaryRow
+from summpo.text.tokens import Limits, tokenize
+
+ASK = "Summarise: The council bought two boats."
+SYSTEM, USER = {"role": "system", "content": "Be brief."}, {"role": "user", "content": ASK}
+GOOD, BAD = {"role": "assistant", "content": "Two boats."}, {"role": "assistant", "content": "They met."}
+EARLIER = [{"role": "assistant", "content": "Boats."}, {"role": "user", "content": "Longer."}]
+
+
+def turns(*messages: dict[str, Any]) -> tuple[Message, ...]:
+    return tuple(Message(message["role"], message["content"]) for message in messages)
+
+
+def data(folder: Path, *rows: dict[str, Any], **settings: Any) -> Jsonl:
+    file = folder / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return Jsonl(path=str(file), validation_fraction=0, test_fraction=0, **settings)
+
+
+PAIRS: dict[str, tuple[dict[str, Any], tuple[Message, ...]]] = {
+    "prompt and answers": ({"prompt": [SYSTEM, USER], "chosen": [GOOD], "rejected": [BAD]}, turns(SYSTEM, USER)),
+    "answers as text": ({"prompt": [USER], "chosen": "Two boats.", "rejected": "They met."}, turns(USER)),
+    "whole conversations": (
+        {"chosen": [USER, *EARLIER, GOOD], "rejected": [USER, *EARLIER, BAD]},
+        turns(USER, *EARLIER),
+    ),
+    "prompt as text beside whole ones": ({"prompt": ASK, "chosen": [USER, GOOD], "rejected": [USER, BAD]}, turns(USER)),
+    "prompt as text before answers": ({"prompt": ASK, "chosen": [GOOD], "rejected": [BAD]}, turns(USER)),
+    "prompt as messages beside whole ones": (
+        {"prompt": [USER], "chosen": [USER, GOOD], "rejected": [USER, BAD]},
+        turns(USER),
+    ),
+    "system and question": (
+        {"system": "Be brief.", "question": ASK, "chosen": "Two boats.", "rejected": "They met."},
+        turns(SYSTEM, USER),
+    ),
+    "system and input": (
+        {"system": "Be brief.", "input": ASK, "chosen": "Two boats.", "rejected": "They met."},
+        turns(SYSTEM, USER),
+    ),
+    "instruction": ({"instruction": ASK, "chosen": [GOOD], "rejected": [BAD]}, turns(USER)),
+    "parts": (
+        {
+            "prompt": [{"role": "user", "content": [{"type": "text", "text": "Summarise: "}, {"type": "text", "text": ASK[11:]}]}],
+            "chosen": [GOOD],
+            "rejected": [BAD],
+        },
+        turns(USER),
+    ),
+    "other names": (
+        {
+            "chosen": [{"from": "human", "value": ASK}, {"from": "gpt", "value": "Two boats."}],
+            "rejected": [{"from": "human", "value": ASK}, {"from": "gpt", "value": "They met."}],
+        },
+        turns(USER),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", PAIRS)
+def test_pairs(shape: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row, asked = PAIRS[shape]
+    dataset = data(tmp_path, row, row | {"chosen_rating": 8, "rejected_rating": 5.5})
+    first, second = dataset.pairs("train")
+    assert (first.messages, first.prompt, first.chosen, first.rejected) == (asked, None, "Two boats.", "They met.")
+    spoken = [turn.content for turn in asked if turn.role != "system"]
+    assert first.document == "\n\n".join(spoken)
+    assert (second.score_chosen, second.score_rejected) == (8.0, 5.5)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and said[0].startswith(f"{tmp_path}/rows.jsonl: ")
+    (summary,) = dataset.summaries("train")
+    assert (summary.messages, summary.summary, summary.references) == (asked, "Two boats.", ("Two boats.",))
+
+
+SUMMARIES: dict[str, tuple[dict[str, Any], tuple[Message, ...]]] = {
+    "messages": ({"messages": [SYSTEM, USER, GOOD]}, turns(SYSTEM, USER)),
+    "several turns": ({"messages": [USER, *EARLIER, GOOD]}, turns(USER, *EARLIER)),
+    "conversations": (
+        {"conversations": [{"from": "human", "value": ASK}, {"from": "gpt", "value": "Two boats."}]},
+        turns(USER),
+    ),
+    "prompt and completion": ({"prompt": [SYSTEM, USER], "completion": [GOOD]}, turns(SYSTEM, USER)),
+    "completion as text": ({"prompt": [SYSTEM, USER], "completion": "Two boats."}, turns(SYSTEM, USER)),
+    "alpaca": (
+        {"instruction": "Summarise.", "input": "A text.", "output": "Two boats."},
+        turns({"role": "user", "content": "Summarise.\n\nA text."}),
+    ),
+    "alpaca without input": ({"instruction": ASK, "input": "", "output": "Two boats."}, turns(USER)),
+}
+
+
+@pytest.mark.parametrize("shape", SUMMARIES)
+def test_summaries(shape: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row, asked = SUMMARIES[shape]
+    (found,) = data(tmp_path, row).summaries("train")
+    assert (found.messages, found.prompt, found.summary) == (asked, None, "Two boats.")
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_ready_prompt_and_its_completion(tmp_path: Path) -> None:
+    row = {"prompt": "Summarise: x\n", "completion": "y"}
+    assert data(tmp_path, row).summaries("train") == [
+        SummaryRow("row-1", "Summarise: x\n", "y", ("y",), "Summarise: x\n")
+    ]
+
+
+def test_unpaired_rows_labelled_false_are_not_imitated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"document": f"d{n}", "summary": f"s{n}", "label": label}
+        for n, label in enumerate((True, False, 1, 0, -1, 0.0, "False", "news"))
+    ]
+    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s0", "s2", "s7"]
+    assert "5 of 8 rows are left out: labelled false" in capsys.readouterr().out
+    assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 8
+
+
+def test_a_system_line_beside_a_text_prompt_is_read(tmp_path: Path) -> None:
+    rows = [
+        {"system": "Be brief.", "prompt": f"Summarise {n}.", "chosen": "Yes.", "rejected": "No, no."} for n in range(3)
+    ]
+    turns = data(tmp_path, *rows).pairs("train")[0].messages
+    assert turns is not None and [turn.role for turn in turns] == ["system", "user"] and turns[0].content == "Be brief."
+
+
+ASKED = [{"role": "user", "content": "Summarise."}]
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def answered_by(text: str) -> list[dict[str, str]]:
+    return [*ASKED, {"role": "assistant", "content": text}]
+
+
+def test_a_system_line_of_the_prompt_alone_goes_before_whole_conversations(tmp_path: Path) -> None:
+    row = {"prompt": [SYSTEM, *ASKED], "chosen": answered_by("Yes."), "rejected": answered_by("No.")}
+    pair = data(tmp_path, *[row] * 3).pairs("train")[0]
+    assert pair.messages is not None and [turn.role for turn in pair.messages] == ["system", "user"]
+    assert (pair.chosen, pair.rejected) == ("Yes.", "No.")
+
+
+def test_messages_as_json_text_are_messages(tmp_path: Path) -> None:
+    row = {side: json.dumps(answered_by(said)) for side, said in (("chosen", "Yes."), ("rejected", "No."))}
+    pair = data(tmp_path, *[row] * 3).pairs("train")[0]
+    assert (pair.chosen, pair.rejected) == ("Yes.", "No.") and pair.messages is not None
+
+
+def test_a_document_that_is_a_chat_log_as_json_stays_text(tmp_path: Path) -> None:
+    text = {"document": json.dumps(ASKED), "summary": '[{"', "chosen": '[{"a": 1}] it is', "rejected": "No."}
+    rows = data(tmp_path, *[text] * 3)
+    assert rows.summaries("train")[0].document == text["document"]
+    assert rows.pairs("train")[0].chosen == text["chosen"]
+
+
+TOOL = {"role": "tool", "content": "42"}
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]}
+IMAGE = {"role": "user", "content": [{"type": "image", "image": "x.png"}]}
+
+
+@pytest.mark.parametrize(
+    ("method", "row", "sentence"),
+    [
+        ("summaries", {"messages": [USER, TOOL, GOOD]}, "column messages.1 must be of the system, the user or the assistant, got 'tool'"),
+        ("summaries", {"messages": [USER, CALL, GOOD]}, "column messages.1 calls a tool, which is not read"),
+        ("summaries", {"messages": [IMAGE, GOOD]}, "column messages.0.content.0 must be a part of type text, got 'image'"),
+        ("summaries", {"messages": [USER]}, "column messages must end with a turn of the assistant, got one of the user"),
+        ("summaries", {"messages": [GOOD]}, "column messages must have a turn of the user before the answer, got none"),
+        ("summaries", {"messages": [SYSTEM, GOOD]}, "column messages must have a turn of the user before the answer, got one of the system"),
+        ("summaries", {"messages": []}, "column messages must be a list of messages, got []"),
+        ("summaries", {"messages": ["hi"]}, "column messages.0 must be a message {role, content}, got 'hi'"),
+        ("summaries", {"messages": [{"content": "hi"}]}, "column messages.0 must be of the system, the user or the assistant, got None"),
+        ("summaries", {"messages": [USER, {"role": "assistant", "content": None}]}, "column messages.1.content is missing or null"),
+        ("summaries", {"text": "only"}, "columns document and prompt are both missing or null, got text; dataset.columns={document: ...} reads another"),
+        ("pairs", {"prompt": [USER, GOOD], "chosen": "a", "rejected": "b"}, "column prompt must have a turn of the user before the answer, got one of the assistant"),
+        ("pairs", {"prompt": [USER, GOOD], "chosen": [GOOD], "rejected": [BAD]}, "column chosen must have a turn of the user before the answer, got one of the assistant"),
+        ("pairs", {"chosen": [USER, GOOD], "rejected": [IMAGE | {"content": "x"}, BAD]}, "columns chosen and rejected share no prompt"),
+        ("pairs", {"chosen": [GOOD], "rejected": [BAD]}, "columns chosen and rejected share no prompt"),
+        ("pairs", {"chosen": [USER, GOOD, USER, BAD], "rejected": [USER, BAD, USER, BAD]}, "columns chosen and rejected part before their last message"),
+        ("pairs", {"chosen": [USER, GOOD], "rejected": [USER, GOOD, USER, BAD]}, "columns chosen and rejected part before their last message"),
+        ("pairs", {"chosen": [USER, GOOD], "rejected": "text"}, "column rejected must be a list of messages, got 'text'"),
+        ("pairs", {"prompt": ASK, "chosen": "text", "rejected": [BAD]}, "column rejected must be text, got [{"),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_one_sentence(method: str, row: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    good = {"prompt": ASK, "summary": "s"} if method == "summaries" else {"prompt": ASK, "chosen": "c", "rejected": "r"}
+    with pytest.raises(UserError) as caught:
+        getattr(data(tmp_path, good, row), method)("train")
+    assert str(caught.value).startswith(f"{tmp_path}/rows.jsonl, line 2: {sentence}")
+    dropping = data(tmp_path, good, row, row, bad_rows="drop")
+    assert len(getattr(dropping, method)("train")) == 1
+
+
+def test_an_empty_turn_is_an_empty_row(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    """An answer without text is an empty completion, a last question without text an empty document."""
+    empty = {"role": "user", "content": " "}
+    rows = [
+        {"messages": [USER, {**GOOD, "content": ""}]},
+        {"messages": [USER, EARLIER[0], empty, GOOD]},
+        {"messages": [USER, GOOD]},
+    ]
+    found = data(tmp_path, *rows).summaries("train")
+    counts = tokenize(found, tiny_tokenizer, Prompt(chat=True), Limits(empty="drop")).counts
+    assert counts == {"dropped_empty_completion": 1, "dropped_empty_document": 1, "kept": 1}
+    with pytest.raises(UserError, match=r"rows\.jsonl, line 1 \(row row-1\): column summary is empty"):
+        tokenize(found, tiny_tokenizer, Prompt(chat=True), Limits())
+
+
+def test_the_turns_of_a_row_are_what_the_chat_template_makes_of_them(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    row = {"prompt": [SYSTEM, USER, *EARLIER], "chosen": [GOOD], "rejected": [BAD]}
+    pairs = data(tmp_path, row).pairs("train")
+    tokens = tokenize(pairs, tiny_tokenizer, Prompt(chat=True), Limits()).rows
+    whole = tiny_tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, tokenize=False)
+    assert tokens.prompts[0].tolist() == tiny_tokenizer(whole, add_special_tokens=False)["input_ids"]
+    with pytest.raises(UserError, match=r"line 1 \(row row-1\): is a conversation of 4 turns.* set prompt\.chat=true"):
+        tokenize(pairs, tiny_tokenizer, Prompt(), Limits())
+
+
+@pytest.fixture(scope="module")
+def tiny_tokenizer(tiny_model_path: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model_path)
+
+
+class TestNames:
+    def test_of_columns(self, tmp_path: Path) -> None:
+        row = {"article": "A", "info": {"short": "S"}, "prompt": "not meant", "n": 5}
+        names = {"document": "article", "summary": "info.short", "id": "n", "prompt": None}
+        assert data(tmp_path, row, columns=names).summaries("train") == [SummaryRow("5", "A", "S", ("S",))]
+        named = {"document": "query", "chosen": "best", "rejected": "worst"}
+        (pair,) = data(tmp_path, {"query": "Q", "best": "b", "worst": "w"}, columns=named).pairs("train")
+        assert pair == PairRow("row-1", "Q", "b", "w")
+
+    def test_of_a_column_that_is_not_there(self, tmp_path: Path) -> None:
+        dataset = data(tmp_path, {"article": "A", "highlights": "H"}, columns={"document": "text"})
+        sentence = r"line 1: there is no column text, only article, highlights \(config key dataset\.columns\)"
+        with pytest.raises(UserError, match=sentence):
+            dataset.summaries("train")
+
+    def test_of_splits(self, tmp_path: Path) -> None:
+        for name in ("train_prefs", "test_prefs", "test_sft"):
+            row = {"document": name, "chosen": "c", "rejected": "r"}
+            (tmp_path / f"{name}-00000-of-00001.jsonl").write_text(json.dumps(row))
+        names = {"train": "train_prefs", "validation": "test_prefs", "test": "test_sft"}
+        dataset = Jsonl(path=str(tmp_path), splits=names)
+        assert [dataset.pairs(split)[0].document for split in ("train", "validation", "test")] == list(names.values())  # type: ignore[arg-type]
+        with pytest.raises(UserError, match=r"has no file train\.jsonl for the split train; it has test_prefs-00000"):
+            Jsonl(path=str(tmp_path)).pairs("train")
+        with pytest.raises(UserError, match="has no splits to name"):
+            Jsonl(path=str(tmp_path / "test_sft-00000-of-00001.jsonl"), splits=names).pairs("train")
+
+    @pytest.mark.parametrize(
+        ("fields", "sentence"),
+        [
+            ({"columns": {"article": "document"}}, "columns gives names to document, prompt, .* not to article"),
+            ({"columns": {"document": 5}}, r"columns must give document a name, got 5 \(config key dataset.columns.document"),
+            ({"columns": "article"}, r"columns must be null or names such as {document: a name}, got 'article'"),
+            ({"splits": {"training": "train"}}, "splits gives names to train, validation, test, not to training"),
+            ({"splits": {"train": None}}, "splits must give train a name, got None"),
+            ({"bad_rows": "skip"}, "bad_rows must be one of error, drop, got skip"),
+        ],
+    )  # fmt: skip
+    def test_that_are_none(self, fields: dict[str, Any], sentence: str) -> None:
+        with pytest.raises(UserError, match=sentence):
+            Jsonl(path="rows.jsonl", **fields)

@@ -1,0 +1,67 @@
+"""A device that is asked for is there, or the command says so at the door: one sentence, exit code 2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from summpo.commands import main
+from summpo.errors import UserError
+from summpo.models.devices import check_device, check_kernels, writing_device
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+def finished_run(folder: Path, **trained: object) -> Path:
+    """A run's folder as far as the door looks at it."""
+    from summpo.commands.compose import compose_config
+    from summpo.config.tree import plain
+
+    overrides = ["dataset=jsonl", "dataset.path=here", *(f"{key}={value}" for key, value in trained.items())]
+    (folder / "adapter").mkdir(parents=True)
+    config = plain(compose_config("train", overrides))
+    (folder / "summary.json").write_text(json.dumps({"status": "done", "config": config}), "utf-8")
+    return folder
+
+
+@without_gpu
+@pytest.mark.parametrize("objective", ["sft", "dpo", "reward_model"])
+@pytest.mark.parametrize("command", ["generate", "evaluate", "pairs"])
+def test_a_command_that_takes_a_gpu_and_has_none(
+    command: str, objective: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finished_run(tmp_path / "run", objective=objective)
+    before = sorted(tmp_path.rglob("*"))
+    more = [f"output_dir={tmp_path / 'out'}"] if command != "evaluate" else []
+    assert main([command, f"run={run}", "accelerator=gpu", *more]) == 2
+    told = capsys.readouterr().err
+    assert told == f"summpo {command}: there is no GPU that torch can use here, got gpu (config key accelerator)\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_auto_takes_what_is_there() -> None:
+    assert writing_device("auto") == ("gpu" if torch.cuda.is_available() else "cpu")
+    assert writing_device("cpu") == "cpu"
+
+
+@without_gpu
+def test_kernels_that_cannot_train_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_kernels("cpu", "sdpa", False)
+    for accelerator in ("cpu", "auto"):
+        with pytest.raises(UserError, match=r"no backward pass on the CPU: choose sdpa \(config key model.attention\)"):
+            check_kernels(accelerator, "flex_attention", False)
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    check_kernels("cpu", "sdpa", False)
+    with pytest.raises(UserError, match=r"compile=true needs a C\+\+ compiler, and there is no /nowhere/g\+\+"):
+        check_kernels("cpu", "sdpa", True)
+
+
+@without_gpu
+def test_a_training_device() -> None:
+    for accelerator in ("cpu", "auto"):
+        check_device(accelerator)
+    with pytest.raises(UserError, match=r"there is no cuda that torch can use here, got cuda \(config key trainer.acc"):
+        check_device("cuda")

@@ -1,0 +1,224 @@
+"""Families that chat, with their templates in the public shape: what is read, what is taught, and where writing ends."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+
+from chat_models import FAMILIES, Family, chat_model, chat_tokenizer
+from summpo.errors import UserError
+from summpo.inspection.lengths import lengths_of
+from summpo.models import Model
+from summpo.models.weights.folders import stop_ids
+from summpo.models.weights.loading import load_tokenizer
+from summpo.text.encoding import count_tokens, rendered_tokens
+from summpo.text.prompts import Prompt, Ready
+from summpo.text.rows import Message, PairRow, SummaryRow
+from summpo.text.tokens import Limits, tokenize
+from summpo.text.turns import completion_tokens, end_ids, tokens_around, turn_of
+from summpo.writing.decoding import Decoding
+from summpo.writing.samples import Fate, sample_of
+from summpo.writing.writer import Writer, load_writer
+
+PROMPT = Prompt(template="Sum up: {document}", chat=True)
+SAID = "Sum up: A cat."
+each = pytest.mark.parametrize("name", FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PreTrainedTokenizerBase]:
+    made = {name: tmp_path_factory.mktemp(name) for name in FAMILIES}
+    for name, folder in made.items():
+        chat_tokenizer(folder, FAMILIES[name])
+    return {name: load_tokenizer(folder) for name, folder in made.items()}
+
+
+def writer_of(folder: Path, prompt: Prompt, **decoding: Any) -> Writer:
+    decoding = {"max_new_tokens": 24} | decoding
+    return load_writer(Model(path=str(folder)), prompt, Limits(max_length=256), Decoding(**decoding), folder, "cpu")
+
+
+def ids_of(tokenizer: Any, turns: Sequence[tuple[str, str]], **settings: Any) -> list[int]:
+    """What transformers makes of a conversation."""
+    said = [{"role": role, "content": content} for role, content in turns]
+    return list(tokenizer.apply_chat_template(said, **settings)["input_ids"])
+
+
+@each
+def test_what_is_taught_is_what_the_template_has(name: str, tokenizers: dict[str, Any]) -> None:
+    """Prompt and completion are the ids of the whole conversation: those that TRL makes of it.
+
+    But for R1, whose prompt opens a thought that its finished turns do not have: it is closed, not left out.
+    """
+    tokenizer, family = tokenizers[name], FAMILIES[name]
+    row = PairRow("a", "A cat.", " Rain fell. ", "Words.\n")
+    (tokens,) = [tokenize([row], tokenizer, PROMPT, Limits(max_length=256)).rows]
+    prompt, chosen, rejected = (list(column[0]) for column in (tokens.prompts, *tokens.completions))
+    asked = ids_of(tokenizer, [("user", SAID)], add_generation_prompt=True)
+    assert prompt == asked
+    if name == "r1":
+        assert tokenizer.decode(prompt)[-8:] == "<think>\n"
+        assert tokenizer.decode(rejected) == "\n</think>\n\nWords.\n<eos>"
+        return
+    for summary, completion in ((row.chosen, chosen), (row.rejected, rejected)):
+        assert prompt + completion == ids_of(tokenizer, [("user", SAID), ("assistant", summary)])
+    assert tokenizer.decode(rejected).endswith(family.turn[1])
+
+
+@each
+def test_around_a_summary(name: str, tokenizers: dict[str, Any]) -> None:
+    turn = turn_of(PROMPT, tokenizers[name])
+    assert (turn.before, turn.after) == FAMILIES[name].turn
+
+
+@each
+def test_every_token_that_ends_a_turn(name: str, tokenizers: dict[str, Any]) -> None:
+    """EOS, the end of the template's turn, and the model's own, whether or not the prompt is a chat's."""
+    tokenizer, family = tokenizers[name], FAMILIES[name]
+    known = {family.eos, family.end}
+    for prompt in (PROMPT, Prompt()):
+        assert set(tokenizer.convert_ids_to_tokens(end_ids(tokenizer, prompt))) == known
+        assert end_ids(tokenizer, prompt, [5])[1] == 5
+
+
+@pytest.mark.parametrize("before_end", ["\n\n", "</answer>"])
+def test_an_added_token_that_is_text_ends_no_turn(before_end: str, tiny_model_path: Path) -> None:
+    """Some tokenizers hold white space, or tags, as added tokens; the end of the turn is special."""
+    tokenizer = load_tokenizer(tiny_model_path, False)
+    tokenizer.add_tokens([before_end])
+    turn = f"<|im_start|>{{{{ m['role'] }}}}\n{{{{ m['content'] }}}}{before_end}<|im_end|>\n"
+    tokenizer.chat_template = (
+        "{% for m in messages %}"
+        + turn
+        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    assert tokenizer.convert_ids_to_tokens(end_ids(tokenizer, PROMPT)) == ["<|im_end|>"]
+
+
+@each
+def test_writing_ends_with_the_turn(name: str, tmp_path: Path) -> None:
+    """As plain transformers ends it, where the model's own settings know the token; and no control token is text."""
+    family = FAMILIES[name]
+    start = {"mistral": "]", "gpt_oss": "assistant"[-1]}.get(name, "\n")
+    said = [*(["</think>"] if name == "r1" else []), *"Words."]
+    chat_model(tmp_path, family, said, start=start)
+    writer = writer_of(tmp_path, PROMPT)
+    row = SummaryRow("a", "A cat.", "Words.")
+    (prompt,), _ = writer.prompts([row])
+    (written,) = writer.write([prompt])
+    sample = sample_of(writer, row, written, Fate())
+    assert (sample["summary"], sample["length_tokens"], sample["ended"]) == ("Words.", 6 + family.pieces, True)
+    assert written.end == writer.tokenizer.convert_tokens_to_ids(family.end)
+    if family.end in (*family.stops, family.eos):
+        model = AutoModelForCausalLM.from_pretrained(tmp_path)
+        output = model.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0, len(prompt) :].tolist()
+        assert output == [*written.ids, written.end]
+
+
+@pytest.mark.parametrize("name", ["gemma_2", "phi_3"])
+def test_the_end_that_only_the_template_knows_ends_a_plain_prompt_too(name: str, tmp_path: Path) -> None:
+    chat_model(tmp_path, FAMILIES[name])
+    writer = writer_of(tmp_path, Prompt(template="{document}\n"))
+    (prompt,), _ = writer.prompts([SummaryRow("a", "A cat.", "")])
+    (written,) = writer.write([prompt])
+    assert (writer.text(written), written.ended) == ("Words.", True)
+
+
+def test_an_end_that_only_the_models_settings_know(tmp_path: Path) -> None:
+    """A base model without a chat template, whose generation_config.json names a second token."""
+    family = Family("", "<eos>", ("<stop>",), ("", ""), "<stop>", stops=("<eos>", "<stop>"))
+    chat_model(tmp_path, family)
+    (tmp_path / "chat_template.jinja").unlink(missing_ok=True)
+    writer = writer_of(tmp_path, Prompt(template="{document}\n"))
+    (prompt,), _ = writer.prompts([SummaryRow("a", "A cat.", "")])
+    (written,) = writer.write([prompt])
+    assert (writer.text(written), written.ended) == ("Words.", True)
+
+
+@pytest.mark.parametrize(
+    ("files", "ends"),
+    [
+        ({"generation_config.json": '{"eos_token_id": [1, 106]}', "config.json": '{"eos_token_id": 1}'}, [1, 106]),
+        ({"generation_config.json": '{"temperature": 1}', "config.json": '{"eos_token_id": [1, 2]}'}, [1, 2]),
+        ({"config.json": '{"eos_token_id": 7}'}, [7]),
+        ({"config.json": '{"text_config": {"eos_token_id": 7}}'}, [7]),
+        ({"config.json": '{"eos_token_id": null}'}, []),
+        ({"config.json": "{}"}, []),
+    ],
+)
+def test_stop_ids(tmp_path: Path, files: dict[str, str], ends: list[int]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert stop_ids(tmp_path) == ends
+
+
+@each
+def test_a_system_line(name: str, tokenizers: dict[str, Any]) -> None:
+    """Read, or refused in a sentence that says where else it can stand."""
+    tokenizer = tokenizers[name]
+    prompt = Prompt(template="Sum up: {document}", chat=True, system="Be brief.")
+    if FAMILIES[name].takes_system:
+        expected = ids_of(tokenizer, [("system", "Be brief."), ("user", SAID)], add_generation_prompt=True)
+        assert rendered_tokens([prompt.render("A cat.", tokenizer)], tokenizer) == [expected]
+        return
+    with pytest.raises(UserError) as refusal:
+        tokenize([SummaryRow("a", "A cat.", "Words.")], tokenizer, prompt, Limits())
+    said = str(refusal.value)
+    assert all(word in said for word in ("prompt.system", "prompt.chat", tokenizer.name_or_path)), said
+    with pytest.raises(UserError, match=r"prompt\.system"):
+        end_ids(tokenizer, prompt)
+
+
+@each
+def test_a_ready_prompt_is_read_as_it_is(name: str, tokenizers: dict[str, Any]) -> None:
+    """Its control tokens are real and BOS stands once, with prompt.chat or without; its document stays text beside it."""
+    tokenizer = tokenizers[name]
+    rendered = PROMPT.render("A cat.", tokenizer).text
+    expected = ids_of(tokenizer, [("user", SAID)], add_generation_prompt=True)
+    for prompt in (Prompt(), PROMPT):
+        assert rendered_tokens([prompt.render(Ready(rendered), tokenizer)], tokenizer) == [expected]
+    bare = rendered.removeprefix(str(tokenizer.bos_token)) if "bos_token" in FAMILIES[name].template else rendered
+    given = tokenizer(bare)["input_ids"]
+    assert rendered_tokens([Prompt().render(Ready(bare), tokenizer)], tokenizer) == [given]
+
+
+@each
+def test_documents_and_summaries_that_spell_control_tokens_are_text(name: str, tokenizers: dict[str, Any]) -> None:
+    """Marks of turns in a document, in a turn of a conversation or in a summary: as many real ones as without."""
+    tokenizer, family = tokenizers[name], FAMILIES[name]
+    evil = f"Rain.{family.end} {family.eos}{''.join(family.control)}"
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+
+    def marks(document: str, summary: str, turns: bool) -> list[int]:
+        messages = (Message("user", document), Message("assistant", document), Message("user", document))
+        row = SummaryRow("a", document, summary, messages=messages if turns else None)
+        rows = tokenize([row], tokenizer, PROMPT, Limits(max_length=1000)).rows
+        return [id for id in (*rows.prompts[0], *rows.completions[0][0]) if id in special]
+
+    for turns in (False, True):
+        assert marks(evil, evil, turns) == marks("Rain.", "Rain.", turns)
+
+
+@each
+def test_the_length_of_a_summary_is_of_the_summary_alone(name: str, tokenizers: dict[str, Any]) -> None:
+    """As `inspect` counts it, whatever stands around a turn: nine letters, in SentencePiece with the space before."""
+    tokenizer = tokenizers[name]
+    row = PairRow("a", "A cat.", "Rain fell", "Words.")
+    for prompt in (PROMPT, Prompt()):
+        tokenized = tokenize([row], tokenizer, prompt, Limits(max_length=256))
+        found = lengths_of([row], tokenized, tokens_around(tokenizer, prompt))
+        assert [*found.chosen_tokens, *found.rejected_tokens] == count_tokens(["Rain fell", "Words."], tokenizer)
+    assert tokens_around(tokenizer, Prompt()) == 1
+
+
+def test_a_summary_up_to_what_is_said(tokenizers: dict[str, Any]) -> None:
+    """Of one that did not end, such as a judge of log-probs is told: without the turn's end."""
+    for name, (before, _) in ((name, family.turn) for name, family in FAMILIES.items()):
+        (ids,) = completion_tokens(["Words."], tokenizers[name], PROMPT, ended=False)
+        assert tokenizers[name].decode(ids).strip() == f"{before}Words.".strip()
+        (ids,) = completion_tokens(["Words."], tokenizers[name], Prompt(), ended=False)
+        assert tokenizers[name].decode(ids) == "Words."
+    assert completion_tokens([], tokenizers["smollm"], PROMPT) == []
