@@ -32,8 +32,8 @@ def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainParts
     """The columns of the training rows of a run with these settings."""
     config = compose_config("train", [*settings, *overrides])
     parts, shared = train_parts(config), Shared()
-    base = load_base(parts, root / "cache", shared)
-    stage = DataStage(parts, base, config, shared)
+    base = load_base(parts.columns(config), shared)
+    stage = DataStage(parts.columns(config), base, shared)
     text = stage.from_text(text_rows(parts, "train"))
     return parts, base, stage.with_reference(text, text.spreads(), None, torch.device("cpu"))
 
@@ -90,7 +90,8 @@ def test_what_became_of_the_rows_is_said(
     ):
         config = compose_config("train", [*settings, *overrides])
         parts, shared = train_parts(config), Shared()
-        stage = DataStage(parts, load_base(parts, tmp_path / "cache", shared), config, shared)
+        columns = parts.columns(config)
+        stage = DataStage(columns, load_base(columns, shared), shared)
         text = {split: stage.from_text(text_rows(parts, split)) for split in ("train", "validation")}
         capsys.readouterr()
         say_of_rows(text | {"none": stage.from_text([])}, parts.limits.max_length)

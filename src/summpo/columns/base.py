@@ -8,6 +8,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from summpo.columns.reuse import Shared, on_disk
+from summpo.columns.settings import ColumnSettings
 from summpo.columns.store import ColumnStore
 from summpo.models.forward.layouts import Layout, pad, share_prefixes
 from summpo.models.forward.shared_prefix import why_not
@@ -17,7 +18,6 @@ from summpo.models.weights.loading import check_vocabulary, load_tokenizer
 from summpo.models.weights.rope import scaled
 from summpo.models.weights.sources import resolve
 from summpo.text.rows import PairRow, SummaryRow
-from summpo.training.parts import TrainParts
 
 Rows = Sequence[SummaryRow] | Sequence[PairRow]
 
@@ -45,14 +45,15 @@ class Base:
         return share_prefixes if self.shares_prefixes else partial(pad, pad_id=self.pad_id)
 
 
-def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
+def load_base(settings: ColumnSettings, shared: Shared) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
-    folder, may_run_code = resolve(parts.model, cache), parts.model.trust_remote_code
-    check_context(folder, parts.limits.max_length, parts.model.rope_scaling)
+    model, cache = settings.model, settings.cache
+    folder, may_run_code = resolve(model, cache), model.trust_remote_code
+    check_context(folder, settings.limits.max_length, model.rope_scaling)
 
     def load() -> tuple[PreTrainedTokenizerBase, str]:
         tokenizer = load_tokenizer(folder, may_run_code)
-        check_vocabulary(tokenizer, folder, parts.model.path)
+        check_vocabulary(tokenizer, folder, model.path)
         return tokenizer, fingerprint_tokenizer(tokenizer)
 
     tokenizer, tokenizer_fingerprint = shared.get("tokenizer", (folder, on_disk(folder), may_run_code), load)
@@ -63,21 +64,21 @@ def load_base(parts: TrainParts, cache: Path, shared: Shared) -> Base:
         fingerprint=fingerprint_weights(folder, cache),
         store=ColumnStore(cache / "columns"),
         cache=cache,
-        shares_prefixes=shares_prefixes(parts, cache),
+        shares_prefixes=shares_prefixes(settings),
     )
 
 
-def shares_prefixes(parts: TrainParts, cache: Path) -> bool:
+def shares_prefixes(settings: ColumnSettings) -> bool:
     """Whether the run's batches share their prompts; says why not where that was asked for and cannot be."""
-    if parts.batching != "shared_prefix":
+    if settings.batching != "shared_prefix":
         return False
     why = None
-    if parts.model.attention != "sdpa":
-        why = f"model.attention={parts.model.attention} is not proven to read shared prompts"
-    for model in (parts.model, parts.reference) if parts.needs_reference else (parts.model,):
-        config = model_config(resolve(model, cache), "model.path")
+    if settings.model.attention != "sdpa":
+        why = f"model.attention={settings.model.attention} is not proven to read shared prompts"
+    for model in (settings.model, settings.reference or settings.model):
+        config = model_config(resolve(model, settings.cache), "model.path")
         why = why or why_not(
-            config | scaled(config, model.rope_scaling), parts.limits.max_length, model.trust_remote_code
+            config | scaled(config, model.rope_scaling), settings.limits.max_length, model.trust_remote_code
         )
     if why is not None:
         print(f"batching: padded, for {why}")

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from torch import nn
 
 from summpo.columns.base import Base, Rows
 from summpo.columns.freeze import Context, Freezer, content_of
 from summpo.columns.reuse import Shared
+from summpo.columns.settings import ColumnSettings
 from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margin_rewards.margins import margin_table, spread
 from summpo.models import Model
@@ -29,7 +29,6 @@ from summpo.models.weights.frozen import FrozenModels, fingerprint_model
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.text.rows import PairRow
 from summpo.text.tokens import Tokenized
-from summpo.training.parts import TrainParts
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -57,8 +56,8 @@ class TextColumns:
 class DataStage:
     """Makes a run's frozen columns, each read from the store where it is known."""
 
-    def __init__(self, parts: TrainParts, base: Base, config: DictConfig, shared: Shared) -> None:
-        self.parts, self.base, self.config, self.shared = parts, base, config, shared
+    def __init__(self, settings: ColumnSettings, base: Base, shared: Shared) -> None:
+        self.settings, self.base, self.shared = settings, base, shared
         self.freezer = Freezer(base.store, base.tokenizer, base.tokenizer_fingerprint)
         self.models = FrozenModels(base.cache, shared.take_base)
 
@@ -66,10 +65,10 @@ class DataStage:
         """What `from_text` makes of a split's rows: they are read, and let go of, only where it is not shared already.
 
         Args:
-            source: what the rows are made from, as `assemble.source_of` tells it.
+            source: what the rows are made from, as `training.policy.source_of` tells it.
         """
-        rewards = {name: self.essence(margin.reward) for name, margin in self.parts.margins.items()}
-        of_tokens = (self.base.tokenizer_fingerprint, self.parts.prompt, self.parts.limits)
+        rewards = {name: self.essence(margin.reward) for name, margin in self.settings.margins.items()}
+        of_tokens = (self.base.tokenizer_fingerprint, self.settings.prompt, self.settings.limits)
         made_from = (source, self.base.cache, of_tokens, rewards)
         return self.shared.get(f"{split} columns", made_from, lambda: self.from_text(read()), TextColumns.folders)
 
@@ -80,34 +79,34 @@ class DataStage:
 
     def base_essence(self) -> dict[str, Any]:
         """What decides log-ratios beside the adapter and the token rows."""
-        base = fingerprint_model(replace(self.parts.model, adapter=None), self.base.cache)
+        base = fingerprint_model(replace(self.settings.model, adapter=None), self.base.cache)
         return {"model": base, "arithmetic": self.arithmetic()}
 
     def arithmetic(self, is_policy: bool = False) -> dict[str, Any]:
         """How a frozen model computes, where that shows in its last digits; `is_policy` as `make_policy` made it."""
-        autocast = AUTOCAST[self.precision]
+        autocast = AUTOCAST[self.settings.precision]
         return {
-            "precision": self.precision,
+            "precision": self.settings.precision,
             "autocast": None if autocast is None else str(autocast),
             "layout": "shared_prefix" if self.base.shares_prefixes else "padded",
-            "compiled": is_policy and self.parts.compiles,
+            "compiled": is_policy and self.settings.compiles,
         }
 
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
-        tokenized, key = self.freezer.tokens(rows, self.parts.prompt, self.parts.limits)
-        if not self.parts.on_pairs:
+        tokenized, key = self.freezer.tokens(rows, self.settings.prompt, self.settings.limits)
+        if not self.settings.on_pairs:
             return TextColumns(tokenized, key, {})
         pairs: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
-        rewards = {name: margin.reward for name, margin in self.parts.margins.items()}
+        rewards = {name: margin.reward for name, margin in self.settings.margins.items()}
         found = self.freezer.margins(pairs, rewards, self.context(tokenized))
         self.release()  # before the policy is loaded
         return TextColumns(tokenized, key, found)
 
     def context(self, tokenized: Tokenized) -> Context:
         """What margin rewards that compute with models are given: device, base, and log-ratios under adapters on it."""
-        base = replace(self.parts.model, adapter=None)
-        device = device_of(self.config.trainer.accelerator)
+        base = replace(self.settings.model, adapter=None)
+        device = device_of(self.settings.accelerator)
 
         def log_ratios(adapter: str) -> list[float]:
             """log pi / log ref of each pair's chosen and rejected completion, in turn."""
@@ -130,14 +129,14 @@ class DataStage:
         Raises:
             UserError: a reward that is to be normalised is the same for both completions of every training pair.
         """
-        tokenized, parts = text.tokenized, self.parts
+        tokenized, settings = text.tokenized, self.settings
         margins = np.zeros((len(tokenized.rows), 0), np.float32)
         if text.rewards:
-            margins = margin_table(text.rewards, parts.margins, spreads)
+            margins = margin_table(text.rewards, settings.margins, spreads)
         reference = None
-        if parts.needs_reference:
-            is_policy = parts.reference == parts.model
-            reference = self.log_probs(parts.reference, tokenized, device, policy if is_policy else None)
+        if settings.reference is not None:
+            is_policy = settings.reference == settings.model
+            reference = self.log_probs(settings.reference, tokenized, device, policy if is_policy else None)
         return FrozenColumns(tokenized.rows, reference, margins)
 
     def release(self) -> None:
@@ -157,19 +156,15 @@ class DataStage:
                 return score_completions(
                     frozen,
                     rows,
-                    batch_size=self.config.eval_batch_size,
+                    batch_size=self.settings.batch_size,
                     layout=self.base.layout,
-                    autocast=AUTOCAST[self.precision],
-                    progress=self.config.trainer.enable_progress_bar,
+                    autocast=AUTOCAST[self.settings.precision],
+                    progress=self.settings.shows_progress,
                 )
 
         called = {"model": model.path, **({"adapter": model.adapter} if model.adapter else {})}
         weights, arithmetic = fingerprint_model(model, self.base.cache), self.arithmetic(loaded is not None)
         return self.freezer.reference(tokenized, weights, arithmetic, score, called)
-
-    @property
-    def precision(self) -> str:
-        return str(self.config.trainer.precision)
 
 
 def device_of(accelerator: str) -> torch.device:

@@ -98,15 +98,16 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
     check_columns(parts.margins, rows)
     shared = Shared()
-    base = load_base(parts, Path(config.cache_dir), shared)
+    settings = parts.columns(config)
+    base = load_base(settings, shared)
     check_models(parts, base)
-    stage = DataStage(parts, base, config, shared)
+    stage = DataStage(settings, base, shared)
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
     pairs = [rows[index] for index in text.tokenized.kept]
     lengths = lengths_of(pairs, text.tokenized, tokens_around(base.tokenizer, parts.prompt))
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
-    margins = margins_of(stage, text, config.split)
+    margins = margins_of(stage, parts, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)
     own_w0 = w0_of(parts.objective)
     w0 = 1.0 if own_w0 is None else own_w0
@@ -143,23 +144,23 @@ def columns(stage: DataStage, rows: list[PairRow]) -> tuple[TextColumns, str | N
     try:
         return stage.from_text(rows), None
     except UserError as stop:
-        limits = stage.parts.limits
+        limits = stage.settings.limits
         rules = {"too_long": limits.too_long, "empty": limits.empty, "identical": limits.identical}
         lenient = replace(limits, **{rule: "drop" for rule, policy in rules.items() if policy == "error"})
         if lenient == limits:
             raise
-        stage.parts = replace(stage.parts, limits=lenient)
+        stage.settings = replace(stage.settings, limits=lenient)
         return stage.from_text(rows), str(stop)
 
 
-def margins_of(stage: DataStage, text: TextColumns, split: str) -> np.ndarray:
+def margins_of(stage: DataStage, parts: TrainParts, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
     from summpo.margin_rewards.margins import margin_table
     from summpo.training.policy import text_rows
 
-    margins, spreads = stage.parts.margins, text.spreads()
+    margins, spreads = parts.margins, text.spreads()
     if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
-        spreads = columns(stage, list(text_rows(stage.parts, "train")))[0].spreads()  # type: ignore[arg-type]
+        spreads = columns(stage, list(text_rows(parts, "train")))[0].spreads()  # type: ignore[arg-type]
     return margin_table(text.rewards, margins, spreads)
 
 
@@ -169,7 +170,7 @@ def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> 
 
     if not any(tokenized.counts.get(name) for name in BY_LENGTH):
         return tokenized
-    return stage.freezer.tokens(rows, stage.parts.prompt, UNLIMITED)[0]
+    return stage.freezer.tokens(rows, stage.settings.prompt, UNLIMITED)[0]
 
 
 def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:

@@ -79,8 +79,9 @@ def held_out_loss(folder: Path, config: DictConfig, accelerator: str) -> HeldOut
     if not rows:
         return None
     shared = Shared()
-    base = load_base(parts, Path(config.cache_dir), shared)
-    stage = DataStage(parts, base, config, shared)
+    settings = parts.columns(config)
+    base = load_base(settings, shared)
+    stage = DataStage(settings, base, shared)
     text = stage.from_text(rows)
     if not len(text.tokenized.rows):
         return None

@@ -44,8 +44,9 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     shared = Shared()
     rows = text_rows(parts, split)
     check_columns(parts.margins, rows)
-    base = load_base(parts, Path(config.cache_dir), shared)
-    stage = DataStage(parts, base, config, shared)
+    settings = parts.columns(config)
+    base = load_base(settings, shared)
+    stage = DataStage(settings, base, shared)
     text = stage.from_text(rows)
     if len(text.tokenized.rows) == 0:
         return {}

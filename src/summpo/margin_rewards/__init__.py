@@ -2,7 +2,7 @@
 
 One frozen dataclass a file, one yaml in conf/margin_reward beside it. A margin reward sees text and gives one number a
 completion, the higher the better; it never sees w, beta, the objective or the policy. It is computed once a data set.
-What a unit of it is worth, and whether it is scaled or clipped first, is said beside it (`summpo.margin_rewards.margins`).
+What a unit of it is worth, and whether it is scaled or clipped first, is said beside it (`margin_rewards.margins`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Objectives: what is minimised. One frozen dataclass a file, one yaml in conf/objective beside it.
 
 A pairwise objective makes three steps of a pair, and every one of them takes every margin reward: what each completion
-is worth to the policy (`rewards`); the logit, their difference less the margin (`summpo.objectives.losses.margin_logit`); a link
-from the logit to the loss. SFT learns from single completions and has neither logit nor link.
+is worth to the policy (`rewards`); the logit, their difference less the margin (`losses.margin_logit`); a link from the
+logit to the loss. SFT learns from single completions and has neither logit nor link.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from summpo.columns.settings import ColumnSettings
 from summpo.config import tree
 from summpo.config.nodes import from_fields, from_target, without
 from summpo.datasets import SPLITS, PairDataset, SummaryDataset
@@ -66,6 +68,24 @@ class TrainParts:
     def trains_adapter(self) -> bool:
         """Whether an adapter trains, fresh or not, on a frozen base; else all weights do."""
         return self.lora is not None or self.model.adapter is not None
+
+    def columns(self, config: DictConfig) -> ColumnSettings:
+        """What its frozen columns are made from."""
+        return ColumnSettings(
+            model=self.model,
+            reference=self.reference if self.needs_reference else None,
+            margins=self.margins,
+            prompt=self.prompt,
+            limits=self.limits,
+            on_pairs=self.on_pairs,
+            batching=self.batching,
+            compiles=self.compiles,
+            precision=str(config.trainer.precision),
+            accelerator=str(config.trainer.accelerator),
+            batch_size=config.eval_batch_size,
+            cache=Path(config.cache_dir),
+            shows_progress=config.trainer.enable_progress_bar,
+        )
 
     @property
     def trains_scorer(self) -> bool:

@@ -75,9 +75,10 @@ def train(
     held_out = shared.get("validation rows", source["validation"], lambda: held_out_rows(parts, config))
     read = {"train": lambda: text_rows(parts, "train"), "validation": lambda: held_out}
     check_rows(parts, held_out, source["train"], shared)
-    base = load_base(parts, Path(config.cache_dir), shared)
+    settings = parts.columns(config)
+    base = load_base(settings, shared)
     check_models(parts, base)
-    stage = DataStage(parts, base, config, shared)
+    stage = DataStage(settings, base, shared)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
     say_of_rows(text, parts.limits.max_length)
     require_rows(text["train"], parts.limits.max_length)

@@ -1,0 +1,36 @@
+"""What a run's frozen columns are made from, and how they are computed. Light: nothing is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from summpo.margin_rewards.margins import WeightedMargin
+from summpo.models import Model
+from summpo.text.prompts import Prompt
+from summpo.text.tokens import Limits
+
+
+@dataclass(frozen=True)
+class ColumnSettings:
+    """What a run's frozen columns are made from, and how they are computed."""
+
+    model: Model
+    reference: Model | None
+    """The frozen model that the loss compares with; None for a loss that has none."""
+    margins: Mapping[str, WeightedMargin]
+    prompt: Prompt
+    limits: Limits
+    on_pairs: bool
+    """Whether its rows are pairs, or single completions."""
+    batching: str
+    """shared_prefix, or padded."""
+    compiles: bool
+    """Whether the policy's layers are compiled."""
+    precision: str
+    """As Lightning names it: 32-true, bf16-mixed or 16-mixed."""
+    accelerator: str
+    """Where frozen models compute before there is a trainer: cpu, gpu or auto."""
+    batch_size: int
+    """Rows that a frozen model scores at a time."""
+    cache: Path
+    shows_progress: bool = True

@@ -1,0 +1,59 @@
+"""The order of the wings: who may import whom, read from the imports of every file, those within functions too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import summpo
+
+FLOORS = (
+    ("commands",),
+    ("evaluation",),
+    ("training", "synthesis"),
+    ("columns", "writing", "teacher", "documents", "inspection"),
+    ("row_kinds", "margin_rewards", "runs"),
+    ("models", "datasets"),
+    ("objectives", "config", "text", "files"),
+    ("records", "errors"),
+)
+"""From the roof down. A wing imports from floors below its own, and from nowhere else."""
+HEIGHT = {wing: len(FLOORS) - floor for floor, wings in enumerate(FLOORS) for wing in wings}
+SOURCES = Path(summpo.__file__).parent
+FILES = sorted(SOURCES.rglob("*.py"))
+
+
+def wing_of(module: str) -> str:
+    """The second part of a dotted name; empty for the package itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules of summpo that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith("summpo."))
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            if node.module == "summpo":
+                yield from (f"summpo.{name.name}" for name in node.names if name.name in HEIGHT)
+            elif (node.module or "").startswith("summpo."):
+                yield str(node.module)
+
+
+def test_every_file_lies_in_a_wing() -> None:
+    found = {path.relative_to(SOURCES).parts[0].removesuffix(".py") for path in FILES}
+    assert found - {"__init__"} == set(HEIGHT)
+
+
+def test_no_arrow_goes_back() -> None:
+    back = []
+    for file in FILES:
+        wing = file.relative_to(SOURCES).parts[0].removesuffix(".py")
+        for module in imports(file):
+            other = wing_of(module)
+            if wing not in ("__init__", other) and HEIGHT[other] >= HEIGHT[wing]:
+                back.append(f"{file.relative_to(SOURCES)} imports {module}")
+    assert not back
+
