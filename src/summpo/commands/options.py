@@ -1,7 +1,7 @@
 """The typed root of every command's configuration. A field's docstring is what `--help` prints of it.
 
-Groups (model, objective, dataset, margin_reward, logger) are yaml files with a `_target_`; `summpo.training.parts` makes
-them objects. No torch here: a configuration error answers at once.
+Groups (model, objective, dataset, margin_reward, logger) are yaml files with a `_target_`, made objects by
+`summpo.training.parts`. No torch here: a configuration error answers at once.
 """
 
 import os
