@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from summpo.commands import main
-from summpo.commands.chain import read_chain
+from summpo.commands.run import read_chain
 from summpo.config.tree import conf_dir
 from summpo.errors import UserError
 
@@ -35,7 +35,7 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[l
     file = tmp_path / "chain.yaml"
     file.write_text(CHAIN.format(out=tmp_path / "out"), "utf-8")
     (tmp_path / "out").mkdir()
-    monkeypatch.setattr("summpo.commands.chain.command", echo)
+    monkeypatch.setattr("summpo.commands.run.command", echo)
     return file, ran
 
 
@@ -90,19 +90,6 @@ def test_what_a_chain_refuses(
     assert main(["run", *arguments]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
-
-
-def test_every_stage_of_every_chain_is_a_command_that_composes() -> None:
-    """The chains' command lines are checked as their commands check them, all but the files that earlier stages make."""
-    from command_lines import check
-
-    files = sorted((conf_dir() / "chain").glob("*.yaml"))
-    assert len(files) >= 2
-    for file in files:
-        _, stages = read_chain(file, ["data=somewhere"] if "data: ???" in file.read_text("utf-8") else [])
-        assert len(stages) >= 5
-        for stage in stages:
-            check(f"summpo {stage.command}")
 
 
 def test_a_folder_is_one_word_and_the_other_keys_hold_options(tmp_path: Path) -> None:

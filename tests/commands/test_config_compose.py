@@ -154,12 +154,6 @@ class TestCommandLines:
         assert f"experiment={file.stem}" in shlex.split(command)
         check(command)
 
-    def test_in_comments_compose_and_build(self) -> None:
-        lines = [line for file in sorted(CONF.rglob("*.yaml")) for line in own_command_lines(file)]
-        assert len(lines) > 8
-        for line in lines:
-            check(line)
-
 
 def plug_ins() -> Iterator[tuple[str, DictConfig]]:
     """Every node with a `_target_` of ours in the tree, by file and key."""

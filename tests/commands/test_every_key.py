@@ -67,12 +67,14 @@ def groups(command: str) -> list[str]:
     return [name for name in names if (conf_dir() / name).is_dir()]
 
 
-def keys_of_options(group: str) -> Iterator[tuple[str, str]]:
+def keys_of_options(group: str) -> list[tuple[str, str]]:
     """Every option of a group with each of its keys."""
+    found = []
     for file in sorted((conf_dir() / group).glob("*.yaml")):
         node: Any = OmegaConf.load(file)
         of_root = "# @package _global_" in file.read_text("utf-8")
-        yield from ((file.stem, key) for key in keys_of(node, "" if of_root else f"{group}.") if group != "experiment")
+        found += [(file.stem, key) for key in keys_of(node, "" if of_root else f"{group}.") if group != "experiment"]
+    return found
 
 
 def own_keys() -> dict[str, list[str]]:
@@ -118,20 +120,33 @@ def test_a_key_with_what_it_cannot_use(command: str, capsys: pytest.CaptureFixtu
         told([command, *without(NOWHERE[command], key), f"{key}={value}"], capsys)
 
 
-@pytest.mark.parametrize(
-    ("command", "group"), {group: (name, group) for name in SCHEMAS for group in groups(name)}.values()
-)
-def test_a_group_and_every_key_of_its_options(command: str, group: str, capsys: pytest.CaptureFixture[str]) -> None:
+GROUPS = list({group: (name, group) for name in SCHEMAS for group in groups(name)}.values())
+
+
+@pytest.mark.parametrize(("command", "group"), GROUPS)
+def test_a_group_and_each_key_of_its_options(command: str, group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that several options have is tried with the last of them."""
     line = without(NOWHERE[command], group)
     for value in ("5", "true", "[1]", "[none,2.5]", LONG, "''"):
         said = told([command, *line, f"{group}={value}"], capsys)
         assert group in said and ("has no option" in said or "names no option" in said or "cannot read" in said), said
-    if group == "logger":
-        return  # its keys are tried where loggers are
+    try_keys(
+        command, group, [(option, key) for key, option in {k: o for o, k in keys_of_options(group)}.items()], capsys
+    )
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize(("command", "group"), GROUPS)
+def test_every_key_of_every_option(command: str, group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try_keys(command, group, keys_of_options(group), capsys)
+
+
+def try_keys(command: str, group: str, keys: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each key (option, key) with an odd value, the next with the next; a logger's are tried where loggers are."""
     values = cycle(("???", LONG, *ODD))
-    for option, key in keys_of_options(group):
+    for option, key in keys if group != "logger" else ():
         chosen = [f"{group}={option}", f"{key}={next(values)}"]
-        told([command, *without(line, *(choice.partition("=")[0] for choice in chosen)), *chosen], capsys)
+        told([command, *without(NOWHERE[command], *(choice.partition("=")[0] for choice in chosen)), *chosen], capsys)
 
 
 @pytest.mark.parametrize(

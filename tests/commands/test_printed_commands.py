@@ -22,7 +22,7 @@ import pytest
 from commands.test_synthesize import document, teacher_says
 from fault_server import MODEL, FaultServer
 from summpo.commands import COMMANDS, main
-from summpo.commands.chain import read_chain
+from summpo.commands.run import read_chain
 from summpo.config.tree import conf_dir
 from train_runs import WORDS
 

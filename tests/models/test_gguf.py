@@ -133,6 +133,7 @@ def test_a_cache_that_cannot_be_written(tiny_gguf: Path, tmp_path: Path) -> None
         convert(tiny_gguf, tmp_path / "file")
 
 
+@pytest.mark.storm
 def test_the_embedded_model_to_the_same_bits(real_model_path: Path) -> None:
     file = embedded_file()
     text = "\n\nParagraph:\nWe study, in 2023, 3.14 methods.\n\nTL;DR:\n"
