@@ -53,13 +53,23 @@ LONGEST_NAME = 250
 
 def register_schema(command: str) -> None:
     """Makes a command's typed root known to Hydra as `<command>_schema`."""
-    ConfigStore.instance().store(name=f"{command}_schema", node=SCHEMAS[command])
+    ConfigStore.instance().store(name=f"{command}_schema", node=unlocked(OmegaConf.structured(SCHEMAS[command])))
 
 
 @cache
 def schema_of(command: str) -> DictConfig:
     """A command's typed root, to look into and not to change; making one takes as long as reading it all."""
-    return OmegaConf.structured(SCHEMAS[command])
+    return unlocked(OmegaConf.structured(SCHEMAS[command]))
+
+
+def unlocked(node: DictConfig) -> DictConfig:
+    """The node, with leave to be set: OmegaConf locks what a frozen dataclass describes."""
+    node._set_flag("readonly", None)
+    for name in [] if node._is_none() or node._is_missing() else list(node):
+        child = node._get_node(name)
+        if isinstance(child, DictConfig):
+            unlocked(child)
+    return node
 
 
 def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
@@ -67,6 +77,24 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
 
     Raises:
         UserError: one sentence naming the option and the value.
+    """
+    config = composed(command, overrides)
+    require_given(config, command)
+    try:
+        plain(config)  # an interpolation that leads nowhere is found here, and not by who reads its value
+    except OmegaConfBaseException as error:
+        raise UserError(sentence_of(error, options=known_options(command))) from None
+    require_known(config, schema_of(command), command)
+    for field in fields(SCHEMAS[command]):
+        require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
+    return config
+
+
+def composed(command: str, overrides: Sequence[str]) -> DictConfig:
+    """The same before it is looked at: values may be missing, or lead nowhere.
+
+    Raises:
+        UserError: an override that cannot be read, or that Hydra refuses.
     """
     register_schema(command)
     for override in overrides:
@@ -76,17 +104,11 @@ def compose_config(command: str, overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(tree.conf_dir()), version_base="1.3", job_name=command):
-            config = compose(command, list(overrides))
-        require_given(config, command)
-        plain(config)  # an interpolation that leads nowhere is found here, and not by who reads its value
+            return compose(command, list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(sentence_of(error, options=known_options(command))) from None
     finally:
         GlobalHydra.instance().clear()
-    require_known(config, schema_of(command), command)
-    for field in fields(SCHEMAS[command]):
-        require(field.name in config or OmegaConf.is_missing(config, field.name), f"{field.name} is required")
-    return config
 
 
 def may_add(override: str, command: str) -> str:

@@ -1,73 +1,145 @@
-"""What `--help` prints: a command's options with their defaults and docstrings, and the options of each group."""
+"""What `--help` prints: an example, a command's keys and those of the options that are chosen, with values and meaning.
+
+A key's meaning is the docstring under its field, in the dataclass that guards it.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent, wrap
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, Node, OmegaConf
 
-import summpo.commands.options
-from summpo.commands.compose import SCHEMAS
-from summpo.config.tree import conf_dir
+from summpo.commands.compose import SCHEMAS, composed, schema_of
+from summpo.config.nodes import located
+from summpo.config.tree import conf_dir, options_of
+from summpo.errors import UserError
+from summpo.margin_rewards.margins import WeightedMargin
+
+WIDTH = 100
 
 
 def wants_help(command: str, arguments: list[str]) -> bool:
-    """Prints the command's help where it is asked for."""
+    """Prints the command's help where it is asked for, for the options that stand beside --help."""
     if "--help" not in arguments and "-h" not in arguments:
         return False
-    print(help_of(command))
+    chosen = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    print(help_of(command, chosen))
     return True
 
 
-def help_of(command: str) -> str:
-    """The help of a command that is configured by keys."""
-    schema = SCHEMAS[command]
-    lines = [f"usage: summpo {command} [option=value ...]" + (" [-m for a sweep]" if command == "train" else ""), ""]
-    lines += ["options:", *_options(schema, ""), "", "groups (GROUP=OPTION; keys of the option as GROUP.KEY=VALUE):"]
-    for group in sorted(path for path in conf_dir().iterdir() if path.is_dir()):
-        names = sorted(path.stem for path in group.glob("*.yaml"))
-        if names and group.name in _groups(command):
-            lines.append(f"  {group.name}: {', '.join(names)}")
+def help_of(command: str, overrides: list[str] | None = None) -> str:
+    """The help of a command that is configured by keys; of its defaults where the overrides do not compose."""
+    try:
+        config = composed(command, overrides or [])
+    except UserError:
+        config = composed(command, [])
+    sweep = " [-m for a sweep: key=a,b]" if command == "train" else ""
+    lines = [f"usage: summpo {command} [key=value ...]{sweep}", f"example: {example_of(command)}"]
+    groups = groups_of(command)
+    own = [name for name in schema_of(command) if name not in groups and not is_section(command, str(name))]
+    lines += ["", "options", *keys_in(config, own, "", [SCHEMAS[command]])]
+    for name in [
+        *(str(name) for name in schema_of(command) if name not in own),
+        *sorted(groups - set(schema_of(command))),
+    ]:
+        heading = f"{name}: {options_of(name)}  (choose one: {name}=OPTION)" if name in groups else name
+        meaning = docs_of(SCHEMAS[command]).get(name, "")
+        lines += ["", heading, *indented(meaning), *section(command, config, name)]
     return "\n".join(lines)
 
 
-def _options(schema: type, prefix: str) -> list[str]:
-    docs = field_docs()
-    lines = []
-    for field in fields(schema):
-        default = field.default if field.default is not MISSING else _made(field.default_factory)
-        key = f"{prefix}{field.name}"
-        if is_dataclass(default):
-            lines += _options(type(default), f"{key}.")
-            continue
-        owner = next(c for c in schema.__mro__ if field.name in vars(c).get("__annotations__", {}))
-        doc = docs.get((owner.__name__, field.name), "")
-        lines.append(f"  {key} = {default!r}" if default not in (None, "???") else f"  {key}")
-        if doc:
-            lines.append(f"      {doc}")
-    return lines
+def example_of(command: str) -> str:
+    """The command line in the head of the command's yaml."""
+    head = (conf_dir() / f"{command}.yaml").read_text("utf-8").splitlines()[0]
+    return head.removeprefix("#").strip()
 
 
-def _made(factory: Any) -> Any:
-    return factory() if factory is not MISSING else None
-
-
-def _groups(command: str) -> set[str]:
+def groups_of(command: str) -> set[str]:
     """The groups that the command's own yaml chooses from; `documents` of pairs is no group."""
     chosen = OmegaConf.load(conf_dir() / f"{command}.yaml").defaults
-    return {str(name) for entry in chosen if isinstance(entry, DictConfig) for name in entry}
+    return {
+        str(name)
+        for entry in chosen
+        if isinstance(entry, DictConfig)
+        for name in entry
+        if (conf_dir() / str(name)).is_dir()
+    }
 
 
-def field_docs() -> dict[tuple[str, str], str]:
-    """The docstring under each field of the configuration's dataclasses, by (class, field)."""
-    docs = {}
-    for node in ast.parse(inspect.getsource(summpo.commands.options)).body:
-        if not isinstance(node, ast.ClassDef):
+def is_section(command: str, name: str) -> bool:
+    """Whether a key has keys of its own by the schema."""
+    node = schema_of(command)._get_node(name)
+    return isinstance(node, DictConfig) and is_dataclass(node._metadata.object_type)
+
+
+def section(command: str, config: DictConfig, name: str) -> Iterator[str]:
+    """The lines of a typed node, or of what a group's option sets."""
+    node = config._get_node(name) if name in schema_of(command) else None
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+        return
+    made_by = schema_of(command)._get_node(name)
+    if isinstance(made_by, DictConfig) and is_dataclass(made_by._metadata.object_type):
+        yield from keys_in(node, list(node), f"{name}.", [made_by._metadata.object_type])
+    elif "_target_" in node:
+        yield from plug_in(node, f"{name}.")
+    else:
+        for option in node:
+            child = node._get_node(option)
+            if isinstance(child, DictConfig) and "_target_" in child:
+                yield from plug_in(child, f"{name}.{option}.")
+
+
+def plug_in(node: DictConfig, under: str) -> Iterator[str]:
+    """The lines of a node with a `_target_`; a margin reward's weight and scaling stand beside its own keys."""
+    try:
+        owners = [located(str(node._target_), under), WeightedMargin]
+    except UserError:
+        owners = []
+    yield from keys_in(node, [name for name in node if name != "_target_"], under, owners)
+
+
+def keys_in(node: DictConfig, names: list[Any], under: str, owners: list[Any]) -> Iterator[str]:
+    """A line for each key with its value, and its meaning under it; nested typed nodes follow with their own keys."""
+    for name in map(str, names):
+        child = node._get_node(name)
+        doc = next((docs_of(owner)[name] for owner in owners if name in docs_of(owner)), "")
+        if isinstance(child, DictConfig) and is_dataclass(child._metadata.object_type) and not child._is_none():
+            yield from indented(doc)
+            yield from keys_in(child, list(child), f"{under}{name}.", [child._metadata.object_type])
             continue
-        for field, doc in zip(node.body, node.body[1:], strict=False):
+        yield f"  {under}{name}{value_of(child)}"
+        yield from indented(doc)
+
+
+def value_of(node: Node | None) -> str:
+    """A key's value as one would type it, behind =; nothing for null and what is still to be given."""
+    if node is None or node._is_none() or node._is_missing():
+        return ""
+    value = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()
+    return f" = {value!r}"
+
+
+def indented(text: str) -> list[str]:
+    return [f"      {line}" for line in wrap(" ".join(text.split()), WIDTH - 6)]
+
+
+@cache
+def docs_of(made: type) -> dict[str, str]:
+    """The docstring under each field of a dataclass, those that it inherits too; none of what is not written so."""
+    docs: dict[str, str] = {}
+    for owner in reversed(getattr(made, "__mro__", ())):
+        if not is_dataclass(owner):
+            continue
+        (written,) = ast.parse(dedent(inspect.getsource(owner))).body
+        body = written.body if isinstance(written, ast.ClassDef) else []
+        for field, doc in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(doc, ast.Expr):
-                docs[node.name, field.target.id] = ast.literal_eval(doc.value)
+                docs[field.target.id] = ast.literal_eval(doc.value)
     return docs

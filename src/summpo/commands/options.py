@@ -11,6 +11,16 @@ from typing import Any
 
 from omegaconf import II, MISSING
 
+from summpo.documents.rules import DocumentRules
+from summpo.evaluation.bert_backbone import BertScore
+from summpo.models import Lora
+from summpo.synthesis.filters import Filters
+from summpo.synthesis.output import SplitShares
+from summpo.text.prompts import Prompt
+from summpo.text.tokens import Limits
+from summpo.training.optimizers import AdamW
+from summpo.writing.decoding import Decoding
+
 
 def cache_folder() -> str:
     """$SUMMPO_CACHE, or a folder in the user's home; missing for who has none."""
@@ -21,63 +31,11 @@ def cache_folder() -> str:
 
 
 @dataclass
-class PromptConfig:
-    template: str = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
-    """The text around a document; {document} stands for it, newlines are real ones."""
-    chat: bool = False
-    """Put the tokenizer's chat template around it."""
-    system: str | None = None
-    """The system line of the chat template."""
-    chat_template_kwargs: dict[str, bool | int | float | str | None] = field(default_factory=dict)
-    """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
-
-
-@dataclass
-class TokensConfig:
-    max_length: int = 1024
-    """Tokens of prompt and completion together, at most."""
-    too_long: str = "truncate_document"
-    """What to do with a row over max_length: drop, truncate_document or error."""
-    empty: str = "error"
-    """What to do with an empty document, prompt or completion: drop or error."""
-    identical: str = "drop"
-    """What to do with a pair of equal completions: drop or error."""
-
-
-@dataclass
 class ReferenceConfig:
     path: str = "${model.path}"
     """The frozen model that preference runs compare with; by default the one that the policy starts from."""
     adapter: str | None = "${model.adapter}"
     """Its adapter; null for the model without one."""
-
-
-@dataclass
-class LoraConfig:
-    r: int = 64
-    """Rank of the adapter."""
-    alpha: float = 64.0
-    """Scale of the adapter: alpha / r times its product."""
-    dropout: float = 0.0
-    """Dropout before the adapter while training, also where model.adapter goes on."""
-    target_modules: Any = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
-    """Names of linear layers, or all-linear."""
-
-
-@dataclass
-class OptimizerConfig:
-    lr: float = 2e-4
-    """Peak learning rate of AdamW."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay of matrices."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Decay of the first and second moment."""
-    schedule: str = "cosine"
-    """After the warm-up: cosine (to 0), linear (to 0) or constant."""
-    warmup_ratio: float = 0.1
-    """Share of the optimizer steps over which the learning rate rises from 0."""
-    warmup_steps: int | None = None
-    """The same as a number of steps, in place of the ratio, which then stays at its default; null for the ratio."""
 
 
 @dataclass
@@ -119,26 +77,6 @@ class ValidationConfig:
 
 
 @dataclass
-class GenerationConfig:
-    max_new_tokens: int = 256
-    """Tokens of a summary, at most."""
-    temperature: float = 0.0
-    """0 takes the likeliest token each time (greedy); above 0 samples."""
-    top_p: float = 1.0
-    """Sample from the likeliest tokens with this much probability together."""
-    batch_size: int = 32
-    """Documents generated side by side, at most."""
-    batch_tokens: int = 32768
-    """Tokens side by side, at most, of prompts and summaries: bounds the memory. One document may have more."""
-    prefill_tokens: int = 2048
-    """Tokens of prompts read at a time: fewer take less memory, and change no summary."""
-    backend: str = "transformers"
-    """What writes: transformers, or vllm where that is installed."""
-    thoughts: str = "remove"
-    """What a model thinks aloud before its summary (<think>...</think> and the like): remove, or keep as text."""
-
-
-@dataclass
 class MapReduceConfig:
     part_template: str = "${prompt.template}"
     """The text around a part of a document that does not fit; {document} stands for the part."""
@@ -149,23 +87,6 @@ class MapReduceConfig:
 
 
 @dataclass
-class BertScoreConfig:
-    path: str | None = "auto"
-    """The encoder: microsoft/deberta-xlarge-mnli as in published numbers; another Hub id or folder; embedded (MiniLM,
-    not comparable with published numbers); auto for embedded where its package is installed; null for no BERTScore."""
-    layer: int | None = None
-    """Hidden layer whose tokens are compared, from 1; null for 40 of microsoft/deberta-xlarge-mnli, 6 of embedded."""
-    rescale: bool | None = None
-    """Whether unrelated texts have 0; null for yes where a baseline is known (microsoft/deberta-xlarge-mnli's)."""
-    baseline: str | None = None
-    """A file of baselines for it, in the form of the package bert-score: LAYER,P,R,F."""
-    idf: bool = False
-    """Count a token by how few of the references have it."""
-    batch_size: int = 16
-    """Windows of up to 512 tokens embedded side by side."""
-
-
-@dataclass
 class SharedConfig:
     """What every command with a model and data reads."""
 
@@ -173,8 +94,8 @@ class SharedConfig:
     """The model: group `model`."""
     dataset: Any = None
     """The data: group `dataset`."""
-    prompt: PromptConfig = field(default_factory=PromptConfig)
-    tokens: TokensConfig = field(default_factory=TokensConfig)
+    prompt: Prompt = field(default_factory=Prompt)
+    tokens: Limits = field(default_factory=Limits)
     seed: int = 42
     """Seed of the order of rows, dropout, sampling and new weights."""
     cache_dir: str = field(default_factory=cache_folder)
@@ -206,10 +127,12 @@ class TrainConfig(SharedConfig):
     """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
     eval_batch_size: int = 16
     """Rows at a time where no gradient is taken."""
-    lora: LoraConfig | None = field(default_factory=LoraConfig)
+    lora: Lora | None = field(
+        default_factory=lambda: Lora(r=64, alpha=64.0, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
+    )
     """Where model.adapter goes on training, all but dropout is the adapter's. null trains all weights, in float32."""
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    optimizer: AdamW = field(default_factory=AdamW)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     checkpoint_every: int = 50
@@ -251,6 +174,7 @@ class MergeConfig:
     accelerator: str = "auto"
     """Where that loss is computed: cpu, gpu, or auto: a GPU where there is one."""
     cache_dir: str = field(default_factory=cache_folder)
+    """Where converted models and frozen columns are kept and shared between runs."""
 
 
 @dataclass
@@ -264,7 +188,7 @@ class GenerateConfig(SharedConfig):
     long_documents: str = "truncate"
     """Of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)
-    generation: GenerationConfig = field(default_factory=GenerationConfig)
+    generation: Decoding = field(default_factory=Decoding)
     accelerator: str = "cpu"
     """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str | None = None
@@ -279,95 +203,7 @@ class EvaluateConfig(GenerateConfig):
     """Weight of the margin reward in the preference accuracy; by default the run's."""
     eval_batch_size: int = 16
     """Completions scored side by side for the preference accuracy."""
-    bertscore: BertScoreConfig = field(default_factory=BertScoreConfig)
-
-
-@dataclass
-class SplitRulesConfig:
-    min_tokens: int | None = None
-    """Of the student's tokenizer."""
-    max_tokens: int | None = None
-    """Of the student's tokenizer."""
-    min_characters: int | None = None
-    """Unicode characters, at least."""
-    max_characters: int | None = None
-    """Unicode characters, at most."""
-    max_teacher_tokens: int | None = None
-    """What the teacher can read; counted with the student's tokenizer."""
-    quotas: dict[str, int | None] = field(default_factory=dict)
-    """Documents of each source, at most, null for all of it; others are left out. Empty: all of all sources."""
-
-
-@dataclass
-class NearDuplicatesConfig:
-    words: int = 5
-    """Of an n-gram."""
-    bands: int = 14
-    """Groups of hashes, of which one must agree."""
-    rows: int = 8
-    """Hashes in a group."""
-
-
-@dataclass
-class ContaminationConfig:
-    words: int = 13
-    """Of an n-gram."""
-    max_share: float = 0.1
-    """Of a train document's n-grams, at most, that stand in test documents."""
-
-
-@dataclass
-class DocumentRulesConfig:
-    train: SplitRulesConfig = field(default_factory=lambda: SplitRulesConfig(min_tokens=900, max_tokens=1800))
-    test: SplitRulesConfig = field(
-        default_factory=lambda: SplitRulesConfig(
-            min_characters=16_000, max_characters=100_000, max_teacher_tokens=32_000
-        )
-    )
-    exact_duplicates: bool = True
-    """Leave out a document whose text, white space apart, an earlier one has."""
-    near_duplicates: NearDuplicatesConfig | None = field(default_factory=NearDuplicatesConfig)
-    """Leave out a document that an earlier one nearly repeats; null: do not look."""
-    contamination: ContaminationConfig | None = field(default_factory=ContaminationConfig)
-    """Leave out train documents that overlap with test documents; null: do not look."""
-    faulty_rows: str = "error"
-    """What to do with a row that is no document: error or drop."""
-    write_rejected: bool = True
-    """Write id, source, reason and detail of every rejected document; counted they are always."""
-    seed: int = 0
-    """Decides which documents of a source its quota takes."""
-
-
-@dataclass
-class FiltersConfig:
-    max_similarity: float | None = 0.75
-    """How similar the two summaries may be: 1 - Levenshtein distance / the longer's length, in characters."""
-    tied_score_difference: float | None = 1.0
-    """Where the chosen summary scores higher by this or less, the two are tied and the pair is dropped."""
-    min_characters: int | None = 40
-    """A summary has at least so many characters; one of Chinese, Japanese or Korean, as wide as two, counts as two."""
-    max_length_ratio: float | None = 1.0
-    """A summary may be this many times as long as its document, in characters."""
-    max_verbatim: float | None = 0.5
-    """The longest run of words that a summary takes over from its document, as a share of the summary, at most."""
-    max_density: float | None = 10.0
-    """The mean length of the run that a word of the summary is taken over in (1804.11283, eq. 2), at most. A character
-    of Chinese or Japanese counts as two thirds of a word here, one of Thai, Lao, Khmer or Burmese as a quarter."""
-    min_common_words: float | None = 0.12
-    """The share of a summary's words among its document's 30 commonest, at least. With less it is in another language
-    where its letters say so too: many languages have no common words, for their endings."""
-    drop_duplicates: bool = True
-    """Drop a document that was there before, and a summary that another document has too."""
-
-
-@dataclass
-class SplitsConfig:
-    validation: float = 0.05
-    """The share of the train documents that is validation."""
-    test: float = 0.05
-    """The share of the train documents that is test, where there are no test_documents."""
-    seed: int = 0
-    """Decides which documents go where."""
+    bertscore: BertScore = field(default_factory=BertScore)
 
 
 @dataclass
@@ -377,7 +213,7 @@ class SynthesizeConfig:
     test_documents: Any = None
     """Where the test's are, long ones, by rules.test: a path, or what differs from documents, {path: LONG, text: body}.
     Null: part of the others is the test."""
-    rules: DocumentRulesConfig = field(default_factory=DocumentRulesConfig)
+    rules: DocumentRules = field(default_factory=DocumentRules)
     executor: Any = None
     """Who prepares the documents: group `executor` (local, slurm, ray)."""
     model: Any = None
@@ -386,8 +222,8 @@ class SynthesizeConfig:
     """Who writes and judges: group `teacher` (together, openai, vllm, local)."""
     mode: Any = None
     """What is asked: group `mode` (self_judged, two_step)."""
-    filters: FiltersConfig = field(default_factory=FiltersConfig)
-    splits: SplitsConfig = field(default_factory=SplitsConfig)
+    filters: Filters = field(default_factory=Filters)
+    splits: SplitShares = field(default_factory=SplitShares)
     format: str = "jsonl"
     """Of the splits: jsonl or parquet."""
     max_cost: float | None = None
@@ -399,6 +235,7 @@ class SynthesizeConfig:
     seed: int = 0
     """Of the retries' jitter."""
     cache_dir: str = field(default_factory=cache_folder)
+    """Where converted models are kept."""
     output_dir: str = "???"
     """Where train, validation and test go, with documents/, journal.sqlite, rejected.jsonl, README.md, funnel.png."""
 
@@ -450,9 +287,7 @@ class PairsConfig(SharedConfig):
     """Pairs whose quality differs by less are not made."""
     cut_samples: str = "drop"
     """What to do with a sample that the limit on new tokens cut (it teaches to stop in mid-sentence): drop or keep."""
-    generation: GenerationConfig = field(
-        default_factory=lambda: GenerationConfig(temperature=0.8, top_p=0.95, max_new_tokens=160)
-    )
+    generation: Decoding = field(default_factory=lambda: Decoding(temperature=0.8, top_p=0.95, max_new_tokens=160))
     accelerator: str = "cpu"
     """cpu, gpu, or auto: a GPU where there is one."""
     output_dir: str = "???"

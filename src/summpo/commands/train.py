@@ -23,7 +23,7 @@ from summpo.commands import DISK_REFUSES, RUN_FOLDER
 from summpo.commands import main as command_line
 from summpo.commands import sentence_of as os_sentence
 from summpo.commands.compose import compose_config, may_add, parsed, register_schema
-from summpo.commands.help import help_of
+from summpo.commands.help import wants_help
 from summpo.config.complaints import sentence_of
 from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError, require
@@ -48,8 +48,7 @@ def run(arguments: list[str]) -> int:
     """Trains once, or at every point of a sweep (-m)."""
     if RUN_FOLDER in os.environ:
         return join(Path(os.environ[RUN_FOLDER]))
-    if "--help" in arguments or "-h" in arguments:
-        print(help_of("train"))
+    if wants_help("train", list(arguments)):
         return 0
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]

@@ -5,9 +5,7 @@ The verdict on a document is a pure function of its text's length and source. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from summpo.documents import Split
 from summpo.errors import FieldError, require, require_choice, require_number
@@ -33,8 +31,8 @@ class SplitRules:
     max_characters: int | None = None
     """Unicode characters, at most."""
     max_teacher_tokens: int | None = None
-    """What the teacher can read; counted with the student's tokenizer where the teacher's is not at hand."""
-    quotas: Mapping[str, int | None] = field(default_factory=dict)
+    """What the teacher can read; counted with the student's tokenizer."""
+    quotas: dict[str, int | None] = field(default_factory=dict)
     """Documents of each source, at most, null for all of it; others are left out. Empty: all of all sources."""
 
     def __post_init__(self) -> None:
@@ -132,8 +130,8 @@ class DocumentRules:
     """Leave out a document that an earlier one nearly repeats; null: do not look."""
     contamination: Contamination | None = field(default_factory=Contamination)
     """Leave out train documents that overlap with test documents; null: do not look."""
-    faulty_rows: Literal["error", "drop"] = "error"
-    """What to do with a row that is no document: broken JSON, no text column. drop counts it."""
+    faulty_rows: str = "error"
+    """What to do with a row that is no document: error or drop."""
     write_rejected: bool = True
     """Write id, source, reason and detail of every rejected document; counted they are always."""
     seed: int = 0

@@ -33,15 +33,18 @@ class BertScore:
     """
 
     path: str | None = AUTO
-    """The encoder; null for no BERTScore."""
+    """The encoder: microsoft/deberta-xlarge-mnli as in published numbers; another Hub id or folder; embedded (MiniLM,
+    not comparable with published numbers); auto for embedded where its package is installed; null for no BERTScore."""
     layer: int | None = None
-    """Hidden layer, from 1; null where the encoder has one that is usual."""
+    """Hidden layer whose tokens are compared, from 1; null for 40 of microsoft/deberta-xlarge-mnli, 6 of embedded."""
     rescale: bool | None = None
-    """Whether unrelated texts are to have 0; null for yes where a baseline is known."""
+    """Whether unrelated texts have 0; null for yes where a baseline is known (microsoft/deberta-xlarge-mnli's)."""
     baseline: str | None = None
-    """A file of baselines, in the official package's form: LAYER,P,R,F."""
+    """A file of baselines for it, in the form of the package bert-score: LAYER,P,R,F."""
     idf: bool = False
+    """Count a token by how few of the references have it."""
     batch_size: int = 16
+    """Windows of up to 512 tokens embedded side by side."""
 
     def __post_init__(self) -> None:
         for name, value in (("path", self.path), ("baseline", self.baseline)):

@@ -13,6 +13,7 @@ class Constant:
     """One number. It cancels between chosen and rejected, so that a run with it is the run without a margin."""
 
     value: float = 1.0
+    """What every completion gets."""
 
     def __post_init__(self) -> None:
         require_number("value", self.value)

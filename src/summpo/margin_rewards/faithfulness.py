@@ -42,6 +42,7 @@ class Faithfulness:
     """Tokens of that model's own tokenizer, at most, of a window and of a summary's sentence: two or three sentences,
     like the premises that NLI models are trained on."""
     batch_size: int = 32
+    """Texts that the model reads side by side."""
 
     incidental: ClassVar[tuple[str, ...]] = ("batch_size",)
 

@@ -33,6 +33,7 @@ class RewardModel:
     max_length: int = 1024
     """Tokens at most; the document's end is cut to fit."""
     batch_size: int = 16
+    """Texts that the model reads side by side."""
 
     incidental: ClassVar[tuple[str, ...]] = ("path", "batch_size")
 

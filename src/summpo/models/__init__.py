@@ -86,11 +86,11 @@ class Lora:
     r: int
     """Rank of A and B."""
     alpha: float
-    """Scale of the adapter, divided by r."""
+    """Scale of the adapter: alpha / r times its product."""
     dropout: float = 0.0
-    """Share of the adapter's inputs dropped in training, also where it goes on; 0 for preference runs."""
-    target_modules: Sequence[str] | str = ALL_LINEAR
-    """Names of the linear layers (q_proj, ...), or all-linear for each of them but the output head."""
+    """Dropout before the adapter while training, also where model.adapter goes on."""
+    target_modules: Any = ALL_LINEAR
+    """Names of linear layers, a list; or all-linear, for each of them but the output head."""
 
     def __post_init__(self) -> None:
         require_number("lora.r", self.r, low=1)

@@ -33,9 +33,9 @@ class SplitShares:
     """Which part of the documents is held out."""
 
     validation: float = 0.05
-    """The share of the documents that is validation; 0 = none."""
+    """The share of the train documents that is validation."""
     test: float = 0.05
-    """The share of the documents that is test; 0 = none."""
+    """The share of the train documents that is test, where there are no test_documents."""
     seed: int = 0
     """Decides which documents go where."""
 

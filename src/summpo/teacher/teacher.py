@@ -69,6 +69,7 @@ class Teacher:
     price_per_million_prompt: float | None = None
     """Dollars; null where it is not known."""
     price_per_million_completion: float | None = None
+    """Dollars; null where it is not known. A limit on the cost (max_cost) needs both."""
 
     def __post_init__(self) -> None:
         require_url(self.url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -51,9 +51,12 @@ class Prompt:
     """The text around a document, and whether the tokenizer's chat template goes around that."""
 
     template: str = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
+    """The text around a document; {document} stands for it, newlines are real ones."""
     chat: bool = False
+    """Put the tokenizer's chat template around it."""
     system: str | None = None
-    chat_template_kwargs: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
+    """The system line of the chat template."""
+    chat_template_kwargs: dict[str, bool | int | float | str | None] = field(default_factory=dict)
     """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
 
     def __post_init__(self) -> None:

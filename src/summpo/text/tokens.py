@@ -34,11 +34,11 @@ class Limits:
     max_length: int = 1024
     """Tokens of prompt and completion together, at most."""
     too_long: str = "truncate_document"
-    """A row over max_length: drop it, cut its document's end, or stop with an error."""
+    """What to do with a row over max_length: drop, truncate_document or error."""
     empty: str = "error"
-    """A row with an empty document, an empty prompt or an empty completion: drop or error."""
+    """What to do with an empty document, prompt or completion: drop or error."""
     identical: str = "drop"
-    """A pair whose two completions are the same text: drop or error."""
+    """What to do with a pair of equal completions: drop or error."""
 
     def __post_init__(self) -> None:
         require_number("tokens.max_length", self.max_length, low=8)

@@ -26,11 +26,17 @@ class AdamW:
     """Decoupled weight decay (1711.05101) on matrices; warm-up over a share or a number of steps, then a schedule."""
 
     lr: float = 2e-4
+    """Peak learning rate of AdamW."""
     weight_decay: float = 0.0
+    """Decoupled weight decay of matrices."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of the first and second moment."""
     schedule: str = "cosine"
+    """After the warm-up: cosine (to 0), linear (to 0) or constant."""
     warmup_ratio: float = WARMUP_RATIO
+    """Share of the optimizer steps over which the learning rate rises from 0."""
     warmup_steps: int | None = None
+    """The same as a number of steps, in place of the ratio, which then stays at its default; null for the ratio."""
 
     def __post_init__(self) -> None:
         require_number("optimizer.lr", self.lr, above=0)

@@ -15,20 +15,19 @@ class Decoding:
     """How tokens are picked, and how many are in memory at a time."""
 
     max_new_tokens: int = 256
+    """Tokens of a summary, at most."""
     temperature: float = 0.0
-    """0 takes the likeliest token (greedy)."""
+    """0 takes the likeliest token each time (greedy); above 0 samples."""
     top_p: float = 1.0
+    """Sample from the likeliest tokens with this much probability together."""
     batch_size: int = 32
-    """Documents side by side, at most."""
+    """Documents generated side by side, at most."""
     batch_tokens: int = 32_768
-    """Tokens side by side, at most: of prompts with their padding, and of what is written. One document may have more.
-
-    It bounds the memory of keys and values: this many times 2 x layers x key-value heads x size of a head x bytes.
-    """
+    """Tokens side by side, at most, of prompts and summaries: bounds the memory. One document may have more."""
     prefill_tokens: int = 2048
-    """Tokens of prompts read at a time, at most: it bounds the memory of what is computed over them."""
+    """Tokens of prompts read at a time: fewer take less memory, and change no summary."""
     backend: str = "transformers"
-    """What writes: transformers or vllm."""
+    """What writes: transformers, or vllm where that is installed."""
     thoughts: str = "remove"
     """What a model thinks aloud before its summary (<think>...</think> and the like): remove, or keep as text."""
 
