@@ -124,6 +124,14 @@ class SourceRow:
             raise self.fault(f"column {column} must be a list of texts, got {reprlib.repr(value)}")
         return [self.text(f"{column}.{index}") for index in range(len(value))]
 
+    def sentences(self, column: str) -> str:
+        """A list of texts as one, joined by spaces; of an empty list an empty one.
+
+        Raises:
+            UserError: the column is missing, null, no list, or holds something that is no text.
+        """
+        return "" if self.value(column) == [] else " ".join(self.texts(column))
+
     def optional_number(self, column: str) -> float | None:
         """A finite number, or None where the column is null or absent.
 
