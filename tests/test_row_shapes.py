@@ -237,7 +237,7 @@ class TestWhatIsNotRead:
 
 def test_a_whole_table_in_one_object_is_named_by_its_kind(tmp_path: Path) -> None:
     rows = [{"document": f"d{n}", "summary": "s"} for n in range(3)]
-    under = "(its rows lie under data: give that list alone, as a JSON array)"
+    under = "(are the rows those under data? then give that list alone, as a JSON array)"
     by_columns = "(a table by columns: give one object a row)"
     for whole, sentence in (
         ({"data": rows}, under),
@@ -357,7 +357,7 @@ IMAGE = {"role": "user", "content": [{"type": "image", "image": "x.png"}]}
         ("summaries", {"instruction": "i", "history": [["a", "b"], ["a"]], "output": "o"}, "column history must be pairs [user, assistant], got [['a', 'b'], ['a']]"),
         ("summaries", {"article": "a", "highlights": "h"}, "columns document and prompt are both missing or null, got article, highlights; dataset.columns={document: ...}"),
         ("summaries", {"prompt": "a", "reply": "h"}, "column summary is missing or null, got prompt, reply; dataset.columns={summary: ...} reads another"),
-        ("summaries", {"document": "d", "data": [{"document": "d"}]}, "column summary is missing or null, got document, data (its rows lie under data"),
+        ("summaries", {"document": "d", "data": [{"document": "d"}]}, "column summary is missing or null, got document, data; dataset.columns={summary: ...} reads another (are the rows those under data?"),
         ("pairs", {"chosen": [USER, GOOD, USER, BAD], "rejected": [USER, BAD, USER, BAD]}, "columns chosen and rejected part before their last message"),
         ("pairs", {"chosen": [USER, GOOD], "rejected": [USER, GOOD, USER, BAD]}, "columns chosen and rejected part before their last message"),
         ("pairs", {"chosen": [USER, GOOD], "rejected": "text"}, "column rejected must be a list of messages, got 'text'"),

@@ -57,11 +57,11 @@ class SourceRow:
         return RowFault(self.place, sentence)
 
     def layout(self, column: str) -> str:
-        """In parentheses what this is, where it is no row with such a column but a whole table; else nothing."""
+        """In parentheses what this may be, where it is no row with such a column but a whole table; else nothing."""
         is_absent = column.split(".")[0] not in self.columns
         for name, value in self.columns.items() if is_absent else ():
             if isinstance(value, list) and value and all(map(_is_row, value)):
-                return f" (its rows lie under {name}: give that list alone, as a JSON array)"
+                return f" (are the rows those under {name}? then give that list alone, as a JSON array)"
         shapes = {_shape_of_column(value) for value in self.columns.values()}
         is_table = len(self.columns) > 1 and len(shapes) == 1 and None not in shapes
         return " (a table by columns: give one object a row)" if is_table else ""

@@ -152,7 +152,7 @@ def asked_in(row: SourceRow, answers: Sequence[str] = (), is_said: bool = False)
         said = f"prompt is read as a ready prompt, {others[0]} as the summary" if others else None
         return Asked(row.text("prompt"), row.text("prompt"), said=said, columns=("prompt",))
     are = "is" if len(given.columns) == 1 else "are"
-    said = f"{' and '.join(given.columns)} {are} read as a conversation"
+    said = f"{', '.join(given.columns)} {are} read as a conversation"
     asks = conversation(asked(row, given.turns, given.columns[0]), said, given.columns)
     return replace(asks, document=row.text("document"), columns=(*asks.columns, "document")) if document else asks
 
@@ -224,9 +224,8 @@ def other_names(row: SourceRow, column: str) -> str:
     """What there is in place of a column that is not, and what to do about it."""
     there = [*map(str, row.columns)]
     more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
-    layout = row.layout(column)
-    advice = layout or f"; dataset.columns={{{column}: ...}} reads another"
-    return f", got {', '.join(there[:NAMED])}{more}{advice}"
+    advice = f"dataset.columns={{{column}: ...}} reads another"
+    return f", got {', '.join(there[:NAMED])}{more}; {advice}{row.layout(column)}"
 
 
 def unread(row: SourceRow, read: set[str]) -> list[str]:

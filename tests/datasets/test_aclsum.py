@@ -64,6 +64,9 @@ def test_sft_on_the_sides_of_its_pairs(tmp_path: Path) -> None:
 
 
 def test_a_paper_without_text_is_a_row_whose_fate_is_told_later(tmp_path: Path) -> None:
+    blank = {**PAPER["summary"], "outcome": " "}
+    alone = ACLSum(path=folder(tmp_path, {**PAPER, "summary": blank}), aspect="outcome").summaries("validation")
+    assert [row.summary for row in alone] == [""], "an empty summary, too"
     path = folder(tmp_path, PAPER, {**PAPER, "sentences": {"abstract": []}})
     rows = ACLSum(path=path).summaries("validation")
     assert [(row.document, row.place) for row in rows] == [

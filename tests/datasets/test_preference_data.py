@@ -63,8 +63,11 @@ class TestHHRLHF:
     def test_rows_with_an_empty_answer_are_counted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = [{"chosen": self.ASKED + chosen, "rejected": self.ASKED + rejected}
                 for chosen, rejected in ((" x", " y"), (" x", ""), (" ", " y"))]  # fmt: skip
+        rows.append({"chosen": "", "rejected": ""})
         assert sides(HHRLHF(path=write(tmp_path, train=rows)).pairs("train")) == [(self.ASKED, " x", " y")]
-        assert "2 of 3 rows are left out: an answer is empty" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "2 of 4 rows are left out: an answer is empty" in said
+        assert "1 of 4 rows are left out: their transcripts share no prompt" in said
 
     def test_real_rows(self, shared_data: Path, tmp_path: Path) -> None:
         lines = (shared_data / "safety_pairs" / "hh_rlhf.jsonl").read_text("utf-8").splitlines()
@@ -300,6 +303,16 @@ class TestUltraFeedback:
 
 
 class TestHelpSteer:
+    def test_answers_that_are_empty_or_rated_outside_the_scale_are_left_out(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rated = (("a", 4), ("b", "2"), (" ", 3), ("c", 5), ("d", -1))
+        path = write(tmp_path, train=[self.row("p", text, rating) for text, rating in rated])  # type: ignore[arg-type]
+        assert sides(HelpSteer(path=path).pairs("train")) == [("p", "a", "b")]
+        said = capsys.readouterr().out
+        assert "1 of 5 rows are left out: the answer is empty" in said
+        assert "2 of 5 rows are left out: a rating of helpfulness outside 0 to 4" in said
+
     def row(self, prompt: str, response: str, rating: float | None) -> dict[str, Any]:
         return {"prompt": prompt, "response": response, "helpfulness": rating, "verbosity": 1}
 

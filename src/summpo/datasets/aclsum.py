@@ -118,8 +118,9 @@ class ACLSum:
 
     def _experts(self, row: SourceRow) -> list[str]:
         """The experts' sentences, one of each aspect that is asked for."""
-        aspects = ASPECTS if self.aspect == "all" else (self.aspect,)
-        return [row.filled_text(f"summary.{aspect}").strip() for aspect in aspects]
+        if self.aspect != "all":
+            return [row.text(f"summary.{self.aspect}").strip()]
+        return [row.filled_text(f"summary.{aspect}").strip() for aspect in ASPECTS]
 
     def _pairs(self, paper: SummaryRow, experts: list[str], place: int) -> list[PairRow]:
         """The pairs of the paper at a place among the papers, 0 the first: three, and one that rejects repetition."""
