@@ -154,6 +154,10 @@ SUMMARIES: dict[str, tuple[dict[str, Any], tuple[Message, ...]]] = {
         {"instruction": "Longer.", "input": "", "output": "Two boats.", "history": [[ASK, "Boats."]], "system": ""},
         turns(USER, *EARLIER),
     ),
+    "alpaca that asks in its input alone": (
+        {"instruction": " ", "input": "", "context": ASK, "output": "Two boats."},
+        turns(USER),
+    ),
     "question and answer": ({"question": ASK, "answer": "Two boats."}, turns(USER)),
     "question, context and answer": (
         {"question": "Summarise.", "context": "A text.", "answer": "Two boats."},
@@ -377,15 +381,16 @@ def test_an_empty_turn_is_an_empty_row(tmp_path: Path, tiny_tokenizer: Any) -> N
     """An answer without text is an empty completion, a last question without text an empty document."""
     empty = {"role": "user", "content": " "}
     rows = [
+        {"instruction": "", "input": "", "output": "o"},
         {"messages": [USER, {**GOOD, "content": ""}]},
         {"messages": [USER, EARLIER[0], empty, GOOD]},
         {"messages": [USER, GOOD]},
     ]
     found = data(tmp_path, *rows).summaries("train")
     counts = tokenize(found, tiny_tokenizer, Prompt(chat=True), Limits(empty="drop")).counts
-    assert counts == {"dropped_empty_completion": 1, "dropped_empty_document": 1, "kept": 1}
-    with pytest.raises(UserError, match=r"rows\.jsonl, line 1 \(row row-1\): column summary is empty"):
-        tokenize(found, tiny_tokenizer, Prompt(chat=True), Limits())
+    assert counts == {"dropped_empty_completion": 1, "dropped_empty_document": 2, "kept": 1}
+    with pytest.raises(UserError, match=r"rows\.jsonl, line 2 \(row row-2\): column summary is empty"):
+        tokenize(found[1:], tiny_tokenizer, Prompt(chat=True), Limits())
 
 
 def test_the_turns_of_a_row_are_what_the_chat_template_makes_of_them(tmp_path: Path, tiny_tokenizer: Any) -> None:

@@ -193,17 +193,16 @@ def question_in(row: SourceRow) -> tuple[str | None, tuple[str, ...]]:
     """What the user asks as text, and its columns: a prompt, or an instruction with its input; or None."""
     if row.value("prompt") not in (None, ""):
         return row.text("prompt"), ("prompt",)
-    found = [next((n for n in names if row.optional_text(n) is not None), None) for names in (QUESTIONS, INPUTS)]
-    columns = tuple(name for name in found if name is not None)
-    texts = [row.text(name) for name in columns]
-    if len(texts) == 2 and not texts[1].strip():
-        texts, columns = texts[:1], columns[:1]
-    return ("\n\n".join(texts) if texts else None), columns
+    held = [[name for name in names if row.optional_text(name) is not None] for names in (QUESTIONS, INPUTS)]
+    columns = tuple(name for names in held for name in [n for n in names if row.text(n).strip()][:1])
+    if not columns:  # nothing is asked, or an empty question
+        return ("" if any(held) else None), tuple(name for names in held for name in names)
+    return "\n\n".join(map(row.text, columns)), columns
 
 
 def under_system(row: SourceRow, turns: list[Message]) -> tuple[list[Message], tuple[str, ...]]:
     """The turns under the row's system line, and its column, where it has one and they begin with none of their own."""
-    name = next((name for name in SYSTEMS if row.optional_text(name)), None)
+    name = next((name for name in SYSTEMS if (row.optional_text(name) or "").strip()), None)
     if name is None or (turns and turns[0].role == "system"):
         return turns, ()
     return [Message("system", row.text(name)), *turns], (name,)
