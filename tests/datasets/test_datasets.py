@@ -122,6 +122,14 @@ def test_there_are_yamls() -> None:
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.stem)
+def test_every_data_set_has_the_options_of_its_kind(path: Path) -> None:
+    config = OmegaConf.load(path)
+    kind = get_class(config["_target_"])
+    assert {"path", "limit", "bad_rows"} <= set(config)
+    assert ("sft_on" in config) == hasattr(kind, "pairs")
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.stem)
 def test_a_yaml_names_every_field_with_its_default_and_a_comment(path: Path) -> None:
     config = OmegaConf.load(path)
     assert isinstance(config, DictConfig)

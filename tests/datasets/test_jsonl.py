@@ -196,7 +196,11 @@ def test_too_few_documents_for_the_split(tmp_path: Path) -> None:
             "columns document and prompt are both missing or null, got summary; dataset.columns={document: ...} reads another",
         ),
         ("summaries", {"document": ["d"], "summary": "s"}, "column document must be text, got ['d']"),
-        ("summaries", {"document": "d"}, "column summary is missing or null"),
+        (
+            "summaries",
+            {"document": "d"},
+            "column summary is missing or null, got document; dataset.columns={summary: ...} reads another",
+        ),
         ("summaries", {"document": "d", "summary": 5}, "column summary must be text, got 5"),
         ("summaries", {"document": "d", "summary": "s", "id": 1.5}, "column id must be text, got 1.5"),
         ("summaries", {"document": "d", "summary": "s", "reference": 1}, "column reference must be text, got 1"),
@@ -212,8 +216,8 @@ def test_too_few_documents_for_the_split(tmp_path: Path) -> None:
         ("pairs", {"document": "d", "chosen": {}, "rejected": "r"}, "column chosen must be text, got {}"),
         (
             "pairs",
-            {"document": "d", "chosen": "c", "rejected": "r", "score_chosen": "4"},
-            "column score_chosen must be a finite number, got '4'",
+            {"document": "d", "chosen": "c", "rejected": "r", "score_chosen": "four"},
+            "column score_chosen must be a finite number, got 'four'",
         ),
         (
             "pairs",

@@ -63,8 +63,11 @@ class TestHHRLHF:
     def test_rows_with_an_empty_answer_are_counted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = [{"chosen": self.ASKED + chosen, "rejected": self.ASKED + rejected}
                 for chosen, rejected in ((" x", " y"), (" x", ""), (" ", " y"))]  # fmt: skip
+        rows.append({"chosen": "", "rejected": ""})
         assert sides(HHRLHF(path=write(tmp_path, train=rows)).pairs("train")) == [(self.ASKED, " x", " y")]
-        assert "2 of 3 rows are left out: an answer is empty" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "2 of 4 rows are left out: an answer is empty" in said
+        assert "1 of 4 rows are left out: their transcripts share no prompt" in said
 
     def test_real_rows(self, shared_data: Path, tmp_path: Path) -> None:
         lines = (shared_data / "safety_pairs" / "hh_rlhf.jsonl").read_text("utf-8").splitlines()
@@ -229,9 +232,10 @@ class TestUltraFeedback:
         assert chosen == [("b", "a"), ("b", "c"), ("c", "a")]
 
     def test_a_score_of_ten_that_was_a_one(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A 10 whose ratings are all 1 is left out; one of ratings of 4 and 5, or of none at all, is a 10."""
+        """A 10 is one where its ratings are above 4 in the mean, as its authors have it; those that differ are 19/4 of 5
+        and, where the ratings are not there, a fine-grained score of 4.5."""
 
-        def answer(text: str, overall: float, *ratings: str) -> dict[str, Any]:
+        def answer(text: str, overall: float | str, *ratings: str) -> dict[str, Any]:
             names = ("instruction_following", "honesty", "truthfulness", "helpfulness")
             annotations = {name: {"Rating": rating} for name, rating in zip(names, ratings, strict=False)}
             return {"response": text, "annotations": annotations, "overall_score": overall}
@@ -242,15 +246,31 @@ class TestUltraFeedback:
             answer("right", 10, "5", "4", "5", "5"),
             answer("poor", 1, "1", "1", "1", "1"),
             answer("", 9, "5", "5", "5", "5"),
+            answer("low", 10, "1", "2", "3", "3"),
+            answer("middling", 10, "4", "4", "4", "4"),
+            answer("not rated", 10, "N/A", "N/A", "N/A", "N/A"),
+            answer("without ratings", 10),
+            answer("rated in the mean", 10) | {"fine-grained_score": 4.5},
+            answer("spelt", "10", "1", "1", "1", "1"),
+            answer("too high", 11, "5", "5", "5", "5"),
+            answer("too low", 0, "5", "5", "5", "5"),
         ]
         rows = [{"instruction": f"i{n}", "completions": answers} for n in range(60)]
         data = UltraFeedback(path=write(tmp_path, train=rows))
-        assert {(pair.chosen, pair.rejected) for pair in data.pairs("train")} == {("right", "poor")}
+        assert {(pair.chosen, pair.rejected) for pair in data.pairs("train")} == {
+            ("right", "poor"),
+            ("rated in the mean", "poor"),
+        }
         said = capsys.readouterr().out
-        assert "120 of 300 rows are left out: an overall_score of 10 that was a 1, by its ratings (the first: " in said
-        assert "60 of 300 rows are left out: the answer is empty" in said
+        for count, why in (
+            (180, "an overall_score of 10 that was a 1, by its ratings (the first: "),
+            (240, "an overall_score of 10 that may have been a 1, by its ratings (the first: "),
+            (120, "a rating outside 1 to 10 in column overall_score (the first: "),
+            (60, "the answer is empty"),
+        ):
+            assert f"{count} of 780 rows are left out: {why}" in said
         by_honesty = {pair.chosen for pair in UltraFeedback(path=data.path, dimension="honesty").pairs("train")}
-        assert by_honesty == {"right"}, "of the ratings themselves nothing is wrong"
+        assert {"right", "too high"} <= by_honesty, "of the ratings themselves nothing is wrong"
 
     def test_sft_on_all_rated_answers(self, tmp_path: Path) -> None:
         """Two answers of the best rating, one below, one not rated: three to imitate, two of them references."""
@@ -283,6 +303,16 @@ class TestUltraFeedback:
 
 
 class TestHelpSteer:
+    def test_answers_that_are_empty_or_rated_outside_the_scale_are_left_out(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rated = (("a", 4), ("b", "2"), (" ", 3), ("c", 5), ("d", -1))
+        path = write(tmp_path, train=[self.row("p", text, rating) for text, rating in rated])  # type: ignore[arg-type]
+        assert sides(HelpSteer(path=path).pairs("train")) == [("p", "a", "b")]
+        said = capsys.readouterr().out
+        assert "1 of 5 rows are left out: the answer is empty" in said
+        assert "2 of 5 rows are left out: a rating of helpfulness outside 0 to 4" in said
+
     def row(self, prompt: str, response: str, rating: float | None) -> dict[str, Any]:
         return {"prompt": prompt, "response": response, "helpfulness": rating, "verbosity": 1}
 

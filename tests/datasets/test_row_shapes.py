@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,56 @@ PAIRS: dict[str, tuple[dict[str, Any], tuple[Message, ...]]] = {
         },
         turns(USER),
     ),
+    "conversations before answers": (
+        {
+            "conversations": [{"from": "human", "value": ASK}, {"from": "gpt", "value": "Boats."}, {"from": "human", "value": "Longer."}],
+            "chosen": {"from": "gpt", "value": "Two boats."},
+            "rejected": {"from": "gpt", "value": "They met."},
+        },
+        turns(USER, *EARLIER),
+    ),
+    "system beside conversations": (
+        {"system": "Be brief.", "conversations": [USER], "chosen": GOOD, "rejected": BAD},
+        turns(SYSTEM, USER),
+    ),
+    "messages before text": ({"messages": [USER, *EARLIER], "chosen": "Two boats.", "rejected": "They met."}, turns(USER, *EARLIER)),
+    "messages before a message": ({"messages": [SYSTEM, USER], "chosen": GOOD, "rejected": BAD}, turns(SYSTEM, USER)),
+    "messages before messages": ({"messages": [SYSTEM, USER], "chosen": [GOOD], "rejected": [BAD]}, turns(SYSTEM, USER)),
+    "messages that end with the chosen": ({"messages": [USER, GOOD], "chosen": "Two boats.", "rejected": "They met."}, turns(USER)),
+    "prompt as text before a message": ({"prompt": ASK, "chosen": GOOD, "rejected": BAD}, turns(USER)),
+    "prompt as a message": ({"prompt": USER, "chosen": GOOD, "rejected": BAD}, turns(USER)),
+    "prompt that is the last question of conversations": (
+        {"prompt": [EARLIER[1]], "chosen": [USER, *EARLIER, GOOD], "rejected": [USER, *EARLIER, BAD]},
+        turns(USER, *EARLIER),
+    ),
+    "system line in the conversations alone": (
+        {"prompt": [USER], "chosen": [SYSTEM, USER, GOOD], "rejected": [SYSTEM, USER, BAD]},
+        turns(SYSTEM, USER),
+    ),
+    "roles by other names": (
+        {"prompt": [SYSTEM | {"role": "developer"}, USER | {"role": " Human"}], "chosen": GOOD | {"role": "Assistant"}, "rejected": BAD | {"role": "MODEL"}},
+        turns(SYSTEM, USER),
+    ),
+    "gemini": (
+        {
+            "messages": [{"role": "user", "parts": [{"text": ASK}]}],
+            "chosen": {"role": "model", "parts": [{"text": "Two "}, {"text": "boats."}]},
+            "rejected": {"role": "model", "parts": ["They met."]},
+        },
+        turns(USER),
+    ),
+    "keys that a table fills with nulls": (
+        {"prompt": [USER | {"from": None, "value": None}], "chosen": {"from": "bot", "value": "Two boats.", "role": None, "content": None}, "rejected": BAD},
+        turns(USER),
+    ),
+    "history": (
+        {"instruction": "Longer.", "history": [[ASK, "Boats."]], "chosen": "Two boats.", "rejected": "They met."},
+        turns(USER, *EARLIER),
+    ),
+    "history before a prompt": (
+        {"system": "Be brief.", "prompt": "Longer.", "history": [USER, EARLIER[0]], "chosen": GOOD, "rejected": BAD},
+        turns(SYSTEM, USER, *EARLIER),
+    ),
 }  # fmt: skip
 
 
@@ -99,6 +150,28 @@ SUMMARIES: dict[str, tuple[dict[str, Any], tuple[Message, ...]]] = {
         turns({"role": "user", "content": "Summarise.\n\nA text."}),
     ),
     "alpaca without input": ({"instruction": ASK, "input": "", "output": "Two boats."}, turns(USER)),
+    "alpaca with history": (
+        {"instruction": "Longer.", "input": "", "output": "Two boats.", "history": [[ASK, "Boats."]], "system": ""},
+        turns(USER, *EARLIER),
+    ),
+    "alpaca that asks in its input alone": (
+        {"instruction": " ", "input": "", "context": ASK, "output": "Two boats."},
+        turns(USER),
+    ),
+    "question and answer": ({"question": ASK, "answer": "Two boats."}, turns(USER)),
+    "question, context and answer": (
+        {"question": "Summarise.", "context": "A text.", "answer": "Two boats."},
+        turns({"role": "user", "content": "Summarise.\n\nA text."}),
+    ),
+    "instruction, context and response": ({"instruction": ASK, "context": "", "response": "Two boats."}, turns(USER)),
+    "system_prompt, question and response": (
+        {"system_prompt": "Be brief.", "question": ASK, "response": "Two boats."},
+        turns(SYSTEM, USER),
+    ),
+    "messages and completion": ({"messages": [SYSTEM, USER], "completion": "Two boats."}, turns(SYSTEM, USER)),
+    "prompt as text and completion as a message": ({"prompt": ASK, "completion": GOOD}, turns(USER)),
+    "completion as a whole conversation": ({"prompt": [SYSTEM, USER], "completion": [USER, GOOD]}, turns(SYSTEM, USER)),
+    "output as a message": ({"instruction": ASK, "output": GOOD}, turns(USER)),
 }
 
 
@@ -110,11 +183,90 @@ def test_summaries(shape: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
-def test_a_ready_prompt_and_its_completion(tmp_path: Path) -> None:
-    row = {"prompt": "Summarise: x\n", "completion": "y"}
+@pytest.mark.parametrize("answer", ["completion", "response", "answer"])
+def test_a_ready_prompt_and_its_completion(answer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"prompt": "Summarise: x\n", answer: "y"}
     assert data(tmp_path, row).summaries("train") == [
         SummaryRow("row-1", "Summarise: x\n", "y", ("y",), "Summarise: x\n")
     ]
+    said = f"{tmp_path}/rows.jsonl: prompt is read as a ready prompt, {answer} as the summary\n"
+    assert capsys.readouterr().out == said
+    named = data(tmp_path, row, columns={"question": "prompt", "prompt": None}).summaries("train")
+    assert named[0].messages == turns({"role": "user", "content": "Summarise: x\n"}) and named[0].prompt is None
+
+
+def test_an_answer_that_is_a_message_to_a_document(tmp_path: Path) -> None:
+    """The template goes around the document, as it does where the answers are text."""
+    row = {"document": "d", "chosen": GOOD, "rejected": [BAD]}
+    assert data(tmp_path, row).pairs("train") == [PairRow("row-1", "d", "Two boats.", "They met.")]
+    assert data(tmp_path, {"document": "d", "summary": GOOD}).summaries("train")[0].summary == "Two boats."
+
+
+class TestWhatIsNotRead:
+    def test_is_said_in_the_line_that_says_how_columns_were_read(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """An instruction beside a document, a prompt beside messages: no column with something in it goes unsaid."""
+        for row, line in (
+            ({"document": "d", "summary": "s", "instruction": "Be brief.", "url": "u", "note": None}, "not read: instruction, url"),
+            ({"document": "d", "summary": "s", "history": [["a", "b"]], "system": "x"}, "not read: history, system"),
+            ({"messages": [USER, GOOD], "tools": "[]", "history": []}, "messages is read as a conversation, its last turn as the summary; not read: tools"),
+            ({"conversations": [USER], "prompt": ASK, "output": "o"}, "conversations is read as a conversation; not read: prompt"),
+        ):  # fmt: skip
+            data(tmp_path, row, row).summaries("train")
+            assert capsys.readouterr().out == f"{tmp_path}/rows.jsonl: {line}\n"
+        data(tmp_path, {"prompt": "other", "chosen": [USER, GOOD], "rejected": [USER, BAD], "system": "x"}).pairs(
+            "train"
+        )
+        shared = "chosen and rejected are read as conversations, the turns that they share as the prompt"
+        assert capsys.readouterr().out == f"{tmp_path}/rows.jsonl: {shared}; not read: prompt\n"
+
+    def test_is_not_said_of_what_is_read(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        row = {
+            "text": "d",
+            "short": {"one": "s"},
+            "id": 1,
+            "source": "x",
+            "references": ["r"],
+            "label": True,
+            "score_chosen": 1,
+        }
+        data(tmp_path, row, columns={"document": "text", "summary": "short.one"}).summaries("train")
+        assert capsys.readouterr().out == ""
+
+    def test_names_a_dozen(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        data(tmp_path, {"document": "d", "summary": "s", **{f"c{n}": n + 1 for n in range(20)}}).summaries("train")
+        assert capsys.readouterr().out.endswith("c10, c11 and 8 more\n")
+
+
+def test_a_whole_table_in_one_object_is_named_by_its_kind(tmp_path: Path) -> None:
+    rows = [{"document": f"d{n}", "summary": "s"} for n in range(3)]
+    under = "(are the rows those under data? then give that list alone, as a JSON array)"
+    by_columns = "(a table by columns: give one object a row)"
+    for whole, sentence in (
+        ({"data": rows}, under),
+        ({"version": "1.0", "data": rows}, under),
+        ({"document": ["d", "e"], "summary": ["s", "t"]}, by_columns),
+        ({"document": {"0": "d", "1": "e"}, "summary": {"0": "s", "1": "t"}}, by_columns),
+    ):
+        for method in ("summaries", "pairs"):
+            with pytest.raises(UserError) as caught:
+                getattr(data(tmp_path, whole), method)("train")
+            assert sentence in str(caught.value) and str(caught.value).startswith(f"{tmp_path}/rows.jsonl, line 1: ")
+        (tmp_path / "wide.json").write_text(json.dumps(whole, indent=2))
+        with pytest.raises(UserError) as caught:
+            Jsonl(path=str(tmp_path / "wide.json")).summaries("train")
+        assert f"{tmp_path}/wide.json is one JSON object over several lines" in str(caught.value)
+        assert sentence in str(caught.value)
+
+
+def test_scores_that_are_spelt_are_numbers(tmp_path: Path) -> None:
+    row = {"prompt": ASK, "chosen": "a", "rejected": "b", "score_chosen": "8.0", "score_rejected": "-1"}
+    (pair,) = data(tmp_path, row).pairs("train")
+    assert (pair.score_chosen, pair.score_rejected) == (8.0, -1.0)
+    for wrong in ("eight", "nan", "inf", [8], True):
+        with pytest.raises(UserError, match=r"line 1: column score_chosen must be a finite number, got"):
+            data(tmp_path, row | {"score_chosen": wrong}).pairs("train")
 
 
 def test_unpaired_rows_labelled_false_are_not_imitated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,6 +277,11 @@ def test_unpaired_rows_labelled_false_are_not_imitated(tmp_path: Path, capsys: p
     assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s0", "s2", "s7"]
     assert "5 of 8 rows are left out: labelled false" in capsys.readouterr().out
     assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 8
+
+
+def test_labels_go_by_either_name(tmp_path: Path) -> None:
+    rows = [{"messages": [USER, {**GOOD, "content": f"s{n}"}], "kto_tag": bool(n)} for n in range(2)]
+    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s1"]
 
 
 def test_a_system_line_beside_a_text_prompt_is_read(tmp_path: Path) -> None:
@@ -151,9 +308,21 @@ def test_a_system_line_of_the_prompt_alone_goes_before_whole_conversations(tmp_p
 
 
 def test_messages_as_json_text_are_messages(tmp_path: Path) -> None:
-    row = {side: json.dumps(answered_by(said)) for side, said in (("chosen", "Yes."), ("rejected", "No."))}
-    pair = data(tmp_path, *[row] * 3).pairs("train")[0]
-    assert (pair.chosen, pair.rejected) == ("Yes.", "No.") and pair.messages is not None
+    """As JSON, and as pandas writes lists and arrays of NumPy; a history and single messages, too."""
+    for spell in (json.dumps, partial(json.dumps, indent=1), repr, lambda turns: repr(turns).replace("}, {", "}\n {")):
+        row = {side: spell(answered_by(said)) for side, said in (("chosen", "Yes."), ("rejected", "No."))}
+        pair = data(tmp_path, *[row] * 3).pairs("train")[0]
+        assert (pair.chosen, pair.rejected) == ("Yes.", "No.") and pair.messages == (Message("user", "Summarise."),)
+        row = {
+            "instruction": "Longer.",
+            "chosen": spell(GOOD),
+            "rejected": spell(BAD),
+            "history": spell([[ASK, "Boats."]]),
+        }
+        pair = data(tmp_path, row).pairs("train")[0]
+        assert (pair.chosen, pair.rejected, pair.messages) == ("Two boats.", "They met.", turns(USER, *EARLIER))
+    none = {"instruction": "Longer.", "output": "x", "history": "[]"}
+    assert data(tmp_path, none).summaries("train")[0].messages == (Message("user", "Longer."),)
 
 
 def test_a_document_that_is_a_chat_log_as_json_stays_text(tmp_path: Path) -> None:
@@ -183,9 +352,16 @@ IMAGE = {"role": "user", "content": [{"type": "image", "image": "x.png"}]}
         ("summaries", {"messages": [USER, {"role": "assistant", "content": None}]}, "column messages.1.content is missing or null"),
         ("summaries", {"text": "only"}, "columns document and prompt are both missing or null, got text; dataset.columns={document: ...} reads another"),
         ("pairs", {"prompt": [USER, GOOD], "chosen": "a", "rejected": "b"}, "column prompt must have a turn of the user before the answer, got one of the assistant"),
-        ("pairs", {"prompt": [USER, GOOD], "chosen": [GOOD], "rejected": [BAD]}, "column chosen must have a turn of the user before the answer, got one of the assistant"),
+        ("pairs", {"prompt": [USER, GOOD], "chosen": [GOOD], "rejected": [BAD]}, "column prompt must have a turn of the user before the answer, got one of the assistant"),
         ("pairs", {"chosen": [USER, GOOD], "rejected": [IMAGE | {"content": "x"}, BAD]}, "columns chosen and rejected share no prompt"),
-        ("pairs", {"chosen": [GOOD], "rejected": [BAD]}, "columns chosen and rejected share no prompt"),
+        ("pairs", {"chosen": [GOOD], "rejected": [BAD]}, "columns document and prompt are both missing or null, got chosen, rejected; dataset.columns={document: ...} reads another"),
+        ("pairs", {"chosen": USER, "rejected": BAD, "prompt": ASK}, "column chosen must end with a turn of the assistant, got one of the user"),
+        ("pairs", {"messages": [USER, GOOD], "chosen": "a", "rejected": "b"}, "column messages must have a turn of the user before the answer, got one of the assistant"),
+        ("summaries", {"instruction": "i", "history": "before", "output": "o"}, "column history must be pairs [user, assistant], got 'before'; dataset.columns={history: null} leaves it unread"),
+        ("summaries", {"instruction": "i", "history": [["a", "b"], ["a"]], "output": "o"}, "column history must be pairs [user, assistant], got [['a', 'b'], ['a']]"),
+        ("summaries", {"article": "a", "highlights": "h"}, "columns document and prompt are both missing or null, got article, highlights; dataset.columns={document: ...}"),
+        ("summaries", {"prompt": "a", "reply": "h"}, "column summary is missing or null, got prompt, reply; dataset.columns={summary: ...} reads another"),
+        ("summaries", {"document": "d", "data": [{"document": "d"}]}, "column summary is missing or null, got document, data; dataset.columns={summary: ...} reads another (are the rows those under data?"),
         ("pairs", {"chosen": [USER, GOOD, USER, BAD], "rejected": [USER, BAD, USER, BAD]}, "columns chosen and rejected part before their last message"),
         ("pairs", {"chosen": [USER, GOOD], "rejected": [USER, GOOD, USER, BAD]}, "columns chosen and rejected part before their last message"),
         ("pairs", {"chosen": [USER, GOOD], "rejected": "text"}, "column rejected must be a list of messages, got 'text'"),
@@ -205,15 +381,16 @@ def test_an_empty_turn_is_an_empty_row(tmp_path: Path, tiny_tokenizer: Any) -> N
     """An answer without text is an empty completion, a last question without text an empty document."""
     empty = {"role": "user", "content": " "}
     rows = [
+        {"instruction": "", "input": "", "output": "o"},
         {"messages": [USER, {**GOOD, "content": ""}]},
         {"messages": [USER, EARLIER[0], empty, GOOD]},
         {"messages": [USER, GOOD]},
     ]
     found = data(tmp_path, *rows).summaries("train")
     counts = tokenize(found, tiny_tokenizer, Prompt(chat=True), Limits(empty="drop")).counts
-    assert counts == {"dropped_empty_completion": 1, "dropped_empty_document": 1, "kept": 1}
-    with pytest.raises(UserError, match=r"rows\.jsonl, line 1 \(row row-1\): column summary is empty"):
-        tokenize(found, tiny_tokenizer, Prompt(chat=True), Limits())
+    assert counts == {"dropped_empty_completion": 1, "dropped_empty_document": 2, "kept": 1}
+    with pytest.raises(UserError, match=r"rows\.jsonl, line 2 \(row row-2\): column summary is empty"):
+        tokenize(found[1:], tiny_tokenizer, Prompt(chat=True), Limits())
 
 
 def test_the_turns_of_a_row_are_what_the_chat_template_makes_of_them(tmp_path: Path, tiny_tokenizer: Any) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from summpo.datasets import SPLITS, one_per_document
+from summpo.datasets.aclsum import ACLSum
 from summpo.datasets.cnn_dailymail import CNNDailyMail
+from summpo.datasets.helpsteer import HelpSteer
 from summpo.datasets.hh_rlhf import HHRLHF
 from summpo.datasets.jsonl import Jsonl
 from summpo.datasets.pku_safe_rlhf import PKUSafeRLHF
@@ -20,6 +22,7 @@ from summpo.datasets.shp import SHP
 from summpo.datasets.stack_exchange_paired import StackExchangePaired
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.datasets.tldr import TLDR
+from summpo.datasets.ultrafeedback import UltraFeedback
 from summpo.datasets.xsum import XSum
 from summpo.errors import UserError
 from summpo.files.jsonl import RowFault, SourceRow
@@ -37,6 +40,11 @@ def write(folder: Path, **files: list[Any]) -> str:
 
 SPOKEN = "\n\nHuman: A\n\nAssistant:"
 GOOD: dict[Callable[..., Any], dict[str, Any]] = {
+    ACLSum: {
+        "id": "p",
+        "sentences": {"abstract": ["d"]},
+        "summary": dict.fromkeys(("challenge", "approach", "outcome"), "a"),
+    },
     Jsonl: {"document": "d", "chosen": "a", "rejected": "b"},
     CNNDailyMail: {"article": "d", "highlights": "a"},
     XSum: {"document": "d", "summary": "a"},
@@ -52,7 +60,8 @@ GOOD: dict[Callable[..., Any], dict[str, Any]] = {
 
 
 def rows_of(dataset: Any, split: Any = "train") -> list[Any]:
-    return (dataset.pairs if hasattr(dataset, "pairs") else dataset.summaries)(split)
+    is_of_pairs = hasattr(dataset, "pairs") and not isinstance(dataset, ACLSum)
+    return (dataset.pairs if is_of_pairs else dataset.summaries)(split)
 
 
 @pytest.mark.parametrize("made", GOOD, ids=lambda made: made.__name__)
@@ -108,6 +117,29 @@ def test_of_one_file_the_empty_documents_are_trains_and_bad_rows_are_counted_wha
         assert [sum(not row.document.strip() for row in part) for part in parts] == [2, 0, 0]
         assert [len(part) for part in parts] == [4, 1, 1]
     assert capsys.readouterr().out.count("1 of 7 rows are left out: column summary is missing or null") == 1, "once"
+
+
+def rated(made: Callable[..., Any], document: str, text: str = "a") -> list[dict[str, Any]]:
+    """Two answers to a document of different ratings, in the schema of a data set that rates each answer."""
+    answers = ((text, 2), ("b", 1))
+    if made is HelpSteer:
+        return [{"prompt": document, "response": answer, "helpfulness": rating} for answer, rating in answers]
+    return [{"instruction": document, "completions": [{"response": a, "overall_score": r} for a, r in answers]}]
+
+
+@pytest.mark.parametrize("made", [HelpSteer, UltraFeedback])
+def test_rated_answers_are_left_out_and_counted_alike(
+    made: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line that is none is a bad row, an empty answer is left out, an empty document a row whose fate is told later."""
+    rows = ["{", *(row for n in range(60) for row in rated(made, f"d{n}")), *rated(made, " "), *rated(made, "d", " ")]
+    path = write(tmp_path, train=rows)
+    with pytest.raises(UserError, match=r"line 1: malformed JSON"):
+        made(path=path).pairs("train")
+    pairs = made(path=path, bad_rows="drop").pairs("train")
+    assert [pair.place for pair in pairs if not pair.document.strip()] and all(pair.chosen == "a" for pair in pairs)
+    said = capsys.readouterr().out
+    assert "rows are left out: malformed JSON" in said and "1 of 125 rows are left out: the answer is empty" in said
 
 
 class Read:

@@ -82,6 +82,10 @@ NOT_READ = {
         " is text of no kind that is read; what is read is JSON lines, a JSON array, CSV",
     ),
     "one.json": (b'{\n "a": 1,\n "b": [2]\n}\n', " is one JSON object over several lines; give an array of objects"),
+    "several.json": (
+        b'{\n "a": 1\n}\n{\n "a": 2\n}\n',
+        " is JSON objects over several lines each; give an array of objects, or one object a line",
+    ),
     "spoilt.json": (
         b'[\n{"a": 1},\n{"a": }]',
         " (a JSON array): malformed JSON (Expecting value at line 3, character 7)",

@@ -9,20 +9,29 @@ less; none wants the last sentence said again. Both of a pair begin alike: what 
 """
 
 import importlib.metadata
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeVar
 
-from summpo.datasets import Split, require_limit, require_path
+from summpo.datasets import BAD_ROWS, BadRows, Split, require_limit, require_path, summary_rows
+from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import UserError, require, require_choice, require_number
-from summpo.files.jsonl import SourceRow, read_jsonl
+from summpo.files.hub_or_folder import read_split
+from summpo.files.jsonl import SourceRow
 from summpo.text.rows import PairRow, SummaryRow
+
+T = TypeVar("T")
 
 SECTIONS = ("abstract", "introduction", "conclusion")
 ASPECTS = ("challenge", "approach", "outcome")
-FILES: dict[Split, str] = {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"}
+PAIRS = 4
+"""Of each paper."""
+
+ExpertSftOn = Literal["expert", "chosen", "both"]
+EXPERT_SFT_ON: tuple[ExpertSftOn, ...] = ("expert", "chosen", "both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +53,12 @@ class ACLSum:
     """challenge, approach or outcome; all = the three sentences in that order, joined by spaces."""
     wants_more: float = 0.8
     """Share of the readers, one a paper, who choose the longer of two summaries, evenly spread over the papers."""
+    sft_on: ExpertSftOn = "expert"
+    """What `summaries` gives: the experts' summary of each paper; or of its pairs the chosen ones, or both."""
     limit: int | None = 120
     """Rows a split, at most: of pairs, there are four a paper."""
+    bad_rows: BadRows = "error"
+    """A row that cannot be used: error, or drop and count it."""
 
     def __post_init__(self) -> None:
         if self.path is not None:
@@ -59,15 +72,20 @@ class ACLSum:
             require_choice("dataset.sections", section, SECTIONS)
         require_choice("dataset.aspect", self.aspect, (*ASPECTS, "all"))
         require_number("dataset.wants_more", self.wants_more, low=0, high=1)
+        require_choice("dataset.sft_on", self.sft_on, EXPERT_SFT_ON)
+        require_choice("dataset.bad_rows", self.bad_rows, BAD_ROWS)
         require_limit(self.limit)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
-        """The papers of one split.
+        """The papers of one split; or the sides of its pairs, the experts' whole summary the reference of each.
 
         Raises:
-            UserError: naming the file, line or column that cannot be used.
+            UserError: naming the file, line or column that cannot be used; or as `pairs`.
         """
-        return [self._summary(row) for row in self._papers(split)]
+        if self.sft_on == "expert":
+            return self._papers(split, self._summary, self.limit)
+        pairs = self.pairs(split)
+        return summary_rows(pairs, self.sft_on, {pair.document: pair.references for pair in pairs})
 
     def pairs(self, split: Split) -> list[PairRow]:
         """The pairs of nested summaries of one split, paper by paper.
@@ -85,31 +103,39 @@ class ACLSum:
                 "imagined readers: they show what w does; for real work use dataset=summarize_from_feedback, or your "
                 "own (dataset=jsonl)"
             )
-        return [pair for place, row in enumerate(self._papers(split)) for pair in self._pairs(row, place)]
+        limit = None if self.limit is None else math.ceil(self.limit / PAIRS)
+        papers = self._papers(split, lambda row: (self._summary(row), self._experts(row)), limit)
+        return [pair for place, paper in enumerate(papers) for pair in self._pairs(*paper, place)]
 
-    def _papers(self, split: Split) -> Sequence[SourceRow]:
-        folder = package_folder() if self.path is None else Path(self.path).expanduser()
-        return read_jsonl(folder / FILES[split])
+    def _papers(self, split: Split, make: Callable[[SourceRow], T], limit: int | None) -> list[T]:
+        path = str(package_folder()) if self.path is None else self.path
+        return usable(replace(self, path=path), read_split(path, split), make, limit)
 
     def _summary(self, row: SourceRow) -> SummaryRow:
-        sentences = [sentence for section in self.sections for sentence in row.texts(f"sentences.{section}")]
-        aspects = ASPECTS if self.aspect == "all" else (self.aspect,)
-        summary = " ".join(row.filled_text(f"summary.{aspect}").strip() for aspect in aspects)
-        return SummaryRow(row.text("id"), " ".join(sentences), summary, references=(summary,))
+        document = " ".join(row.sentences(f"sentences.{section}") for section in self.sections)
+        summary = " ".join(self._experts(row))
+        return SummaryRow(row.text("id"), document, summary, references=(summary,), place=row.place)
 
-    def _pairs(self, row: SourceRow, place: int) -> list[PairRow]:
-        """The pairs of the paper at a place in its file, 0 the first: three, and one that rejects saying it again."""
-        paper = self._summary(row)
-        experts = [row.filled_text(f"summary.{aspect}").strip() for aspect in ASPECTS]
+    def _experts(self, row: SourceRow) -> list[str]:
+        """The experts' sentences, one of each aspect that is asked for."""
+        if self.aspect != "all":
+            return [row.text(f"summary.{self.aspect}").strip()]
+        return [row.filled_text(f"summary.{aspect}").strip() for aspect in ASPECTS]
+
+    def _pairs(self, paper: SummaryRow, experts: list[str], place: int) -> list[PairRow]:
+        """The pairs of the paper at a place among the papers, 0 the first: three, and one that rejects repetition."""
         nested = [" ".join(experts[:sentences]) for sentences in range(1, len(experts) + 1)]
         wants_more = int((place + 1) * self.wants_more) > int(place * self.wants_more)
         pairs = []
         for shorter, longer in combinations(range(len(nested)), 2):
             chosen, rejected = (longer, shorter) if wants_more else (shorter, longer)
             name = f"{paper.id}/{chosen + 1}-{rejected + 1}"
-            pairs.append(PairRow(name, paper.document, nested[chosen], nested[rejected], references=paper.references))
-        again = f"{nested[-1]} {experts[-1]}"
-        return [*pairs, PairRow(f"{paper.id}/again", paper.document, nested[-1], again, references=paper.references)]
+            pairs.append((name, nested[chosen], nested[rejected]))
+        pairs.append((f"{paper.id}/again", nested[-1], f"{nested[-1]} {experts[-1]}"))
+        return [
+            PairRow(name, paper.document, chosen, rejected, references=paper.references, place=paper.place)
+            for name, chosen, rejected in pairs
+        ]
 
 
 def package_folder() -> Path:

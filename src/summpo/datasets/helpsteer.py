@@ -43,7 +43,7 @@ class HelpSteer:
         require_choice("dataset.sft_on", self.sft_on, RATED_SFT_ON)
 
     def pairs(self, split: Split) -> list[PairRow]:
-        """The pairs of one split; answers that are not rated are left out, and counted.
+        """The pairs of one split; answers that are empty, not rated or rated outside 0 to 4 are left out, and counted.
 
         Raises:
             UserError: naming the file, line or column that cannot be used; or no two ratings differ.
@@ -68,6 +68,8 @@ class HelpSteer:
 
         def answer(row: SourceRow) -> RatedAnswer:
             prompt, text = row.text("prompt"), row.text("response")
+            if not text.strip():
+                raise row.left_out("the answer is empty")
             name = prompts.setdefault(prompt, f"prompt-{len(prompts)}")
             return RatedAnswer(name, prompt, text, self._rating(row), None, row.place)
 
@@ -79,4 +81,6 @@ class HelpSteer:
         known = [rating for rating in ratings if rating is not None]
         if len(known) < len(ratings):
             raise row.left_out(f"no rating of {self.dimension}")
+        if not all(0 <= rating <= 4 for rating in known):
+            raise row.left_out(f"a rating of {self.dimension} outside 0 to 4")
         return sum(known)

@@ -64,7 +64,7 @@ def last_answers(row: SourceRow) -> PairRow:
         LeftOut: its transcripts share no prompt, or an answer is empty.
         RowFault: a column is missing or no text.
     """
-    chosen, rejected = row.filled_text("chosen"), row.filled_text("rejected")
+    chosen, rejected = row.text("chosen"), row.text("rejected")
     shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(chosen, rejected, strict=False)))
     end = chosen[:shared].rfind(ANSWER)
     if end < 0:

@@ -2,7 +2,8 @@
 
 Summaries: {document, summary}. Pairs: {document or prompt, chosen, rejected}. Either may have: id, prompt (a ready
 prompt that replaces the template), reference (text) or references (list); pairs also score_chosen, score_rejected and
-source (where the document comes from, for `summpo inspect`). Conversations and instructions: see `row_shapes`.
+source (where the document comes from, for `summpo inspect`). Conversations and instructions: see `row_shapes`. How rows
+are read that are neither, and which of their columns are not, is said in one line.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,18 @@ from summpo.datasets import (
     with_unique_ids,
 )
 from summpo.datasets.shapes.conversations import with_messages_read
-from summpo.datasets.shapes.row_shapes import COLUMNS, Asked, is_unwanted, pair_in, references_in, score_of, summary_in
+from summpo.datasets.shapes.row_shapes import (
+    COLUMNS,
+    Asked,
+    is_unwanted,
+    other_names,
+    pair_in,
+    references_in,
+    score_of,
+    summary_in,
+    told,
+    unread,
+)
 from summpo.datasets.shapes.usable_rows import say_once, train_limit, usable
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.hub_or_folder import has_split, read_split, read_whole
@@ -86,7 +98,7 @@ class Jsonl:
             UserError: naming the file, line or column that cannot be used.
         """
 
-        def either(row: SourceRow) -> SummaryRow | PairRow:
+        def either(row: SourceRow) -> tuple[Asked, SummaryRow | PairRow]:
             if row.value("chosen") is not None and row.value("summary") is None:
                 return self._pair(row)
             if self.sft_on == "chosen" and is_unwanted(row):
@@ -111,13 +123,13 @@ class Jsonl:
             MissingPairs: no row has a column chosen.
             UserError: naming the file, line or column that cannot be used.
         """
-        lacking: list[str] = []
+        lacking: list[SourceRow] = []
         has_pairs = False
 
-        def pair(row: SourceRow) -> PairRow:
+        def pair(row: SourceRow) -> tuple[Asked, PairRow]:
             nonlocal has_pairs
             if row.value("chosen") is None:
-                lacking.append(row.place)
+                lacking.append(row)
             else:
                 has_pairs = True
             return self._pair(row)
@@ -127,16 +139,16 @@ class Jsonl:
         except UserError as error:
             if lacking and not has_pairs:
                 text = "column chosen is missing or null: no pair"
-                raise MissingPairs(f"{lacking[0]}: {text}") from error
+                names = "chosen: ..., rejected"
+                raise MissingPairs(f"{lacking[0].place}: {text}{other_names(lacking[0], names)}") from error
             raise
         references = references_of(rows)
         return [replace(row, references=references.get(row.document, ())) for row in rows]
 
-    def _pair(self, row: SourceRow) -> PairRow:
-        """A row as a pair, with the references that it names itself."""
+    def _pair(self, row: SourceRow) -> tuple[Asked, PairRow]:
+        """How a row is read as a pair, and the pair, with the references that it names itself."""
         asked, chosen, rejected = pair_in(row)
-        self._say(asked)
-        return PairRow(
+        return asked, PairRow(
             id=row.optional_id("id") or f"row-{row.number}",
             document=asked.document,
             chosen=chosen,
@@ -150,11 +162,10 @@ class Jsonl:
             messages=asked.messages,
         )
 
-    def _summary(self, row: SourceRow) -> SummaryRow:
-        """A row as a summary, with the references that it names itself."""
+    def _summary(self, row: SourceRow) -> tuple[Asked, SummaryRow]:
+        """How a row is read as a summary, and the summary, with the references that it names itself."""
         asked, summary = summary_in(row)
-        self._say(asked)
-        return SummaryRow(
+        return asked, SummaryRow(
             id=row.optional_id("id") or f"row-{row.number}",
             document=asked.document,
             summary=summary,
@@ -164,11 +175,20 @@ class Jsonl:
             messages=asked.messages,
         )
 
-    def _say(self, asked: Asked) -> None:
-        if asked.said is not None:
-            say_once(f"{self.path}: {asked.said}")
+    def _usable(self, rows: Rows, make: Callable[[SourceRow], tuple[Asked, R]], limit: int | None = None) -> list[R]:
+        """What is made of the rows that can be used; how they were read is said, and what of them was not."""
+        named = {theirs.split(".")[0] for theirs in (self.columns or {}).values() if theirs}
 
-    def _rows(self, split: Split, make: Callable[[SourceRow], R]) -> list[R]:
+        def read(row: SourceRow) -> tuple[str | None, list[str], R]:
+            asked, made = make(row)
+            return asked.said, unread(row, {*asked.columns, *named}), made
+
+        found = usable(self, self._named(rows), read, limit)
+        for sentence in told(self.path, (each[:2] for each in found)):
+            say_once(sentence)
+        return with_unique_ids([made for *_, made in found])
+
+    def _rows(self, split: Split, make: Callable[[SourceRow], tuple[Asked, R]]) -> list[R]:
         name = (self.splits or {}).get
         whole = read_whole(Path(self.path).expanduser())
         shares: dict[Split, float] = {"validation": self.validation_fraction, "test": self.test_fraction}
@@ -176,8 +196,7 @@ class Jsonl:
             require(not self.splits, f"{self.path} has no splits to name, it is cut (config key dataset.splits)")
             rows = whole
         elif split == "test" or not self.validation_fraction or has_split(self.path, name("validation", "validation")):
-            source = self._named(read_split(self.path, name(split, split)))
-            return with_unique_ids(usable(self, source, make, train_limit(self, split)))
+            return self._usable(read_split(self.path, name(split, split)), make, train_limit(self, split))
         else:
             rows = read_split(self.path, name("train", "train"))
             del shares["test"]
@@ -185,7 +204,7 @@ class Jsonl:
                 share = f"{self.validation_fraction:.3g} of train's documents"
                 print(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
-        made = with_unique_ids(usable(self, self._named(rows), make))
+        made = self._usable(rows, make)
         split_of = deal((row.document for row in made), shares, self.seed)
         part = [row for row in made if split_of[row.document] == split]
         require(

@@ -59,4 +59,4 @@ class SciTLDR:
 
 def abstract(row: SourceRow) -> str:
     """The text to summarise, in either schema."""
-    return row.text("document") if row.value("source") is None else " ".join(row.texts("source"))
+    return row.text("document") if row.value("source") is None else row.sentences("source")

@@ -3,10 +3,11 @@
 Columns instruction, completions: a list of {response, annotations: {<dimension>: {Rating: "1" to "5" or "N/A"}},
 overall_score}, source (where the instruction is from). Published is train alone; no instruction is in two splits.
 
-The first release has some 2,000 answers whose overall_score of 10 was a 1 (OpenBMB/UltraFeedback, issue 8), which their
-ratings show.
+The first release has some 2,000 answers whose overall_score of 10 was a 1 (OpenBMB/UltraFeedback, issue 8). Its authors
+kept a 10 where the mean of the other ratings is above 4, took one of a mean up to 2 for a 1, and asked again between.
 """
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,8 +22,8 @@ from summpo.text.rows import PairRow, SummaryRow
 
 RATED = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SHARES: dict[Split, float] = {"validation": 0.02, "test": 0.02, "train": 0.96}
-LOW = 2
-"""A mean rating (of 1 to 5) that no answer with an overall_score of 10 has."""
+LOW, HIGH = 2, 4
+"""Mean ratings (of 1 to 5): an overall_score of 10 was a 1 up to the first, and is one above the second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +85,15 @@ class UltraFeedback:
 
     def _rating(self, row: SourceRow) -> float | None:
         if self.dimension != "overall":
-            return rating_of(row, self.dimension)
-        overall = row.optional_number("overall_score")
+            return rating_of(row, f"annotations.{self.dimension}.Rating", 5)
+        overall = rating_of(row, "overall_score", 10)
         if overall == 10:
-            ratings = [rating for each in RATED if (rating := rating_of(row, each)) is not None]
-            if ratings and sum(ratings) / len(ratings) <= LOW:
-                raise row.left_out("an overall_score of 10 that was a 1, by its ratings")
+            mean = mean_rating(row)
+            if mean is None or mean <= HIGH:
+                was_1 = mean is not None and mean <= LOW
+                raise row.left_out(
+                    f"an overall_score of 10 that {'was' if was_1 else 'may have been'} a 1, by its ratings"
+                )
         return overall
 
 
@@ -108,17 +112,31 @@ def completions(rows: Rows) -> Rows:
             yield SourceRow(f"{row.place}, completion {place}", row.number, {**each, **beside})
 
 
-def rating_of(row: SourceRow, dimension: str) -> float | None:
-    """An answer's rating in one of the four dimensions; None where it has none.
+def mean_rating(row: SourceRow) -> float | None:
+    """The mean of an answer's ratings in the four dimensions that it has; None where it has none.
 
     Raises:
+        RowFault: one of them is neither a number nor N/A.
+    """
+    ratings = [rating_of(row, f"annotations.{dimension}.Rating", 5) for dimension in RATED]
+    known = [rating for rating in ratings if rating is not None]
+    return statistics.fmean(known) if known else rating_of(row, "fine-grained_score", 5)
+
+
+def rating_of(row: SourceRow, column: str, best: int) -> float | None:
+    """A rating of 1 to `best`, which may be spelt; None where there is none.
+
+    Raises:
+        LeftOut: it is outside these.
         RowFault: it is neither a number nor N/A.
     """
-    column = f"annotations.{dimension}.Rating"
     rating = row.value(column)
-    if rating is None or str(rating).strip().lower() in ("n/a", "nan"):
+    if rating is None or str(rating).strip().lower() in ("n/a", "nan", ""):
         return None
     try:
-        return float(rating)
+        number = float(rating)
     except (TypeError, ValueError):
         raise row.fault(f"column {column} must be a number or N/A, got {rating!r:.60}") from None
+    if not 1 <= number <= best:
+        raise row.left_out(f"a rating outside 1 to {best} in column {column}")
+    return number

@@ -56,6 +56,16 @@ class SourceRow:
         """The error to raise for this row."""
         return RowFault(self.place, sentence)
 
+    def layout(self, column: str) -> str:
+        """In parentheses what this may be, where it is no row with such a column but a whole table; else nothing."""
+        is_absent = column.split(".")[0] not in self.columns
+        for name, value in self.columns.items() if is_absent else ():
+            if isinstance(value, list) and value and all(map(_is_row, value)):
+                return f" (are the rows those under {name}? then give that list alone, as a JSON array)"
+        shapes = {_shape_of_column(value) for value in self.columns.values()}
+        is_table = len(self.columns) > 1 and len(shapes) == 1 and None not in shapes
+        return " (a table by columns: give one object a row)" if is_table else ""
+
     def left_out(self, why: str) -> LeftOut:
         """The same for what a data set is known to have."""
         return LeftOut(self.place, why)
@@ -84,7 +94,7 @@ class SourceRow:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise self.fault(f"column {column} must be text, got {reprlib.repr(value)}")
+            raise self.fault(f"column {column} must be text, got {reprlib.repr(value)}{self.layout(column)}")
         if found := HALF_PAIR.search(value):
             raise self.fault(f"column {column} holds half of a surrogate pair, {found[0]!a}")
         return value
@@ -97,7 +107,7 @@ class SourceRow:
         """
         text = self.optional_text(column)
         if text is None:
-            raise self.fault(f"column {column} is missing or null")
+            raise self.fault(f"column {column} is missing or null{self.layout(column)}")
         return text
 
     def filled_text(self, column: str) -> str:
@@ -124,6 +134,14 @@ class SourceRow:
             raise self.fault(f"column {column} must be a list of texts, got {reprlib.repr(value)}")
         return [self.text(f"{column}.{index}") for index in range(len(value))]
 
+    def sentences(self, column: str) -> str:
+        """A list of texts as one, joined by spaces; of an empty list an empty one.
+
+        Raises:
+            UserError: the column is missing, null, no list, or holds something that is no text.
+        """
+        return "" if self.value(column) == [] else " ".join(self.texts(column))
+
     def optional_number(self, column: str) -> float | None:
         """A finite number, or None where the column is null or absent.
 
@@ -131,7 +149,7 @@ class SourceRow:
             UserError: it holds something else, such as the NaN and Infinity that Python's JSON reader lets through.
         """
         value: Any = self.value(column)
-        if isinstance(value, Cell):
+        if isinstance(value, str):
             value = spelt_number(value)
         if value is None:
             return None
@@ -176,12 +194,25 @@ class SourceRow:
         return value
 
 
+def _is_row(value: Any) -> bool:
+    """Whether a value is an object, and no message."""
+    return isinstance(value, Mapping) and not {"role", "from", "speaker"} & set(value)
+
+
+def _shape_of_column(value: Any) -> Any:
+    """What the columns of a table have in common, where one holds all rows: their number, or their names."""
+    if isinstance(value, Mapping):
+        return tuple(value) or None
+    holds_cells = isinstance(value, list) and not any(isinstance(each, Mapping) for each in value)
+    return len(value) or None if holds_cells else None
+
+
 Rows = Iterable[SourceRow | RowFault]
 """Rows of a source, or why one of them is none."""
 
 
 def spelt_number(text: str) -> Any:
-    """The number that a cell spells; None of an empty one, the text itself of any other."""
+    """The number that a text spells; None of an empty one, the text itself of any other."""
     try:
         return float(text) if text else None
     except ValueError:

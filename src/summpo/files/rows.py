@@ -10,6 +10,7 @@ import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
 import re
 import sys
@@ -103,18 +104,23 @@ def _rows(file: IO[bytes], path: Path) -> Rows:
 def _lines(file: IO[bytes], path: Path) -> Rows:
     for row in json_lines(file, str(path)):
         if isinstance(row, RowFault) and row.place.endswith(", line 1"):
-            sentence = f"{path} is one JSON object over several lines; give an array of objects, or one object a line"
-            require(not _is_one_object(path), sentence)
+            _require_one_a_line(path)
         yield row
 
 
-def _is_one_object(path: Path) -> bool:
+def _require_one_a_line(path: Path) -> None:
+    """Stops at a file that begins with a JSON object over several lines."""
     with opened(path) as file:
-        content = file.read().removeprefix(b"\xef\xbb\xbf")
+        text = file.read().decode("utf-8-sig", "replace").lstrip()
     try:
-        return isinstance(parsed(content, ""), dict)
-    except RowFault:
-        return False
+        found, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return  # what is wrong with the first line is its fault
+    if isinstance(found, dict) and "\n" in text[:end]:
+        has_more = bool(text[end:].strip())
+        kind = "JSON objects over several lines each" if has_more else "one JSON object over several lines"
+        layout = "" if has_more else SourceRow("", 0, found).layout("")
+        raise UserError(f"{path} is {kind}{layout}; give an array of objects, or one object a line")
 
 
 def _array(file: IO[bytes], path: Path) -> Rows:

@@ -28,11 +28,10 @@ def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
         dropped = {name.removeprefix("dropped_"): n for name, n in counts.items() if name.startswith("dropped_")}
         kept, cut, lost = counts.get("kept", 0), counts.get("truncated_document", 0), sum(dropped.values())
         if kept + lost:
-            reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in dropped.items())
-            print(
-                f"rows: {split}: {kept:,} of {kept + lost:,} kept, {cut:,} of them with their document cut to fit "
-                f"tokens.max_length={max_length}; {lost:,} dropped{f' ({reasons})' if reasons else ''}"
-            )
+            of_cut = f", {cut:,} of them with their document cut to fit tokens.max_length={max_length}" if cut else ""
+            reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in dropped.items() if n)
+            of_lost = f"; {lost:,} dropped ({reasons})" if lost else ""
+            print(f"rows: {split}: {kept:,} of {kept + lost:,} kept{of_cut}{of_lost}")
 
 
 def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, spreads: Mapping[str, float]) -> None:

@@ -122,7 +122,7 @@ def _of_rows(rows: Sequence[SourceRow]) -> list[SummaryRow]:
 def _of_row(row: SourceRow, name: str) -> SummaryRow:
     columns = [column for column in ("document", "text", "prompt") if row.value(column) is not None]
     if not columns:
-        raise row.fault("columns document, text and prompt are all missing or null")
+        raise row.fault(f"columns document, text and prompt are all missing or null{row.layout('document')}")
     summary = row.optional_text("summary") or ""
     reference = row.optional_text("reference") or ""
     references = row.texts("references") if row.value("references") else []

@@ -1,48 +1,89 @@
-"""Conversations as rows hold them: lists of messages, each of a role with its text, to turns that are alike.
+"""Conversations as rows hold them: messages, each of a role with its text, to turns that are alike.
 
-Read are {role, content} and ShareGPT's {from, value}; content is text, or a list of parts that are all text. Turns are
-of the system, the user and the assistant: one of a tool, or that calls one, is a fault, for the text lacks what it did.
+Read are {role, content} and its like (ShareGPT's {from, value}, Gemini's {role, parts}); content is text, or a list of
+parts that are all text. Turns are of the system, the user and the assistant, by whatever name: one of a tool, or that
+calls one, is a fault, for the text lacks what it did.
 """
 
+import ast
 import json
+import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from summpo.files.jsonl import SourceRow
 from summpo.text.rows import Message
 
-SPOKEN = ("messages", "conversations", "prompt", "completion", "chosen", "rejected")
-"""The columns that may hold messages."""
-ROLES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
+CONVERSATIONS = ("messages", "conversations", "conversation")
+SPOKEN = (*CONVERSATIONS, "prompt", "completion", "chosen", "rejected", "history")
+"""The columns in which text may spell messages."""
+BEGINS = re.compile(r"\s*(\[\s*[\[{]|\{\s*[\"'])")
+"""How such a text begins."""
+ROLE_KEYS, TEXT_KEYS = ("role", "from", "speaker"), ("content", "value", "text", "parts")
+NAMES = {
+    "system": ("system", "developer"),
+    "user": ("user", "human", "prompter"),
+    "assistant": ("assistant", "gpt", "chatgpt", "bot", "chatbot", "model", "ai", "bing", "bard"),
+}
+ROLES = {name: role for role, names in NAMES.items() for name in names}
+CALLS = ("tool_calls", "function_call")
+TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 def with_messages_read(row: SourceRow) -> SourceRow:
-    """The row, with the messages that a column of conversations holds as JSON text (as exports to CSV do) as a list."""
-    held = {name: _messages_in(row.columns.get(name)) for name in SPOKEN}
+    """The row, with the messages that a column of conversations holds as text (as exports to CSV do) as messages."""
+    held = {name: _messages_in(name, row.columns.get(name)) for name in SPOKEN}
     found = {name: messages for name, messages in held.items() if messages is not None}
     return replace(row, columns={**row.columns, **found}) if found else row
 
 
-def _messages_in(text: Any) -> list[Any] | None:
-    """The list of messages that a text spells as JSON; None where it is no such text."""
-    if not (isinstance(text, str) and text.startswith('[{"')):
+def _messages_in(name: str, text: Any) -> Any:
+    """The messages (of a history: pairs, too) that a column's text spells; None where it is no such text."""
+    if not (isinstance(text, str) and BEGINS.match(text)):
         return None
+    found = _spelt(text.strip())
+    each = found if isinstance(found, list) else [found]
+    is_said = all(is_message(one) or (name == "history" and _is_exchange(one)) for one in each)
+    return found if is_said else None
+
+
+def _spelt(text: str) -> Any:
+    """What a text spells as JSON or, as tables that pandas wrote have it, as Python; None where it is neither."""
     try:
-        found = json.loads(text)
-    except ValueError:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(re.sub(r"\}\n\s*\{", "}, {", text))  # arrays of NumPy have no comma there
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
-    return found if all(isinstance(one, Mapping) and ("role" in one or "from" in one) for one in found) else None
+
+
+def is_message(value: Any) -> bool:
+    """Whether a value is a message: an object that says whose it is, and holds a text or a call."""
+    return isinstance(value, Mapping) and all(set(keys) & set(value) for keys in (ROLE_KEYS, (*TEXT_KEYS, *CALLS)))
+
+
+def _is_exchange(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value)
+
+
+def is_spoken(value: Any) -> bool:
+    """Whether a column's value is to be read as messages: a single one, or a list of objects."""
+    return is_message(value) or (isinstance(value, list) and all(isinstance(each, Mapping) for each in value))
 
 
 def turns_of(row: SourceRow, column: str) -> list[Message]:
     """The turns of a column, at least one.
 
     Raises:
-        RowFault: it is no list of messages, or one of them is not read.
+        RowFault: it is no message and no list of them, or one of them is not read.
     """
     messages = row.value(column)
+    if is_message(messages):
+        return [_turn(row, column, messages)]
     if not isinstance(messages, list) or not messages:
         raise row.fault(f"column {column} must be a list of messages, got {reprlib.repr(messages)}")
     return [_turn(row, f"{column}.{index}", message) for index, message in enumerate(messages)]
@@ -51,30 +92,46 @@ def turns_of(row: SourceRow, column: str) -> list[Message]:
 def _turn(row: SourceRow, column: str, message: Any) -> Message:
     if not isinstance(message, Mapping):
         raise row.fault(f"column {column} must be a message {{role, content}}, got {reprlib.repr(message)}")
-    role, content = ("from", "value") if "from" in message and "role" not in message else ("role", "content")
-    if message[role] not in ROLES if isinstance(message.get(role), str) else True:
-        raise row.fault(
-            f"column {column} must be of the system, the user or the assistant, got {message.get(role)!r:.60}"
-        )
-    if message.get("tool_calls"):
+    by, said = (next((key for key in keys if message.get(key) is not None), None) for keys in (ROLE_KEYS, TEXT_KEYS))
+    name = None if by is None else message[by]
+    role = ROLES.get(name.strip().lower()) if isinstance(name, str) else None
+    if role is None:
+        raise row.fault(f"column {column} must be of the system, the user or the assistant, got {name!r:.60}")
+    if any(map(message.get, CALLS)):
         raise row.fault(f"column {column} calls a tool, which is not read")
-    if not isinstance(message.get(content), list):
-        return Message(ROLES[message[role]], row.text(f"{column}.{content}"))
-    parts = [_part(row, f"{column}.{content}.{index}") for index in range(len(message[content]))]
-    return Message(ROLES[message[role]], "".join(parts))
+    text = f"{column}.{said or 'content'}"
+    if not isinstance(row.value(text), list):
+        return Message(role, row.text(text))
+    return Message(role, "".join(_part(row, f"{text}.{index}") for index in range(len(row.value(text)))))
 
 
 def _part(row: SourceRow, column: str) -> str:
+    part = row.value(column)
+    if isinstance(part, str):
+        return row.text(column)
     kind = row.value(f"{column}.type")
-    if kind != "text":
+    is_text = kind in TEXT_PARTS or (kind is None and isinstance(part, Mapping) and "text" in part)
+    if not is_text:
         raise row.fault(f"column {column} must be a part of type text, got {kind!r:.60}")
     return row.text(f"{column}.text")
 
 
-def with_system(row: SourceRow, turns: list[Message]) -> list[Message]:
-    """The turns under the row's column system, where it has one and they begin with no system line of their own."""
-    system = row.optional_text("system")
-    return turns if not system or turns[0].role == "system" else [Message("system", system), *turns]
+def earlier_turns(row: SourceRow) -> list[Message]:
+    """The turns before the question that stand in the column history: pairs of the user and the assistant, or messages.
+
+    Raises:
+        RowFault: it holds something else.
+    """
+    history = row.value("history")
+    if history in (None, "", [], "[]"):
+        return []
+    if isinstance(history, list) and is_message(history[0]):
+        return turns_of(row, "history")
+    if not isinstance(history, list) or not all(map(_is_exchange, history)):
+        skips = "dataset.columns={history: null} leaves it unread"
+        raise row.fault(f"column history must be pairs [user, assistant], got {reprlib.repr(history)}; {skips}")
+    texts = [row.text(f"history.{index}.{side}") for index in range(len(history)) for side in range(2)]
+    return [Message(("user", "assistant")[place % 2], text) for place, text in enumerate(texts)]
 
 
 def answered(row: SourceRow, turns: list[Message], column: str) -> tuple[list[Message], str]:
@@ -83,10 +140,19 @@ def answered(row: SourceRow, turns: list[Message], column: str) -> tuple[list[Me
     Raises:
         RowFault: the last turn is not the assistant's, or the one before it is not the user's.
     """
-    *before, last = turns
-    if last.role != "assistant":
-        raise row.fault(f"column {column} must end with a turn of the assistant, got one of the {last.role}")
-    return asked(row, before, column), last.content
+    answer = answer_of(row, turns, column)
+    return asked(row, turns[:-1], column), answer
+
+
+def answer_of(row: SourceRow, turns: list[Message], column: str) -> str:
+    """The text of the last turn.
+
+    Raises:
+        RowFault: it is not the assistant's.
+    """
+    if turns[-1].role != "assistant":
+        raise row.fault(f"column {column} must end with a turn of the assistant, got one of the {turns[-1].role}")
+    return turns[-1].content
 
 
 def asked(row: SourceRow, turns: list[Message], column: str) -> list[Message]:
@@ -101,28 +167,21 @@ def asked(row: SourceRow, turns: list[Message], column: str) -> list[Message]:
     return turns
 
 
-def parted(row: SourceRow) -> tuple[list[Message], str, str]:
-    """The columns chosen and rejected, messages both, as the turns that they share and the two last ones that differ.
+def behind(given: Sequence[Message], turns: list[Message]) -> list[Message]:
+    """The turns behind what was given before them; where it is among them, behind its system line alone."""
+    system = [turn for turn in given if turn.role == "system"]
+    spoken = [turn for turn in given if turn.role != "system"]
+    if not any(turns[start : start + len(spoken)] == spoken for start in range(len(turns))):
+        return [*given, *turns]
+    return turns if turns[0].role == "system" else [*system, *turns]
 
-    A prompt of its own (a list of messages, or the user's text) goes before them where they do not begin with it.
+
+def parted(row: SourceRow, chosen: list[Message], rejected: list[Message]) -> tuple[list[Message], str, str]:
+    """Two whole conversations as the turns that they share, and the two last ones that differ.
 
     Raises:
         RowFault: they share no prompt, or part before the last turn.
     """
-    chosen, rejected = turns_of(row, "chosen"), turns_of(row, "rejected")
-    prompt = row.value("prompt")
-    if isinstance(prompt, list):
-        given = turns_of(row, "prompt")
-    else:
-        text = user_text(row) if prompt is None else row.text("prompt")
-        given = [Message("user", text)] if text else []
-    has_answers_alone = len(chosen) == len(rejected) == 1
-    asked = [turn for turn in given if turn.role != "system"]
-    lacks_system = asked != given and chosen[: len(asked)] == rejected[: len(asked)] == asked
-    if asked and lacks_system:
-        chosen, rejected = ([*given, *side[len(asked) :]] for side in (chosen, rejected))
-    if given and (has_answers_alone or (isinstance(prompt, list) and chosen[: len(given)] != given)):
-        chosen, rejected = [*given, *chosen], [*given, *rejected]
     shared = 0
     while shared < min(len(chosen), len(rejected)) - 1 and chosen[shared] == rejected[shared]:
         shared += 1
@@ -132,13 +191,4 @@ def parted(row: SourceRow) -> tuple[list[Message], str, str]:
         raise row.fault("columns chosen and rejected part before their last message")
     before, better = answered(row, chosen, "chosen")
     _, worse = answered(row, rejected, "rejected")
-    return with_system(row, before), better, worse
-
-
-def user_text(row: SourceRow) -> str | None:
-    """What the user asks in columns of its own: instruction and input (Alpaca), question or input; or None."""
-    instruction, given = row.optional_text("instruction"), row.optional_text("input")
-    if instruction is None:
-        question = row.optional_text("question")
-        return given if question is None else question
-    return f"{instruction}\n\n{given}" if given and given.strip() else instruction
+    return before, better, worse

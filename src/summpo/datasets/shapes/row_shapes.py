@@ -1,43 +1,49 @@
 """What a row of anybody's data holds, told by its columns: a document or what was asked, and the answers to it.
 
-| columns | read as |
+| what was asked | read as |
 |---|---|
-| document (or a ready prompt), summary | a summary |
-| document (or a ready prompt), chosen, rejected | a pair |
-| prompt, completion | a summary under a ready prompt; lists of messages: a conversation |
-| messages (conversations) | a conversation; its last turn is the summary |
-| instruction, input, output | a conversation of one turn: the instruction, an empty line, the input |
-| chosen, rejected (and prompt) as messages | a pair; the turns that both share are the conversation before it |
-| instruction or question (and system), chosen, rejected | a pair under a conversation of one turn |
+| document, and perhaps a ready prompt | a document |
+| messages (conversations), prompt as messages | a conversation |
+| prompt | a ready prompt; under system or history, or before answers that are messages: a conversation |
+| instruction (question, query), input (context) | a conversation: history, then the one, an empty line, the other |
+
+A column system goes before a conversation that has no system line. The answers are chosen and rejected, or one summary
+(completion, output, response, answer), each text or a message. Where there is none, the last turn of messages is the
+summary; chosen and rejected may be whole conversations, whose prompt is what they share.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from summpo.datasets.shapes.conversations import answered, asked, parted, turns_of, user_text, with_system
+from summpo.datasets.shapes.conversations import (
+    CONVERSATIONS,
+    answer_of,
+    answered,
+    asked,
+    behind,
+    earlier_turns,
+    is_spoken,
+    parted,
+    turns_of,
+)
 from summpo.files.jsonl import SourceRow
 from summpo.text.rows import Message
 
-COLUMNS = (
-    *("document", "prompt", "summary", "completion", "chosen", "rejected", "messages", "system", "instruction"),
-    *(
-        "input",
-        "output",
-        "question",
-        "id",
-        "reference",
-        "references",
-        "score_chosen",
-        "score_rejected",
-        "source",
-        "label",
-    ),
-)
-"""The columns that are read, by which `dataset.columns` names others."""
+ANSWERS = ("summary", "completion", "output", "response", "answer")
+QUESTIONS, INPUTS, SYSTEMS = ("instruction", "question", "query"), ("input", "context"), ("system", "system_prompt")
 SCORES = {
     side: (f"score_{side}", f"{side}_score", f"rating_{side}", f"{side}_rating", f"{side}-rating")
     for side in ("chosen", "rejected")
 }
+LABELS = ("label", "kto_tag")
+BESIDE = ("id", "reference", "references", "source", *LABELS)
+COLUMNS = (
+    *("document", "prompt", "summary", "completion", "chosen", "rejected", *CONVERSATIONS, *SYSTEMS, "history"),
+    *(*QUESTIONS, *INPUTS, *ANSWERS[2:], "score_chosen", "score_rejected", *BESIDE),
+)
+"""The columns that are read, by which `dataset.columns` names others."""
+NAMED = 12
+"""How many columns a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,19 @@ class Asked:
     """A conversation."""
     said: str | None = None
     """How the columns were read, where they are not summpo's own."""
+    columns: tuple[str, ...] = ()
+    """The columns that were read; of the row's answers, too."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was asked, where it is turns."""
+
+    turns: list[Message]
+    columns: tuple[str, ...]
+    """The columns that say it, the one of the question first."""
+    is_text: bool
+    """Whether the question stands as text, not as messages."""
 
 
 def pair_in(row: SourceRow) -> tuple[Asked, str, str]:
@@ -59,16 +78,23 @@ def pair_in(row: SourceRow) -> tuple[Asked, str, str]:
     Raises:
         RowFault: a column is missing or holds something else.
     """
-    if isinstance(row.value("chosen"), list):
-        before, chosen, rejected = parted(row)
-        return (
-            conversation(
-                before, "chosen and rejected are read as conversations, the turns that they share as the prompt"
-            ),
-            chosen,
-            rejected,
-        )
-    return asked_in(row), row.text("chosen"), row.text("rejected")
+    sides = ("chosen", "rejected")
+    if not is_spoken(row.value("chosen")):
+        chosen, rejected = row.text("chosen"), row.text("rejected")
+        return with_columns(asked_in(row, (chosen, rejected)), *sides), chosen, rejected
+    better, worse = (turns_of(row, side) for side in sides)
+    if len(better) == len(worse) == 1:
+        chosen, rejected = answer_of(row, better, "chosen"), answer_of(row, worse, "rejected")
+        return with_columns(asked_in(row, (chosen, rejected), is_said=True), *sides), chosen, rejected
+    given = given_in(row, (better[-1].content, worse[-1].content))
+    if given is not None and not given.is_text:
+        better, worse = behind(given.turns, better), behind(given.turns, worse)
+    before, chosen, rejected = parted(row, better, worse)
+    turns, columns = under_system(row, before)
+    if given is not None and given.turns[-1] in before:
+        columns = given.columns
+    said = "chosen and rejected are read as conversations, the turns that they share as the prompt"
+    return conversation(turns, said, (*columns, *sides)), chosen, rejected
 
 
 def summary_in(row: SourceRow) -> tuple[Asked, str]:
@@ -77,58 +103,148 @@ def summary_in(row: SourceRow) -> tuple[Asked, str]:
     Raises:
         RowFault: a column is missing or holds something else.
     """
-    for column in ("messages", "conversations"):
-        if row.value(column) is not None and row.value("summary") is None:
-            before, answer = answered(row, turns_of(row, column), column)
-            return conversation(
-                with_system(row, before), f"{column} is read as a conversation, its last turn as the summary"
-            ), answer
-    if isinstance(row.value("completion"), list):
-        prompt = turns_of(row, "prompt") if isinstance(row.value("prompt"), list) else None
-        answers = turns_of(row, "completion")
-        turns = [*(prompt or [Message("user", row.text("prompt"))]), *answers]
-        before, answer = answered(row, turns, "completion")
-        return conversation(before, "prompt and completion are read as a conversation"), answer
-    column = next((name for name in ("summary", "completion", "output") if row.value(name) is not None), "summary")
-    return asked_in(row), row.text(column)
+    column = next((name for name in ANSWERS if row.value(name) is not None), None)
+    held = [name for name in CONVERSATIONS if row.value(name) is not None]
+    talk = next((name for name in held if column is None or is_spoken(row.value(name))), None)
+    if talk is not None and row.value("summary") is None:
+        turns = turns_of(row, talk)
+        if column is None or turns[-1].role == "assistant":
+            before, answer = answered(row, turns, talk)
+            turns, columns = under_system(row, before)
+            said = f"{talk} is read as a conversation, its last turn as the summary"
+            return conversation(turns, said, (talk, *columns)), answer
+    if column is None:
+        asked_in(row)
+        raise row.fault(f"column summary is missing or null{other_names(row, 'summary')}")
+    if not is_spoken(row.value(column)):
+        answer = row.text(column)
+        return with_columns(asked_in(row, (answer,)), column), answer
+    answers = turns_of(row, column)
+    if len(answers) == 1:
+        answer = answer_of(row, answers, column)
+        return with_columns(asked_in(row, (answer,), is_said=True), column), answer
+    given = given_in(row, (answers[-1].content,)) or Given([], (), False)
+    before, answer = answered(row, behind(given.turns, answers), column)
+    turns, columns = under_system(row, before)
+    return conversation(turns, f"{column} is read as a conversation", (*given.columns, *columns, column)), answer
 
 
-def conversation(turns: Sequence[Message], said: str) -> Asked:
-    """What a conversation asks; its document is all that was said but the system line, blank without a question."""
-    spoken = [turn.content for turn in turns if turn.role != "system"] if turns[-1].content.strip() else []
-    return Asked("\n\n".join(spoken), messages=tuple(turns), said=said)
+def asked_in(row: SourceRow, answers: Sequence[str] = (), is_said: bool = False) -> Asked:
+    """The document, or what else was asked.
 
-
-def asked_in(row: SourceRow) -> Asked:
-    """The document, or the prompt where there is no document; else what stands in columns of an instruction.
+    Args:
+        is_said: the answers are messages: a prompt as text is then a turn, not a ready prompt.
 
     Raises:
-        RowFault: there is none of them.
+        RowFault: there is nothing that was asked.
     """
     document, prompt = row.value("document"), row.value("prompt")
-    if document in (None, "") and isinstance(prompt, list):
-        turns = asked(row, turns_of(row, "prompt"), "prompt")
-        return conversation(with_system(row, turns), "prompt is read as a conversation")
-    if document is not None and (document or not prompt):
-        return Asked(row.text("document"), row.optional_text("prompt") or None)
-    if prompt is not None and row.optional_text("system"):
-        turns = with_system(row, [Message("user", row.text("prompt"))])
-        return conversation(turns, "system and prompt are read as a conversation")
-    if prompt is not None:
-        said = (
-            "prompt is read as a ready prompt, completion as the summary"
-            if row.value("completion") is not None
-            else None
-        )
-        return Asked(row.text("prompt"), row.text("prompt"), said=said)
-    text = user_text(row)
-    if text is None:
-        names = ", ".join(map(str, row.columns))
-        other = "dataset.columns={document: ...} reads another"
-        raise row.fault(f"columns document and prompt are both missing or null, got {names}; {other}")
-    return conversation(
-        with_system(row, [Message("user", text)]), "the instruction (and its input) is read as a turn of the user"
-    )
+    if document not in (None, "") and not is_spoken(prompt):
+        return Asked(row.text("document"), row.optional_text("prompt") or None, columns=("document", "prompt"))
+    given = given_in(row, answers)
+    if given is None:
+        if document is None and prompt is None:
+            raise row.fault(f"columns document and prompt are both missing or null{other_names(row, 'document')}")
+        text = row.text("prompt" if document is None else "document")
+        return Asked(text, text if document is None else None, columns=("document", "prompt"))
+    if given.columns == ("prompt",) and given.is_text and not is_said:
+        others = [name for name in ANSWERS[1:] if row.value(name) is not None]
+        said = f"prompt is read as a ready prompt, {others[0]} as the summary" if others else None
+        return Asked(row.text("prompt"), row.text("prompt"), said=said, columns=("prompt",))
+    are = "is" if len(given.columns) == 1 else "are"
+    said = f"{', '.join(given.columns)} {are} read as a conversation"
+    asks = conversation(asked(row, given.turns, given.columns[0]), said, given.columns)
+    return replace(asks, document=row.text("document"), columns=(*asks.columns, "document")) if document else asks
+
+
+def given_in(row: SourceRow, answers: Sequence[str] = ()) -> Given | None:
+    """What was asked, in columns that are turns or can be; None where there are none.
+
+    Messages that end with one of the answers are what was before it.
+
+    Raises:
+        RowFault: a column holds something else.
+    """
+    prompt = row.value("prompt")
+    talks = [name for name in CONVERSATIONS if is_spoken(row.value(name))]
+    for talk in talks:
+        turns = turns_of(row, talk)
+        if turns[-1].role == "user" and prompt in (None, "", turns[-1].content):
+            return _given(row, turns, (talk,), is_text=False)
+    if is_spoken(prompt):
+        return _given(row, turns_of(row, "prompt"), ("prompt",), is_text=False)
+    question, columns = question_in(row)
+    if question is not None:
+        earlier = earlier_turns(row)
+        names = (*columns, "history") if earlier else columns
+        return _given(row, [*earlier, Message("user", question)], names, is_text=True)
+    for talk in talks:
+        turns = turns_of(row, talk)
+        return _given(row, turns[:-1] if turns[-1].content in answers else turns, (talk,), is_text=False)
+    return None
+
+
+def _given(row: SourceRow, turns: list[Message], columns: tuple[str, ...], is_text: bool) -> Given:
+    turns, system = under_system(row, turns)
+    return Given(turns, (*columns, *system), is_text)
+
+
+def question_in(row: SourceRow) -> tuple[str | None, tuple[str, ...]]:
+    """What the user asks as text, and its columns: a prompt, or an instruction with its input; or None."""
+    if row.value("prompt") not in (None, ""):
+        return row.text("prompt"), ("prompt",)
+    held = [[name for name in names if row.optional_text(name) is not None] for names in (QUESTIONS, INPUTS)]
+    columns = tuple(name for names in held for name in [n for n in names if row.text(n).strip()][:1])
+    if not columns:  # nothing is asked, or an empty question
+        return ("" if any(held) else None), tuple(name for names in held for name in names)
+    return "\n\n".join(map(row.text, columns)), columns
+
+
+def under_system(row: SourceRow, turns: list[Message]) -> tuple[list[Message], tuple[str, ...]]:
+    """The turns under the row's system line, and its column, where it has one and they begin with none of their own."""
+    name = next((name for name in SYSTEMS if (row.optional_text(name) or "").strip()), None)
+    if name is None or (turns and turns[0].role == "system"):
+        return turns, ()
+    return [Message("system", row.text(name)), *turns], (name,)
+
+
+def conversation(turns: Sequence[Message], said: str, columns: Sequence[str]) -> Asked:
+    """What a conversation asks; its document is all that was said but the system line, blank without a question."""
+    spoken = [turn.content for turn in turns if turn.role != "system"] if turns[-1].content.strip() else []
+    return Asked("\n\n".join(spoken), messages=tuple(turns), said=said, columns=tuple(columns))
+
+
+def with_columns(asks: Asked, *columns: str) -> Asked:
+    """The same, read from more columns."""
+    return replace(asks, columns=(*asks.columns, *columns))
+
+
+def other_names(row: SourceRow, column: str) -> str:
+    """What there is in place of a column that is not, and what to do about it."""
+    there = [*map(str, row.columns)]
+    more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
+    advice = f"dataset.columns={{{column}: ...}} reads another"
+    return f", got {', '.join(there[:NAMED])}{more}; {advice}{row.layout(column)}"
+
+
+def unread(row: SourceRow, read: set[str]) -> list[str]:
+    """The columns that hold something, and were not read."""
+    known = {*read, *BESIDE, *SCORES["chosen"], *SCORES["rejected"]}
+    return [str(name) for name, value in row.columns.items() if name not in known and value not in (None, "", [], {})]
+
+
+def told(path: str, rows: Iterable[tuple[str | None, Sequence[str]]]) -> list[str]:
+    """A sentence for each way in which rows were read: how, and which of their columns were not."""
+    found: dict[str | None, dict[str, None]] = {}
+    for said, names in rows:
+        found.setdefault(said, {}).update(dict.fromkeys(names))
+    sentences = []
+    for said, names in found.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        rest = f"not read: {', '.join([*names][:NAMED])}{more}" if names else None
+        if said or rest:
+            sentences.append(f"{path}: {'; '.join(filter(None, (said, rest)))}")
+    return sentences
 
 
 def score_of(row: SourceRow, side: str) -> float | None:
@@ -145,5 +261,6 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
 
 
 def is_unwanted(row: SourceRow) -> bool:
-    """Whether a row is labelled as one not to imitate (label false, 0 or -1)."""
-    return str(row.value("label")).strip().lower().removesuffix(".0") in ("false", "0", "-1")
+    """Whether a row is labelled as one not to imitate (false, 0 or -1)."""
+    labels = [str(row.value(name)).strip().lower().removesuffix(".0") for name in LABELS]
+    return any(label in ("false", "0", "-1") for label in labels)
