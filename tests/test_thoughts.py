@@ -125,7 +125,10 @@ def test_a_thought_that_the_prompt_has_opened() -> None:
         ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
         ("<|im_start|>assistant\n<think>\n\n</think>\n\n", None),
         ("<|im_start|>assistant\n", None),
-        ("<think>\nWords", None),
+        ("<think>\nHm, wo", "</think>"),
+        ("assistant\n<think>\nHm, wo", "</think>"),
+        ("assistant\n<think>\nHm.\n</think>\nWo", None),
+        ("We add <think>\nto the words", None),
         ("", None),
     ],
 )

@@ -28,6 +28,10 @@ class PromptConfig:
     """Put the tokenizer's chat template around it."""
     system: str | None = None
     """The system line of the chat template."""
+    merge_system: bool = False
+    """Put a system line before the user's first words, for a chat template that has none."""
+    day: str = "2024-07-26"
+    """The day that a chat template is told (Llama 3's asks for it): by the clock its prompts would change each day."""
     chat_template_kwargs: dict[str, bool | int | float | str | None] = field(default_factory=dict)
     """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from summpo.chat_templates import MASK
 from summpo.encoding import rendered_tokens, text_tokens
 from summpo.errors import UserError, require
-from summpo.prompts import MASK, Prompt, Rendered
+from summpo.prompts import Prompt, Rendered, control_tokens, spells
 from summpo.rows import Message
-from summpo.thoughts import closing_of
+from summpo.thoughts import closing_of, empty_thought, ends_a_thought, opening_of, own_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,6 +36,8 @@ class Turn:
     """From the end of what is said to the end of the text: <|im_end|> and a newline, for example."""
     strips: bool
     """Whether white space around what is said is left out."""
+    thought: str = ""
+    """What opens a thought at the end of `start`, which `before` closes; nothing in most."""
 
     def text(self, said: str, ended: bool) -> Rendered:
         """The short conversation with the assistant's answer in it, whole or up to the end of what is said."""
@@ -42,6 +45,21 @@ class Turn:
         first = len(self.start) + len(self.before)
         whole = self.start + self.before + said + (self.after if ended else "")
         return Rendered(whole, (slice(first, first + len(said)),), by_template=True)
+
+    def behind(self, prompt: str, own: str) -> Turn:
+        """The same behind a ready prompt: what that has already is not written again.
+
+        Args:
+            own: what the prompt has of the assistant's turn.
+        """
+        whole = self.thought + self.before
+        held = next((count for count in range(len(whole), 0, -1) if prompt.endswith(whole[:count])), 0)
+        if held:
+            return replace(self, before=whole[held:])
+        closing = closing_of(own)
+        if closing is not None:
+            return replace(self, before=empty_thought(closing))
+        return replace(self, before="") if self.thought or ends_a_thought(own) else self
 
 
 def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
@@ -56,15 +74,13 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
     start = prompt.chat_text(asked, tokenizer)
     whole = prompt.chat_text((*asked, Message("assistant", _SAID)), tokenizer, before_answer=False)
     strips = _SAID not in whole
-    before, said, after = whole.partition(_SAID.strip() if strips else _SAID)
-    name = tokenizer.name_or_path
-    require(bool(said), f"the chat template of {name} leaves out what the assistant says (config key prompt.chat)")
-    opened = closing_of(start)
+    before, _, after = whole.partition(_SAID.strip() if strips else _SAID)
+    closing = closing_of(start)
     if before.startswith(start):
         before = before[len(start) :]
     else:
-        before = f"\n{opened}\n\n" if opened is not None else ""
-    return Turn(start, before, after, strips)
+        before = "" if closing is None else empty_thought(closing)
+    return Turn(start, before, after, strips, opening_of(start))
 
 
 def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -98,38 +114,62 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, of_model: Sequen
 
 
 def completion_tokens(
-    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, prompt: Prompt, ended: bool = True
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: Prompt,
+    ended: bool = True,
+    ready: Sequence[str | None] | None = None,
 ) -> list[list[int]]:
     """The ids of completions: text and EOS, or with a chat template what follows its prompt in the assistant's turn.
 
+    A thought that the prompt has opened is closed first.
+
     Args:
         ended: with the end of the turn; or up to the end of what is said.
+        ready: the ready prompt that each completion follows, where there is one.
 
     Raises:
         UserError: the chat template cannot be used, or never ends the turn: a model could not learn to stop.
     """
     if not texts:
         return []
+    prompts = ready or [None] * len(texts)
+    control = control_tokens(tokenizer)
     if not prompt.chat:
         eos = [int(tokenizer.eos_token_id)] * ended  # type: ignore[arg-type]
-        return [[*ids, *eos] for ids in text_tokens(texts, tokenizer)]
+        own = [own_part(prompt.template if before is None else before, control) for before in prompts]
+        closing = [None if mark is None else empty_thought(mark) for mark in map(closing_of, own)]
+        said = text_tokens(texts, tokenizer)
+        behind = [(i, before) for i, before in enumerate(closing) if before]
+        closed = [Turn("", before, "", strips=False).text(texts[i], ended) for i, before in behind]
+        for (i, _), ids in zip(behind, rendered_tokens(closed, tokenizer), strict=True):
+            said[i] = ids
+        return [[*ids, *eos] for ids in said]
     turn = turn_of(prompt, tokenizer)
     require(
         end_token(turn, tokenizer) is not None,
         f"the chat template of {tokenizer.name_or_path} never ends the assistant's turn: no control token stands "
         "behind what it says; set prompt.chat=false, without prompt.system (config key prompt.chat)",
     )
+    turns = [
+        turn if before is None or not spells(before, control) else turn.behind(before, own_part(before, control))
+        for before in prompts
+    ]
     (start,) = rendered_tokens([Rendered(turn.start, by_template=True)], tokenizer)
-    wholes = rendered_tokens([turn.text(text, ended) for text in texts], tokenizer)
+    wholes = rendered_tokens([own.text(text, ended) for own, text in zip(turns, texts, strict=True)], tokenizer)
     return [
-        whole[len(start) :] if whole[: len(start)] == start else _apart(turn, text, tokenizer, ended)
-        for text, whole in zip(texts, wholes, strict=True)
+        whole[len(start) :] if whole[: len(start)] == start else _apart(own, text, tokenizer, ended)
+        for own, text, whole in zip(turns, texts, wholes, strict=True)
     ]
 
 
-def tokens_around(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> int:
-    """How many tokens of a completion are not of its text: EOS, or what the chat template puts around it."""
-    (whole,) = completion_tokens(["a"], tokenizer, prompt)
+def tokens_around(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, ready: str | None = None) -> int:
+    """How many tokens of a completion are not of its text: EOS, or what the chat template puts around it.
+
+    Args:
+        ready: the ready prompt that it follows, where there is one.
+    """
+    (whole,) = completion_tokens(["a"], tokenizer, prompt, ready=[ready])
     return len(whole) - len(text_tokens(["a"], tokenizer)[0])
 
 
