@@ -1,17 +1,22 @@
 """Families that chat, with their templates in the public shape: what is read, what is taught, and where writing ends."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers.utils import chat_template_utils
 
 from chat_models import FAMILIES, Family, chat_model, chat_tokenizer
+from summpo.columns import ColumnStore
 from summpo.decoding import Decoding
 from summpo.encoding import count_tokens, rendered_tokens
 from summpo.errors import UserError
+from summpo.freeze import Freezer
 from summpo.inspection.lengths import lengths_of
 from summpo.models import Model
 from summpo.models.folders import stop_ids
@@ -262,6 +267,23 @@ def test_the_length_of_a_summary_behind_a_thought(tokenizers: dict[str, Any]) ->
     around = [tokens_around(tokenizer, PROMPT, pair.prompt) for pair in pairs]
     found = lengths_of(pairs, tokenize(pairs, tokenizer, PROMPT, Limits(max_length=256)), around)
     assert (found.chosen_tokens.tolist(), found.rejected_tokens.tolist()) == ([9, 9], [6, 6])
+
+
+def test_the_day_is_no_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizers: dict[str, Any]) -> None:
+    """The same prompts and the same column on another day; another day in the settings makes another, which says it."""
+    tokenizer = tokenizers["llama_3_2"]
+    row = SummaryRow("a", "A cat.", "Words.")
+    freezer = Freezer(ColumnStore(tmp_path), tokenizer, "tokenizer")
+    first, key = freezer.tokens([row], PROMPT, Limits())
+    assert "Today Date: 26 Jul 2024" in tokenizer.decode(first.rows.prompts[0])
+    with monkeypatch.context() as clock:
+        clock.setattr(chat_template_utils, "datetime", None)
+        assert list(tokenize([row], tokenizer, PROMPT, Limits()).rows.prompts[0]) == list(first.rows.prompts[0])
+        assert freezer.tokens([row], PROMPT, Limits())[1] == key
+    other, other_key = freezer.tokens([row], replace(PROMPT, day="2025-01-02"), Limits())
+    assert "Today Date: 02 Jan 2025" in tokenizer.decode(other.rows.prompts[0]) and other_key != key
+    told = [json.loads(file.read_text())["made_from"]["prompt"]["day"] for file in tmp_path.rglob("columns.json")]
+    assert sorted(told) == ["2024-07-26", "2025-01-02"]
 
 
 SYSTEM = (Message("system", "Be brief."), Message("user", "A cat."))

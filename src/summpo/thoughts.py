@@ -54,10 +54,10 @@ _CLOSES = tuple(re.compile(dress.close, re.IGNORECASE) for dress in _DRESSES)
 _CLOSE = re.compile("|".join(dress.close for dress in _DRESSES), re.IGNORECASE)
 _MARK = re.compile(f"{_OPEN.pattern}|{_CLOSE.pattern}", re.IGNORECASE)
 """Any mark, an opening one with the number of its dress as its last group."""
-_AMID_A_SENTENCE = re.compile(r"(?:[\w,;][ \t]+|[\u3040-\u30ff\u3400-\u9fff\uff0c\u3001])\Z")
+_AMID_A_SENTENCE = re.compile(r"(?:[\w,;:][ \t]+|[(\[{\u2018\u201c\u00ab]|[\u3040-\u30ff\u3400-\u9fff\uff0c\u3001])\Z")
 _GOES_ON = re.compile(r"[ \t]+(?P<next>\S)|(?P<glued>[^\s\x00-\x7f])|[,;:.!?)\]]")
 _CONNECTIVE = re.compile(r"\s*(?:and|or|to|,|/|&|\.{3}|\u2026)?\s*", re.IGNORECASE)
-_QUOTES = ("'", '"', "`", "\u2019", "\u201c", "\u201d")
+_QUOTES = ("'", '"', "`", "*", "\u2019", "\u201c", "\u201d")
 _SPACE = re.compile(r"\s*")
 _NEAR = 500
 """Characters of a line on either side of a mark that tell whether a sentence speaks of it."""
@@ -217,7 +217,11 @@ def _is_mention(text: str, mark: re.Match[str], is_known: bool) -> bool:
     if mark.lastindex is not None:
         closing = _CLOSE.search(behind)
         is_open = closing is None or _CONNECTIVE.fullmatch(behind[: closing.start()]) is not None
-        return is_amid and (is_open or (closing is not None and _goes_on(behind[closing.end() :])))
+        return (
+            is_amid
+            and not before.rstrip().endswith(":")
+            and (is_open or (closing is not None and _goes_on(behind[closing.end() :])))
+        )
     if is_amid and (is_known or _goes_on(behind)):
         return True
     openings = _OPEN.finditer(text, mark.start() - len(before), mark.start())
