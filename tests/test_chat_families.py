@@ -12,11 +12,13 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from transformers.utils import chat_template_utils
 
 from chat_models import FAMILIES, Family, chat_model, chat_tokenizer
+from summpo.answers import answer_of, opens_thought
 from summpo.columns import ColumnStore
 from summpo.decoding import Decoding
 from summpo.encoding import count_tokens, rendered_tokens
 from summpo.errors import UserError
 from summpo.freeze import Freezer
+from summpo.generation import cut_at_end
 from summpo.inspection.lengths import lengths_of
 from summpo.models import Model
 from summpo.models.folders import stop_ids
@@ -250,6 +252,71 @@ def test_what_a_ready_prompt_has_is_not_written_again(name: str, tokenizers: dic
     if FAMILIES[name].control:
         assert completion(bare + "<think>\n", Prompt()) == f"\n</think>\n\nWords.{tokenizer.eos_token}"
     assert completion(bare + thought, Prompt()) == f"Words.{tokenizer.eos_token}"
+
+
+GLM_4 = (
+    "[gMASK]<sop>{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+DEEPSEEK_3_1 = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}<|user|>{{ m['content'] }}"
+    "{% elif m['role'] == 'assistant' %}<|assistant|></think>{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{{ '<think>' if thinking else '</think>' }}{% endif %}"
+)
+NEMOTRON_2 = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}<|user|>\n{{ m['content'].replace('/think', '').strip() }}\n"
+    "{% elif m['role'] == 'assistant' %}<|assistant|>\n<think>\n\n{{ m['content'].strip() }}\n<|end|>\n\n{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n<think>\n\n{% endif %}"
+)
+NEMOTRON_3 = (
+    "{% for m in messages %}<|{{ m['role'] }}|>\n{{ '<think></think>' if m['role'] == 'assistant' }}"
+    "{{ m['content'].rstrip() }}<|end|>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n"
+    "{{ '<think></think>' if enable_thinking is defined and not enable_thinking else '<think>\n' }}{% endif %}"
+)
+PHI_4 = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}<|sep|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant<|sep|>{% endif %}"
+)
+COMMAND_R7B = (
+    "{{ bos_token }}{% for m in messages %}<|start|><|{{ m['role'] }}|>{{ '<|START_RESPONSE|>' if m['role'] == 'assistant' }}"
+    "{{ m['content'] }}{{ '<|END_RESPONSE|>' if m['role'] == 'assistant' }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start|><|assistant|><|START_RESPONSE|>{% endif %}"
+)
+MISTRAL_SMALL = (
+    "{{ bos_token }}{{ '[SYSTEM_PROMPT]The date is ' + strftime_now('%Y-%m-%d') + '[/SYSTEM_PROMPT]' }}{% for m in messages %}"
+    "{{ '[INST]' + m['content'] + '[/INST]' if m['role'] == 'user' else m['content'] + eos_token }}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "told", "completion"),
+    [
+        (GLM_4, {}, "\nWords.<|user|>"),
+        (DEEPSEEK_3_1, {"thinking": False}, "Words.</s>"),
+        (DEEPSEEK_3_1, {"thinking": True}, "\n</think>\n\nWords.</s>"),
+        (NEMOTRON_2, {}, "\n</think>\n\nWords.\n<|end|>\n\n"),
+        (NEMOTRON_3, {}, "\n</think>\n\nWords.<|end|>\n"),
+        (NEMOTRON_3, {"enable_thinking": False}, "Words.<|end|>\n"),
+        (PHI_4, {}, "Words.<|end|>"),
+        (COMMAND_R7B, {}, "Words.<|END_RESPONSE|><|end|>"),
+        (MISTRAL_SMALL, {}, "Words.</s>"),
+    ],
+)
+def test_turns_of_other_shapes(tmp_path: Path, template: str, told: dict[str, bool], completion: str) -> None:
+    """What is taught ends, closes the thought that is open, and is read again as the summary alone."""
+    control = ("<|user|>", "<|assistant|>", "<|start|>", "<|sep|>", "<|end|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>")
+    family = Family(template, "</s>", (*control, "[gMASK]", "<sop>", "[INST]", "[/INST]"), ("", ""), "</s>", "<s>")
+    chat_tokenizer(tmp_path, family)
+    tokenizer: Any = load_tokenizer(tmp_path)
+    prompt = Prompt(template="{document}", chat=True, chat_template_kwargs=told)
+    rows = tokenize([SummaryRow("a", "A cat.", "Words.")], tokenizer, prompt, Limits(max_length=500)).rows
+    start, taught = list(rows.prompts[0]), list(rows.completions[0][0])
+    assert tokenizer.decode(taught) == completion
+    written = cut_at_end(taught, end_ids(tokenizer, prompt))
+    assert written.ended
+    answer = answer_of(replace(written, opened=opens_thought(start, tokenizer)), tokenizer)
+    assert (answer.text, answer.cut_in_thought) == ("Words.", False)
+    assert "2024-07-26" in tokenizer.decode(start) or template != MISTRAL_SMALL
 
 
 def test_a_plain_template_that_opens_a_thought(tokenizers: dict[str, Any]) -> None:

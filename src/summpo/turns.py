@@ -20,8 +20,10 @@ from summpo.thoughts import closing_of, empty_thought, ends_a_thought, opening_o
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SAID = f"\u2003{MASK * 2}\u2003"
-"""What nobody says, between white space that no template writes."""
+_SPACE = "\u2003"
+"""White space that no template writes."""
+_SAID = f"{_SPACE}{MASK * 2}{_SPACE}"
+"""What nobody says."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,16 @@ class Turn:
     """What follows there: an empty thought, in some families; nothing in most."""
     after: str
     """From the end of what is said to the end of the text: <|im_end|> and a newline, for example."""
-    strips: bool
-    """Whether white space around what is said is left out."""
+    strips: tuple[bool, bool] = (False, False)
+    """Whether white space before what is said is left out, and that behind it."""
     thought: str = ""
     """What opens a thought at the end of `start`, which `before` closes; nothing in most."""
 
     def text(self, said: str, ended: bool) -> Rendered:
         """The short conversation with the assistant's answer in it, whole or up to the end of what is said."""
-        said = said.strip() if self.strips else said
+        before, behind = self.strips
+        said = said.lstrip() if before else said
+        said = said.rstrip() if behind else said
         first = len(self.start) + len(self.before)
         whole = self.start + self.before + said + (self.after if ended else "")
         return Rendered(whole, (slice(first, first + len(said)),), by_template=True)
@@ -72,15 +76,29 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
     """
     asked = prompt.with_system((Message("user", "Go."),))
     start = prompt.chat_text(asked, tokenizer)
-    whole = prompt.chat_text((*asked, Message("assistant", _SAID)), tokenizer, before_answer=False)
-    strips = _SAID not in whole
-    before, _, after = whole.partition(_SAID.strip() if strips else _SAID)
+    answered = (*asked, Message("assistant", _SAID))
+    before, _, after = prompt.chat_text(answered, tokenizer, before_answer=False).partition(_SAID.strip())
+    strips = not before.endswith(_SPACE), not after.startswith(_SPACE)
+    before, after = before.removesuffix(_SPACE), after.removeprefix(_SPACE)
+    before = before[len(start) :] if before.startswith(start) else ""
     closing = closing_of(start)
-    if before.startswith(start):
-        before = before[len(start) :]
-    else:
-        before = "" if closing is None else empty_thought(closing)
-    return Turn(start, before, after, strips, opening_of(start))
+    if closing is not None and closing not in before:
+        before = empty_thought(closing)
+    turn = Turn(start, before, after, strips, opening_of(start))
+    if end_token(turn, tokenizer) is None:
+        turn = replace(turn, after=_up_to_the_next(answered, after, prompt, tokenizer))
+    return turn
+
+
+def _up_to_the_next(turns: tuple[Message, ...], after: str, prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
+    """What ends an assistant's turn where its own text does not: the token by which the user's next begins (GLM 4)."""
+    try:
+        whole = prompt.chat_text((*turns, Message("user", "Go.")), tokenizer, before_answer=False)
+    except UserError:
+        return after
+    behind = whole.partition(_SAID.strip())[2].removeprefix(_SPACE)
+    ends = [behind.index(token) + len(token) for token in control_tokens(tokenizer) if token in behind]
+    return behind[: min(ends)] if ends else after
 
 
 def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -141,7 +159,7 @@ def completion_tokens(
         closing = [None if mark is None else empty_thought(mark) for mark in map(closing_of, own)]
         said = text_tokens(texts, tokenizer)
         behind = [(i, before) for i, before in enumerate(closing) if before]
-        closed = [Turn("", before, "", strips=False).text(texts[i], ended) for i, before in behind]
+        closed = [Turn("", before, "").text(texts[i], ended) for i, before in behind]
         for (i, _), ids in zip(behind, rendered_tokens(closed, tokenizer), strict=True):
             said[i] = ids
         return [[*ids, *eos] for ids in said]
