@@ -126,6 +126,8 @@ ABOUT = [
     "\u6807\u8bb0</think>\u7528\u4e8e\u7ed3\u675f\u601d\u8003\u3002",
     "The channel mark <|channel|> is followed by a name.",
     "They write <|channel|> and <|message|> around it.",
+    "- <think>: opens a thought\n- </think>: closes it",
+    "Tags of its kind: <reflection>, <think>. And more.",
     "The end mark (</think>, as Qwen writes it) is one token.",
     "Its end is marked: </think> stands there.",
     "The end mark **</think>** is one token.",
@@ -178,6 +180,8 @@ def test_a_thought_that_nothing_has_opened(thought: str, opened: bool | None) ->
 
 def test_a_sentence_that_runs_up_to_a_closing_mark() -> None:
     """Where the prompt is known it is a summary's; an endpoint's prompt may have opened the thought."""
+    first = "</think> is the mark that closes a thought."
+    assert without_thoughts(first, opened=False).text == first
     text = "So I choose the first </think>\n\nBetter: 1"
     assert without_thoughts(text, opened=False).text == text
     assert without_thoughts(text, opened=True).text == without_thoughts(text).text == "Better: 1"

@@ -55,8 +55,9 @@ _CLOSE = re.compile("|".join(dress.close for dress in _DRESSES), re.IGNORECASE)
 _MARK = re.compile(f"{_OPEN.pattern}|{_CLOSE.pattern}", re.IGNORECASE)
 """Any mark, an opening one with the number of its dress as its last group."""
 _AMID_A_SENTENCE = re.compile(r"(?:[\w,;:][ \t]+|[(\[{\u2018\u201c\u00ab]|[\u3040-\u30ff\u3400-\u9fff\uff0c\u3001])\Z")
-_GOES_ON = re.compile(r"[ \t]+(?P<next>\S)|(?P<glued>[^\s\x00-\x7f])|[,;:.!?)\]]")
+_GOES_ON = re.compile(r"[ \t]+(?P<next>\S)|(?P<glued>[^\s\x00-\x7f])|[.!?]")
 _CONNECTIVE = re.compile(r"\s*(?:and|or|to|,|/|&|\.{3}|\u2026)?\s*", re.IGNORECASE)
+_PUNCTUATION = re.compile(r"[,;:)\]]|[.!?](?:\s|\Z)")
 _QUOTES = ("'", '"', "`", "*", "\u2019", "\u201c", "\u201d")
 _SPACE = re.compile(r"\s*")
 _NEAR = 500
@@ -204,14 +205,14 @@ def _of_channels(text: str) -> Said:
 
 
 def _is_mention(text: str, mark: re.Match[str], is_known: bool) -> bool:
-    """Whether a sentence speaks of a mark: quotes it, or has it amid a line and goes on.
+    """Whether a sentence speaks of a mark: quotes it, has a comma behind it, or has it amid a line and goes on.
 
     Args:
         is_known: a closing mark that nothing has opened need not be one: a sentence that runs up to it is enough.
     """
     before = text[max(0, mark.start() - _NEAR) : mark.start()].rpartition("\n")[2]
     behind = text[mark.end() : mark.end() + _NEAR].partition("\n")[0]
-    if before.endswith(_QUOTES) and behind.startswith(_QUOTES):
+    if _PUNCTUATION.match(behind) or (before.endswith(_QUOTES) and behind.startswith(_QUOTES)):
         return True
     is_amid = _AMID_A_SENTENCE.search(before) is not None
     if mark.lastindex is not None:
@@ -222,7 +223,8 @@ def _is_mention(text: str, mark: re.Match[str], is_known: bool) -> bool:
             and not before.rstrip().endswith(":")
             and (is_open or (closing is not None and _goes_on(behind[closing.end() :])))
         )
-    if is_amid and (is_known or _goes_on(behind)):
+    is_first = is_known and not before.strip()
+    if (is_amid and is_known) or ((is_amid or is_first) and _goes_on(behind)):
         return True
     openings = _OPEN.finditer(text, mark.start() - len(before), mark.start())
     return any(_is_mention(text, opening, is_known) for opening in openings)
