@@ -1,5 +1,6 @@
 """Families that chat, with their templates in the public shape: what is read, what is taught, and where writing ends."""
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -317,6 +318,16 @@ def test_turns_of_other_shapes(tmp_path: Path, template: str, told: dict[str, bo
     answer = answer_of(replace(written, opened=opens_thought(start, tokenizer)), tokenizer)
     assert (answer.text, answer.cut_in_thought) == ("Words.", False)
     assert "2024-07-26" in tokenizer.decode(start) or template != MISTRAL_SMALL
+
+
+def test_a_text_that_begins_anew_ends_no_turn(tokenizers: dict[str, Any]) -> None:
+    """BOS before each of the user's turns, and nothing behind the assistant's."""
+    tokenizer = copy.deepcopy(tokenizers["llama_3"])
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ bos_token if m['role'] == 'user' }}{{ m['content'] }}\n{% endfor %}"
+    )
+    with pytest.raises(UserError, match=r"never ends the assistant's turn"):
+        completion_tokens(["Words."], tokenizer, PROMPT)
 
 
 def test_a_plain_template_that_opens_a_thought(tokenizers: dict[str, Any]) -> None:

@@ -97,8 +97,9 @@ def _up_to_the_next(turns: tuple[Message, ...], after: str, prompt: Prompt, toke
     except UserError:
         return after
     behind = whole.partition(_SAID.strip())[2].removeprefix(_SPACE)
-    ends = [behind.index(token) + len(token) for token in control_tokens(tokenizer) if token in behind]
-    return behind[: min(ends)] if ends else after
+    ends = {behind.index(token) + len(token): token for token in control_tokens(tokenizer) if token in behind}
+    is_end = bool(ends) and ends[min(ends)] != tokenizer.bos_token  # which begins a text, and no turn of a user's
+    return behind[: min(ends)] if is_end else after
 
 
 def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
