@@ -199,6 +199,9 @@ def _places(text: str, masked: str, outside: Sequence[str]) -> tuple[slice, ...]
     """Where in a rendered text that stands which came from outside."""
     if len(text) == len(masked):
         return tuple(slice(*found.span()) for found in re.finditer(f"{MASK}+", masked))
+    around = re.split(f"{MASK}+", masked)
+    if len(around) == 2 and text.startswith(around[0]) and text.endswith(around[1]):
+        return (slice(len(around[0]), len(text) - len(around[1])),)
     places: list[slice] = []  # the template has changed something: where each stands first
     for part in outside:
         start = text.find(part.strip(), places[-1].stop if places else 0)
