@@ -283,6 +283,10 @@ COMMAND_R7B = (
     "{{ m['content'] }}{{ '<|END_RESPONSE|>' if m['role'] == 'assistant' }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|start|><|assistant|><|START_RESPONSE|>{% endif %}"
 )
+TO_THE_USER = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}{{ ' to=user' if m['role'] == 'assistant' }}<|message|>{{ m['content'] }}"
+    "<|end|>{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
 MISTRAL_SMALL = (
     "{{ bos_token }}{{ '[SYSTEM_PROMPT]The date is ' + strftime_now('%Y-%m-%d') + '[/SYSTEM_PROMPT]' }}{% for m in messages %}"
     "{{ '[INST]' + m['content'] + '[/INST]' if m['role'] == 'user' else m['content'] + eos_token }}{% endfor %}"
@@ -300,13 +304,16 @@ MISTRAL_SMALL = (
         (NEMOTRON_3, {"enable_thinking": False}, "Words.<|end|>\n"),
         (PHI_4, {}, "Words.<|end|>"),
         (COMMAND_R7B, {}, "Words.<|END_RESPONSE|><|end|>"),
+        (TO_THE_USER, {}, " to=user<|message|>Words.<|end|>"),
         (MISTRAL_SMALL, {}, "Words.</s>"),
     ],
 )
 def test_turns_of_other_shapes(tmp_path: Path, template: str, told: dict[str, bool], completion: str) -> None:
     """What is taught ends, closes the thought that is open, and is read again as the summary alone."""
     control = ("<|user|>", "<|assistant|>", "<|start|>", "<|sep|>", "<|end|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>")
-    family = Family(template, "</s>", (*control, "[gMASK]", "<sop>", "[INST]", "[/INST]"), ("", ""), "</s>", "<s>")
+    family = Family(
+        template, "</s>", (*control, "<|message|>", "[gMASK]", "<sop>", "[INST]", "[/INST]"), ("", ""), "</s>", "<s>"
+    )
     chat_tokenizer(tmp_path, family)
     tokenizer: Any = load_tokenizer(tmp_path)
     prompt = Prompt(template="{document}", chat=True, chat_template_kwargs=told)

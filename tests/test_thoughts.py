@@ -47,6 +47,12 @@ def test_every_dress(thoughts: str, answer: str) -> None:
         (HARMONY, "Words.", "<|channel|>analysis<|message|>Hm.<|end|>"),
         (HARMONY + "<|return|>", "Words.", "<|channel|>analysis<|message|>Hm.<|end|>"),
         ("<|channel|>final<|message|>Words.", "Words.", ""),
+        (" to=user<|message|>Words.<|eot|>", "Words.", ""),
+        (
+            " to=self<|message|>Hm.<|eom|><|start|>assistant to=user<|message|>Words.",
+            "Words.",
+            " to=self<|message|>Hm.<|eom|>",
+        ),
         ("<|channel|>analysis<|message|>Hm.<|end|>", "", "<|channel|>analysis<|message|>Hm.<|end|>"),
         (
             "<|start|>assistant<|channel|>final <|constrain|>json<|message|>{}<|return|>",
@@ -72,6 +78,7 @@ def test_messages_and_thoughts_between(written: str, text: str, thoughts: str) -
         ("<think>One.</think>Words.<think>Two", "Words."),
         ("<|channel|>analysis<|message|>Hm. Better: 2", ""),
         ("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>So", ""),
+        (" to=self<|message|>Hm. Better: 2", ""),
         ("Here is my thought process:\nHm", ""),
         ("<|channel|>analysis", ""),
         ("<think>", ""),
@@ -125,6 +132,7 @@ ABOUT = [
     "It has three parts: one, </think> two, and the answer.",
     "\u6807\u8bb0</think>\u7528\u4e8e\u7ed3\u675f\u601d\u8003\u3002",
     "The channel mark <|channel|> is followed by a name.",
+    "A message to=user<|message|> is its answer.",
     "They write <|channel|> and <|message|> around it.",
     "- <think>: opens a thought\n- </think>: closes it",
     "Tags of its kind: <reflection>, <think>. And more.",
@@ -153,7 +161,7 @@ def test_a_summary_that_speaks_of_marks(text: str, is_known: bool) -> None:
 @pytest.mark.parametrize("text", ABOUT)
 def test_a_thought_that_speaks_of_marks(text: str) -> None:
     """It ends at its own closing mark, whoever opened it."""
-    if "<|channel|>" in text:
+    if "<|message|>" in text:
         return
     for opening, opened in (("<think>\n", None), ("<think>\n", False), ("", True)):
         thought = f"{opening}{text}\n</think>\n\n"

@@ -63,13 +63,15 @@ _SPACE = re.compile(r"\s*")
 _NEAR = 500
 """Characters of a line on either side of a mark that tell whether a sentence speaks of it."""
 _CHANNEL = re.compile(
-    r"(?:<\|start\|>assistant)?<\|channel\|>\s*(?P<name>\w*)(?:(?!<\|message\|>).)*(?:<\|message\|>|\Z)(?P<text>.*?)"
-    r"(?P<end><\|(?:end|return|call)\|>\s*|(?=<\|start\|>|<\|channel\|>)|\Z)",
+    r"(?:<\|start\|>assistant)?(?:<\|channel\|>\s*(?P<name>\w*)|\s*to=(?P<to>\w+)(?=<\|message\|>))"
+    r"(?:(?!<\|message\|>).)*(?:<\|message\|>|\Z)(?P<text>.*?)"
+    r"(?P<end><\|(?:end|return|call|eom|eot)\|>\s*|(?=<\|start\|>|<\|channel\|>)|\Z)",
     re.DOTALL,
 )
-"""A message of gpt-oss: that of the channel "final" is the answer."""
+"""A message of gpt-oss, or of a family that says to whom it speaks: that of the channel "final", or to the user."""
 _HAS_CHANNELS = re.compile(
-    r"\A\s*(?:<\|start\|>assistant)?<\|channel\|>|<\|channel\|>\s*(?:analysis|commentary|final)\b[^\n]*?<\|message\|>"
+    r"\A\s*(?:<\|start\|>assistant)?(?:<\|channel\|>|\s*to=\w+<\|message\|>)"
+    r"|<\|channel\|>\s*(?:analysis|commentary|final)\b[^\n]*?<\|message\|>"
 )
 _IN_WORDS = re.compile(
     r"\A\s*(?:(?-i:analysis(?![a-z\s]).*assistant\s*final(?![a-z\s]))"
@@ -192,12 +194,12 @@ def without_marks(text: str) -> str:
 
 
 def _of_channels(text: str) -> Said:
-    """What messages of gpt-oss hold; text before the first of them is a thought too."""
+    """What such messages hold; text before the first of them is a thought too."""
     answer: list[str] = []
     thoughts: list[str] = []
     at, cut = 0, False
     for message in _CHANNEL.finditer(text):
-        is_final = message["name"] == "final"
+        is_final = message["name"] == "final" or message["to"] == "user"
         thoughts += [text[at : message.start()], "" if is_final else message[0]]
         answer += [message["text"]] if is_final else []
         at, cut = message.end(), not is_final and not message["end"] and message.end() == len(text)
