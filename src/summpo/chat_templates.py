@@ -107,7 +107,7 @@ def _on(day: str, template: str) -> str:
     return f"{{%- macro strftime_now(format) -%}}{{{{ format{told} }}}}{{%- endmacro %}}{template}"
 
 
-@lru_cache
+@lru_cache(maxsize=32)
 def _roles_in_parts(
     roles: tuple[str, ...],
     tokenizer: PreTrainedTokenizerBase,
