@@ -5,8 +5,8 @@ What they write is known without running them: "Words.", the end of the turn, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -71,6 +71,25 @@ R1 = (
     "{% set content = content.split('</think>')[-1] %}{% endif %}{{'<|Assistant|>' + content + eos_token}}{%- endif %}"
     "{%- endfor -%}{% if add_generation_prompt %}{{'<|Assistant|><think>\n'}}{% endif %}"
 )
+SMOL_VLM = (
+    "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}{% if message['content'][0]['type'] == 'image' %}"
+    "{{':'}}{% else %}{{': '}}{% endif %}{% for line in message['content'] %}{% if line['type'] == 'text' %}"
+    "{{line['text']}}{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+LLAMA_3_2 = (
+    "{{- bos_token }}{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+    '{%- set date_string = strftime_now("%d %b %Y") %}{%- else %}{%- set date_string = "26 Jul 2024" %}{%- endif %}'
+    "{%- endif %}{%- if messages[0]['role'] == 'system' %}{%- set system_message = messages[0]['content']|trim %}"
+    '{%- set messages = messages[1:] %}{%- else %}{%- set system_message = "" %}{%- endif %}'
+    '{{- "<|start_header_id|>system<|end_header_id|>\\n\\n" }}{{- "Cutting Knowledge Date: December 2023\\n" }}'
+    '{{- "Today Date: " + date_string + "\\n\\n" }}{{- system_message }}{{- "<|eot_id|>" }}'
+    "{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' }}"
+    "{%- if message['content'] is string %}{{- message['content'] | trim }}{%- else %}{%- for content in "
+    "message['content'] %}{%- if content['type'] == 'text' %}{{- content['text'] | trim }}{%- endif %}{%- endfor %}"
+    "{%- endif %}{{- '<|eot_id|>' }}{%- endfor %}{%- if add_generation_prompt %}"
+    "{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
+)
 GPT_OSS = (
     "{%- for message in messages %}{%- if message.role == 'assistant' %}{%- if loop.last and not add_generation_prompt %}"
     "{{- '<|start|>assistant<|channel|>final<|message|>' + message.content + '<|return|>' }}{%- else %}"
@@ -99,6 +118,10 @@ class Family:
     pieces: bool = False
     """Whether white space is a letter of words (SentencePiece), and not bytes."""
     takes_system: bool = True
+    in_parts: bool = False
+    """Whether the template reads what is said in parts alone."""
+    day: Mapping[str, str] = field(default_factory=dict)
+    """The template's own variable of the day, as prompt.day is by default."""
 
 
 IM = ("<|im_start|>", "<|im_end|>")
@@ -123,6 +146,10 @@ FAMILIES = {
                        "<|im_end|>", "<|im_start|>"),
     "r1": Family(R1, "<eos>", ("<|User|>", "<|Assistant|>"), ("\n</think>\n\n", "<eos>"), "<eos>", "<bos>",
                  takes_system=False),
+    "smol_vlm": Family(SMOL_VLM, "<end_of_utterance>", ("<|im_start|>", "<image>"), (" ", "<end_of_utterance>\n"),
+                       "<end_of_utterance>", in_parts=True),
+    "llama_3_2": Family(LLAMA_3_2, "<|eot_id|>", ("<|start_header_id|>", "<|end_header_id|>", "<|end_of_text|>"),
+                        ("", "<|eot_id|>"), "<|eot_id|>", "<|begin_of_text|>", ("<|end_of_text|>", "<|eot_id|>"), day={"date_string": "26 Jul 2024"}),
     "gpt_oss": Family(GPT_OSS, "<|return|>", ("<|start|>", "<|end|>", "<|channel|>", "<|message|>", "<|call|>"),
                       ("<|channel|>final<|message|>", "<|return|>"), "<|return|>", "<|startoftext|>",
                       ("<|return|>", "<|call|>")),

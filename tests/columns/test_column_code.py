@@ -14,9 +14,9 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 import summpo
-from summpo.columns import code as column_code
 from summpo.columns.code import _imports, code_of
 from summpo.columns.freeze import SCORING
+from summpo.columns.store import code as column_code
 from summpo.errors import UserError
 from summpo.margin_rewards.rouge import Rouge
 from summpo.text.tokens import tokenize
@@ -131,7 +131,13 @@ def fresh() -> Iterator[None]:
 
 REWARDS = {
     "bywords/__init__.py": "",
-    "bywords/reward.py": "from . import lists as of\nfrom .deep.rules import RULES\nimport otherwords.more\nclass Byword: pass",
+    "bywords/reward.py": "from . import lists as of\nfrom .deep.rules import RULES\nimport otherwords.more\n"
+    "import importlib\nclass Byword:\n    def rules(self):\n        importlib.import_module('bywords.by_name')",
+    "bywords/by_name.py": "from importlib import import_module as load\nAT = 'bywords.by_constant'\n"
+    "load(AT)\nload('.by_relative', __package__)\n__import__('otherwords')\nload(f'{__package__}.by_format')",
+    "bywords/by_constant.py": "NAMES = ['no.such.module', 'torch.nn', 'A text. And more.', '..', '...over', 'bywords.no_part']",
+    "bywords/by_relative.py": "",
+    "bywords/by_format.py": "",
     "bywords/lists.py": "LIST = ['a']",
     "bywords/deep/__init__.py": "",
     "bywords/deep/rules.py": "def later():\n    from bywords.late import AT\nRULES = 1",
@@ -161,7 +167,7 @@ class TestOutOfTree:
         reward = importlib.import_module("bywords.reward").Byword
         before = code_of(reward)
         assert set(before["files"]) == {
-            "bywords", "bywords.deep", "bywords.deep.rules", "bywords.late", "bywords.lists", "bywords.reward",
+            "bywords", "bywords.by_constant", "bywords.by_format", "bywords.by_name", "bywords.by_relative", "bywords.deep", "bywords.deep.rules", "bywords.late", "bywords.lists", "bywords.reward",
             "otherwords", "otherwords.more",
         }  # fmt: skip
         for name in REWARDS:
@@ -225,6 +231,12 @@ def test_a_script(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(summpo.__file__).parents[1])}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=False)
     assert json.loads(done.stdout or "[]")[:2] == ["__main__", "beside"], done.stderr
+
+
+def test_names_that_are_texts_are_of_the_package_where_there_is_one() -> None:
+    source = b"from importlib import import_module\nimport_module('.a', 'p')\nimport_module(name='b')\nX = '...c'"
+    assert {"p.a", "b"} <= set(_imports(source, "p")) and "p.a" not in _imports(source, "")
+    assert _imports(b"X = 'p.a'", "p") == []
 
 
 def test_what_runs_is_imported_whatever_stands_around_it() -> None:

@@ -1,8 +1,9 @@
 """The code that computes a column: ours file by file, libraries by their versions.
 
 It is found by following the imports of the module in which a thing is defined, in the source and not in what was
-imported: also those inside functions, and those of packages of the user's own. What is read as a file while a thing
-computes (a list of words) is not seen: a margin reward with such a file says so by its `fingerprint`.
+imported: also those inside functions, those by a name that is a text (`importlib.import_module`), and those of packages
+of the user's own. A name that is put together while it runs is not seen, and what is read as a file while a thing
+computes (a list of words) is not seen either: a margin reward with such a file says so by its `fingerprint`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -29,6 +31,8 @@ LEAVES_IT_TO = {
 """Libraries that compute on behalf of another, where they are installed."""
 NO_PART = {"absl", "filelock", "httpx", "huggingface_hub", "jaxtyping", "tqdm"}
 """Libraries whose version changes no number: they show progress, check shapes, wait and fetch."""
+BY_NAME = ("import_module", "__import__")
+"""Functions that import a module whose name they are given."""
 
 _READ: dict[str, tuple[ModuleSpec, bytes]] = {}
 
@@ -150,4 +154,30 @@ def _imports(source: bytes, package: str) -> list[str]:
             if node.level:
                 module = resolve_name("." * node.level + module, package)
             found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
-    return found
+    return [*found, *_imports_by_name(source, package)]
+
+
+def _imports_by_name(source: bytes, package: str) -> list[str]:
+    """The modules that a file may give `importlib.import_module`: what it calls by that name is given one of its texts.
+
+    A text without a dot is taken for a module only in the call itself.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    renamed = [one for node in nodes if isinstance(node, ast.ImportFrom) for one in node.names if one.name in BY_NAME]
+    names = {*BY_NAME, *(one.asname for one in renamed)}
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _last_name(node.func) in names]
+    given = [argument for call in calls for argument in (*call.args[:1], *(word.value for word in call.keywords))]
+    texts = [text for node in given if (text := _text(node))]
+    texts += [text for node in nodes if calls and (text := _text(node)) and "." in text]
+    found = [text for text in texts if re.fullmatch(r"\.*[^\W\d]\w*(?:\.[^\W\d]\w*)*", text)]
+    packages = package.split(".") if package else []  # more dots than these, and it is a text of another kind
+    return [resolve_name(name, package) for name in found if len(name) - len(name.lstrip(".")) <= len(packages)]
+
+
+def _last_name(node: ast.AST) -> str | None:
+    """What a function is called where it is called: import_module, also of importlib.import_module."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
+
+
+def _text(node: ast.AST) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

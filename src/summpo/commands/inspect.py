@@ -105,7 +105,9 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
     pairs = [rows[index] for index in text.tokenized.kept]
-    lengths = lengths_of(pairs, text.tokenized, tokens_around(base.tokenizer, parts.prompt))
+    ready = [pair.prompt for pair in pairs]
+    around = {one: tokens_around(base.tokenizer, parts.prompt, one) for one in set(ready)}
+    lengths = lengths_of(pairs, text.tokenized, [around[one] for one in ready])
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
     margins = margins_of(stage, parts, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)

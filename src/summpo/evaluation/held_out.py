@@ -89,7 +89,10 @@ def sample_log_ratios(
         """float64 [sample]: each summary's log-prob, to its end where it ended, under the base and this adapter."""
         prompts, _ = writer.prompts(documents)
         texts = [s["summary"] for s in samples]
-        whole, said = (completion_tokens(texts, writer.tokenizer, writer.prompt, ended=ends) for ends in (True, False))
+        ready = [row.prompt for row in documents]
+        whole, said = (
+            completion_tokens(texts, writer.tokenizer, writer.prompt, ended=ends, ready=ready) for ends in (True, False)
+        )
         completions = [one if s["ended"] else other for one, other, s in zip(whole, said, samples, strict=True)]
         columns = [Ragged.from_rows(ids, np.int32) for ids in (list(map(list, prompts)), completions)]
         rows = TokenRows(Texts.of([s["id"] for s in samples]), columns[0], (columns[1],))

@@ -80,13 +80,14 @@ class Bucket:
         return f"{self.low}+" if self.high is None else f"{self.low}-{self.high}"
 
 
-def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized, around: int = 1) -> Lengths:
+def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized, around: Sequence[int] | int = 1) -> Lengths:
     """The lengths of the pairs' completions.
 
     Args:
-        around: tokens of a completion that are not of its text: EOS, or what a chat template puts around a turn.
+        around: tokens of a completion that are not of its text, of each pair or of all alike: EOS, or what a chat
+            template puts around a turn.
     """
-    tokens = [side.lengths - around for side in tokenized.rows.completions]
+    tokens = [side.lengths - np.asarray(around) for side in tokenized.rows.completions]
     words = [
         np.array([count_words(text) for text in texts])
         for texts in zip(*((p.chosen, p.rejected) for p in pairs), strict=True)

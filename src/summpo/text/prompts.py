@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from datetime import date
+from typing import TYPE_CHECKING, TypeAlias
 
-from summpo.errors import UserError, require
+from summpo.errors import require
+from summpo.text import chat_templates
+from summpo.text.chat_templates import MASK
 from summpo.text.rows import Message, PairRow, SummaryRow
 
 if TYPE_CHECKING:
@@ -16,8 +19,6 @@ if TYPE_CHECKING:
 PLACEHOLDER = "{document}"
 _OUR_VARIABLES = ("messages", "conversation", "add_generation_prompt", "continue_final_message", "tokenize",
                   "chat_template", "return_dict", "return_tensors", "padding", "truncation", "max_length")  # fmt: skip
-MASK = "\ue000"
-"""A letter for private use, which stands for one of a text that came from outside."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Prompt:
     """Put the tokenizer's chat template around it."""
     system: str | None = None
     """The system line of the chat template."""
+    merge_system: bool = False
+    """Put a system line before the user's first words, for a chat template that has none."""
+    day: str = "2024-07-26"
+    """The day that a chat template is told (Llama 3's asks for it): by the clock its prompts would change each day."""
     chat_template_kwargs: dict[str, bool | int | float | str | None] = field(default_factory=dict)
     """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
 
@@ -75,6 +80,11 @@ class Prompt:
             self.system is None or self.chat,
             "a system line needs the chat template: set prompt.chat=true (config key prompt.system)",
         )
+        require(
+            not self.merge_system or self.chat,
+            "a system line needs the chat template: set prompt.chat=true (config key prompt.merge_system)",
+        )
+        require(is_day(self.day), f"day must be a date such as 2024-07-26, got {self.day} (config key prompt.day)")
 
     def around(self, document: str) -> str:
         """The template with the document in its place; braces in the document stay as they are."""
@@ -120,9 +130,10 @@ class Prompt:
         return self.with_system(turns)
 
     def with_system(self, turns: tuple[Message, ...]) -> tuple[Message, ...]:
-        """The turns behind the system line, where they have none of their own."""
+        """The turns behind the system line, where they have none of their own; or with it before the user's words."""
         has_own = self.system is None or turns[0].role == "system"
-        return turns if has_own else (Message("system", str(self.system)), *turns)
+        turns = turns if has_own else (Message("system", str(self.system)), *turns)
+        return merged(turns) if self.merge_system else turns
 
     def chat_text(
         self, turns: Sequence[Message], tokenizer: PreTrainedTokenizerBase, before_answer: bool = True
@@ -130,62 +141,32 @@ class Prompt:
         """The turns as the chat template has them, by default up to where the assistant speaks.
 
         Raises:
-            UserError: there is no chat template, it refuses the turns, leaves the system line out, or reads no variable
-                of that name; names the model and the config keys.
+            UserError: it cannot be used for them (`chat_templates.chat_text`).
         """
-        name = tokenizer.name_or_path
-        require(
-            bool(tokenizer.chat_template),
-            f"the tokenizer of {name} has no chat template: set prompt.chat=false, without prompt.system, or choose a "
-            "model that has one (config key prompt.chat)",
-        )
-        self._require_variables(tokenizer)
-        variables: dict[str, Any] = dict(self.chat_template_kwargs)
-
-        def text_of(turns: Sequence[Message]) -> str:
-            plain = [{"role": turn.role, "content": turn.content} for turn in turns]
-            return str(
-                tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=before_answer, **variables)
-            )
-
-        system = turns[0].content if turns[0].role == "system" else ""
-        try:
-            text = text_of(turns)
-        except Exception as error:  # a template is a program of the model's own, and raises what it likes
-            why = " ".join(str(error).split())
-            if system and _goes(text_of, turns[1:]):
-                raise UserError(_no_system(name, f"refuses one ({why})")) from None
-            raise UserError(
-                f"the chat template of {name} cannot be used: {why} (config keys prompt.chat, prompt.system)"
-            ) from None
-        require(not system.strip() or system.strip() in text, _no_system(name, "leaves it out"))
-        return text
-
-    def _require_variables(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Refuses a variable that the chat template does not read."""
-        template = str(tokenizer.chat_template)
-        unread = [name for name in self.chat_template_kwargs if not re.search(rf"\b{re.escape(name)}\b", template)]
-        require(
-            not unread,
-            f"the chat template of {tokenizer.name_or_path} reads no variable {' or '.join(unread)} "
-            "(config key prompt.chat_template_kwargs)",
+        is_ours = turns[0].content == self.system
+        leave_out = "leave prompt.system out, write it into prompt.template," if is_ours else "leave it out of the data"
+        remedy = f"{leave_out} or set prompt.merge_system=true, which puts it before the user's first words"
+        keys = "prompt.system, prompt.merge_system, prompt.chat" if is_ours else "prompt.merge_system, prompt.chat"
+        return chat_templates.chat_text(
+            turns, tokenizer, before_answer, self.chat_template_kwargs, self.day, f"{remedy} (config keys {keys})"
         )
 
 
-def _goes(text_of: Callable[[Sequence[Message]], str], turns: Sequence[Message]) -> bool:
-    """Whether the chat template takes these turns."""
+def is_day(text: str) -> bool:
+    """Whether a text is a date as 2024-07-26 is."""
     try:
-        return bool(text_of(turns))
-    except Exception:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
         return False
 
 
-def _no_system(name: str, does: str) -> str:
-    """The sentence about a chat template without a system line."""
-    return (
-        f"the chat template of {name} has no system line and {does}: leave prompt.system out, or write it into "
-        "prompt.template (config keys prompt.system, prompt.chat)"
-    )
+def merged(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The turns with their system line in the user's first one, a blank line before the user's own words."""
+    first = next((place for place, turn in enumerate(turns) if turn.role == "user"), None)
+    if turns[0].role != "system" or first is None:
+        return turns
+    asked = Message("user", f"{turns[0].content}\n\n{turns[first].content}")
+    return (*turns[1:first], asked, *turns[first + 1 :])
 
 
 def source_of(row: SummaryRow | PairRow) -> Source:
@@ -221,6 +202,9 @@ def _places(text: str, masked: str, outside: Sequence[str]) -> tuple[slice, ...]
     """Where in a rendered text that stands which came from outside."""
     if len(text) == len(masked):
         return tuple(slice(*found.span()) for found in re.finditer(f"{MASK}+", masked))
+    around = re.split(f"{MASK}+", masked)
+    if len(around) == 2 and text.startswith(around[0]) and text.endswith(around[1]):
+        return (slice(len(around[0]), len(text) - len(around[1])),)
     places: list[slice] = []  # the template has changed something: where each stands first
     for part in outside:
         start = text.find(part.strip(), places[-1].stop if places else 0)

@@ -94,8 +94,9 @@ def tokenize(
     """
     from summpo.records import Ragged, Texts, TokenRows
 
-    def encode_completions(texts: Sequence[str]) -> list[np.ndarray]:
-        return [np.array(ids, np.int32) for ids in completion_tokens(texts, tokenizer, prompt)]
+    def encode_completions(completions: Sequence[tuple[str | None, str]]) -> list[np.ndarray]:
+        ready, texts = zip(*completions, strict=True)
+        return [np.array(ids, np.int32) for ids in completion_tokens(texts, tokenizer, prompt, ready=ready)]
 
     encode, make_prompts = once(encode_completions), _Prompts(tokenizer, prompt, limits)
     counts: Counter[str] = Counter()
@@ -104,7 +105,8 @@ def tokenize(
     completions: list[tuple[np.ndarray, ...]] = []
     for first in range(0, len(rows), AT_ONCE):
         some = rows[first : first + AT_ONCE]
-        sides = [encode(texts) for texts in zip(*map(completions_of, some), strict=True)]
+        texts = zip(*map(completions_of, some), strict=True)
+        sides = [encode([(row.prompt, text) for row, text in zip(some, side, strict=True)]) for side in texts]
         ids_of_rows = list(zip(*sides, strict=True))
         fates = make_prompts(some, [max(map(len, ids)) for ids in ids_of_rows])
         for index, (row, ids, made) in enumerate(zip(some, ids_of_rows, fates, strict=True), first):
@@ -171,7 +173,10 @@ class _Prompts:
             if row.messages is not None and len(row.messages) > 1 and not self.prompt.chat:
                 turns = f"is a conversation of {len(row.messages)} turns, which needs the chat template"
                 raise UserError(f"{place_of(row)}: {turns}: set prompt.chat=true")
-        whole = self.whole([source_of(row) for row in rows])
+        try:
+            whole = self.whole([source_of(row) for row in rows])
+        except UserError as error:
+            raise self._of_row(rows, error) from None
         totals = [len(ids) + tokens for ids, tokens in zip(whole, reserved, strict=True)]
         over = [i for i, row in enumerate(rows) if totals[i] > self.limits.max_length and self._may_cut(row)]
         ends = self.ends([rows[i].document for i in over])
@@ -190,6 +195,15 @@ class _Prompts:
         """The ids of prompts in full length."""
         ids = rendered_tokens([self.prompt.render(source, self.tokenizer) for source in sources], self.tokenizer)
         return [np.array(own, np.int32) for own in ids]
+
+    def _of_row(self, rows: Sequence[SummaryRow] | Sequence[PairRow], error: UserError) -> UserError:
+        """The fault of one of the rows, with the place of the first that has it."""
+        for row in rows:
+            try:
+                self.prompt.render(source_of(row), self.tokenizer)
+            except UserError as own:
+                return UserError(f"{place_of(row)}: {own}")
+        return error
 
     def _may_cut(self, row: SummaryRow | PairRow) -> bool:
         return self.limits.too_long == "truncate_document" and isinstance(source_of(row), str)

@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from summpo.errors import UserError, require
+from summpo.text.chat_templates import MASK
 from summpo.text.encoding import rendered_tokens, text_tokens
-from summpo.text.prompts import MASK, Prompt, Rendered
+from summpo.text.prompts import Prompt, Rendered, control_tokens, spells
 from summpo.text.rows import Message
-from summpo.text.thoughts import closing_of
+from summpo.text.thoughts import closing_of, empty_thought, ends_a_thought, opening_of, own_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SAID = f"\u2003{MASK * 2}\u2003"
-"""What nobody says, between white space that no template writes."""
+_SPACE = "\u2003"
+"""White space that no template writes."""
+_SAID = f"{_SPACE}{MASK * 2}{_SPACE}"
+"""What nobody says."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,34 @@ class Turn:
     """What follows there: an empty thought, in some families; nothing in most."""
     after: str
     """From the end of what is said to the end of the text: <|im_end|> and a newline, for example."""
-    strips: bool
-    """Whether white space around what is said is left out."""
+    strips: tuple[bool, bool] = (False, False)
+    """Whether white space before what is said is left out, and that behind it."""
+    thought: str = ""
+    """What opens a thought at the end of `start`, which `before` closes; nothing in most."""
 
     def text(self, said: str, ended: bool) -> Rendered:
         """The short conversation with the assistant's answer in it, whole or up to the end of what is said."""
-        said = said.strip() if self.strips else said
+        before, behind = self.strips
+        said = said.lstrip() if before else said
+        said = said.rstrip() if behind else said
         first = len(self.start) + len(self.before)
         whole = self.start + self.before + said + (self.after if ended else "")
         return Rendered(whole, (slice(first, first + len(said)),), by_template=True)
+
+    def behind(self, prompt: str, own: str) -> Turn:
+        """The same behind a ready prompt: what that has already is not written again.
+
+        Args:
+            own: what the prompt has of the assistant's turn.
+        """
+        whole = self.thought + self.before
+        held = next((count for count in range(len(whole), 0, -1) if prompt.endswith(whole[:count])), 0)
+        if held:
+            return replace(self, before=whole[held:])
+        closing = closing_of(own)
+        if closing is not None:
+            return replace(self, before=empty_thought(closing))
+        return replace(self, before="") if self.thought or ends_a_thought(own) else self
 
 
 def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
@@ -54,17 +76,30 @@ def turn_of(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn:
     """
     asked = prompt.with_system((Message("user", "Go."),))
     start = prompt.chat_text(asked, tokenizer)
-    whole = prompt.chat_text((*asked, Message("assistant", _SAID)), tokenizer, before_answer=False)
-    strips = _SAID not in whole
-    before, said, after = whole.partition(_SAID.strip() if strips else _SAID)
-    name = tokenizer.name_or_path
-    require(bool(said), f"the chat template of {name} leaves out what the assistant says (config key prompt.chat)")
-    opened = closing_of(start)
-    if before.startswith(start):
-        before = before[len(start) :]
-    else:
-        before = f"\n{opened}\n\n" if opened is not None else ""
-    return Turn(start, before, after, strips)
+    answered = (*asked, Message("assistant", _SAID))
+    before, _, after = prompt.chat_text(answered, tokenizer, before_answer=False).partition(_SAID.strip())
+    strips = not before.endswith(_SPACE), not after.startswith(_SPACE)
+    before, after = before.removesuffix(_SPACE), after.removeprefix(_SPACE)
+    before = before[len(start) :] if before.startswith(start) else ""
+    closing = closing_of(start)
+    if closing is not None and closing not in before:
+        before = empty_thought(closing)
+    turn = Turn(start, before, after, strips, opening_of(start))
+    if end_token(turn, tokenizer) is None:
+        turn = replace(turn, after=_up_to_the_next(answered, after, prompt, tokenizer))
+    return turn
+
+
+def _up_to_the_next(turns: tuple[Message, ...], after: str, prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> str:
+    """What ends an assistant's turn where its own text does not: the token by which the user's next begins (GLM 4)."""
+    try:
+        whole = prompt.chat_text((*turns, Message("user", "Go.")), tokenizer, before_answer=False)
+    except UserError:
+        return after
+    behind = whole.partition(_SAID.strip())[2].removeprefix(_SPACE)
+    ends = {behind.index(token) + len(token): token for token in control_tokens(tokenizer) if token in behind}
+    is_end = bool(ends) and ends[min(ends)] != tokenizer.bos_token  # which begins a text, and no turn of a user's
+    return behind[: min(ends)] if is_end else after
 
 
 def end_token(turn: Turn, tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -98,38 +133,62 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, of_model: Sequen
 
 
 def completion_tokens(
-    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, prompt: Prompt, ended: bool = True
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: Prompt,
+    ended: bool = True,
+    ready: Sequence[str | None] | None = None,
 ) -> list[list[int]]:
     """The ids of completions: text and EOS, or with a chat template what follows its prompt in the assistant's turn.
 
+    A thought that the prompt has opened is closed first.
+
     Args:
         ended: with the end of the turn; or up to the end of what is said.
+        ready: the ready prompt that each completion follows, where there is one.
 
     Raises:
         UserError: the chat template cannot be used, or never ends the turn: a model could not learn to stop.
     """
     if not texts:
         return []
+    prompts = ready or [None] * len(texts)
+    control = control_tokens(tokenizer)
     if not prompt.chat:
         eos = [int(tokenizer.eos_token_id)] * ended  # type: ignore[arg-type]
-        return [[*ids, *eos] for ids in text_tokens(texts, tokenizer)]
+        own = [own_part(prompt.template if before is None else before, control) for before in prompts]
+        closing = [None if mark is None else empty_thought(mark) for mark in map(closing_of, own)]
+        said = text_tokens(texts, tokenizer)
+        behind = [(i, before) for i, before in enumerate(closing) if before]
+        closed = [Turn("", before, "").text(texts[i], ended) for i, before in behind]
+        for (i, _), ids in zip(behind, rendered_tokens(closed, tokenizer), strict=True):
+            said[i] = ids
+        return [[*ids, *eos] for ids in said]
     turn = turn_of(prompt, tokenizer)
     require(
         end_token(turn, tokenizer) is not None,
         f"the chat template of {tokenizer.name_or_path} never ends the assistant's turn: no control token stands "
         "behind what it says; set prompt.chat=false, without prompt.system (config key prompt.chat)",
     )
+    turns = [
+        turn if before is None or not spells(before, control) else turn.behind(before, own_part(before, control))
+        for before in prompts
+    ]
     (start,) = rendered_tokens([Rendered(turn.start, by_template=True)], tokenizer)
-    wholes = rendered_tokens([turn.text(text, ended) for text in texts], tokenizer)
+    wholes = rendered_tokens([own.text(text, ended) for own, text in zip(turns, texts, strict=True)], tokenizer)
     return [
-        whole[len(start) :] if whole[: len(start)] == start else _apart(turn, text, tokenizer, ended)
-        for text, whole in zip(texts, wholes, strict=True)
+        whole[len(start) :] if whole[: len(start)] == start else _apart(own, text, tokenizer, ended)
+        for own, text, whole in zip(turns, texts, wholes, strict=True)
     ]
 
 
-def tokens_around(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> int:
-    """How many tokens of a completion are not of its text: EOS, or what the chat template puts around it."""
-    (whole,) = completion_tokens(["a"], tokenizer, prompt)
+def tokens_around(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, ready: str | None = None) -> int:
+    """How many tokens of a completion are not of its text: EOS, or what the chat template puts around it.
+
+    Args:
+        ready: the ready prompt that it follows, where there is one.
+    """
+    (whole,) = completion_tokens(["a"], tokenizer, prompt, ready=[ready])
     return len(whole) - len(text_tokens(["a"], tokenizer)[0])
 
 

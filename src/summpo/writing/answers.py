@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from summpo.text.thoughts import closing_of, is_mark, without_marks, without_thoughts
+from summpo.text.thoughts import closing_of, is_mark, is_thought_mark, without_marks, without_thoughts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from summpo.writing.generation import Generated
-
-_TAIL = 16
-"""Tokens at a prompt's end among which a thought is opened."""
 
 
 @dataclass(frozen=True)
@@ -47,4 +44,7 @@ def answer_of(written: Generated, tokenizer: PreTrainedTokenizerBase, keep_thoug
 
 def opens_thought(prompt: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a prompt ends within a thought, as those of some chat templates do."""
-    return closing_of(str(tokenizer.decode(list(prompt[-_TAIL:])))) is not None
+    added = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    control = {id for id, token in added.items() if not is_thought_mark(token)}
+    start = next((place for place in range(len(prompt), 0, -1) if prompt[place - 1] in control), 0)
+    return closing_of(str(tokenizer.decode(list(prompt[start:])))) is not None

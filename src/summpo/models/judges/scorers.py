@@ -51,7 +51,7 @@ class Scorer:
             f"the tokenizer of {self.model.name_or_path} has no end of sequence: such a model reads pairs of texts "
             "(config key margin_reward.reward_model.form)",
         )
-        (summary,) = completion_tokens([text.summary], self.tokenizer, prompt)
+        (summary,) = completion_tokens([text.summary], self.tokenizer, prompt, ready=[text.prompt])
 
         def ids(document: str) -> list[int]:
             source = document if text.prompt is None else Ready(text.prompt)
