@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from summpo.evaluation.verdicts import read_verdict
 from summpo.synthesis.records import Answer, Rejected
 
+LABELS = ("better", "best", "preferred", "winner", "winning", "verdict", "answer", "decision", "choice", "preference")
+
 
 def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer:
     return Answer(text, finish_reason, "judge", 10, 5, thoughts)
@@ -63,6 +65,64 @@ def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer
         ('{"coherence": {"winner": "1"}, "winner": "2"}', 0.0),
         ('verdict={"better": "2"}', 0.0),
         ("It is close, and more could be said of it. " * 8 + '{"better": "1"}', 1.0),
+        # labels and choices in other dress
+        ('{"better": "1"}\nIt names the boats.', 1.0),
+        ("### Better\n1", 1.0),
+        ("**Better**\n\nSummary 1", 1.0),
+        ("Better: <summary_2>", 0.0),
+        ("Better: Summary No. 1", 1.0),
+        ("Final answer: 2", 0.0),
+        ("Better: same", 0.5),
+        ("Better: equally good", 0.5),
+        ("<better>1</better>", 1.0),
+        ("<winner>Summary 2</winner>", 0.0),
+        ("<reason>It is brief.</reason>\n<better>tie</better>", 0.5),
+        ("Better: they are equally good.", 0.5),
+        ("Better: both are good", 0.5),
+        ("Better: no difference", 0.5),
+        ("Better: neither is better than the other", 0.5),
+        ("Better: it's a draw", 0.5),
+        ("## Verdict\n**Summary 2**", 0.0),
+        ("**Final Answer**\n\n2", 0.0),
+        ("Answer: 1", 1.0),
+        ("Better: 1️⃣", 1.0),
+        ("Better: 2️⃣ because it is short", 0.0),
+        ("Better: Summary 1️⃣ (faithful)", 1.0),
+        ("Better: ②", 0.0),
+        ("𝐁𝐞𝐭𝐭𝐞𝐫: 𝟏", 1.0),
+        ('{"better": "1️⃣"}', 1.0),
+        ('{"better": "same"}', 0.5),
+        ('{"answer": "2"}', 0.0),
+        ('{"final_answer": 1}', 1.0),
+        ("Better: 1\nWorse: Summary 2", 1.0),
+        ("Better: 1\n\nReason:\n- Summary 1: accurate.\n- Summary 2: invents a date.", 1.0),
+        ("Better: 1\n\nReasons:\n1. It is faithful.\n2. It is short.", 1.0),
+        ("Better: 1\n\n### Summary 1\nGood.\n\n### Summary 2\nBad.", 1.0),
+        ("Better: 1, because 2 invents a date.", 1.0),
+        ("Better: 1 ✅", 1.0),
+        ("Better: 👉 1", 1.0),
+        ("Better: Summary 1 over Summary 2", 1.0),
+        ("Better: 1. Summary 2 omits the year.", 1.0),
+        ("Better: Option 2", 0.0),
+        ("Better: Summary number 2", 0.0),
+        ("Better: → 2", 0.0),
+        ("Better:\n- 2", 0.0),
+        ("Decision: Summary 1", 1.0),
+        ("Better summary: #2", 0.0),
+        ("The better summary is <summary_1>.", 1.0),
+        ("Better = 1", 1.0),
+        ("Better: tie (neither Summary 1 nor Summary 2 is better)", 0.5),
+        ("On fluency Summary 2 is better. On the whole:\nBetter: 1", 1.0),
+        ("Better: 1\nUnlike Summary 2, it names the year.", 1.0),
+        ("Better: Summary 2!", 0.0),
+        ('"Better: 1"', 1.0),
+        ("**Better: Summary 1**\n\nIt is better than Summary 2.", 1.0),
+        ("Better: 1.\nNo facts are invented.", 1.0),
+        ("Better: <b>1</b>", 1.0),
+        ("Better: {1}", 1.0),
+        ("Better: **1.**", 1.0),
+        ("Better – 1", 1.0),
+        ("Better: 1 — no invented facts", 1.0),
     ],
 )
 def test_verdicts_as_models_write_them(text: str, first_wins: float) -> None:
@@ -102,6 +162,93 @@ def test_what_decides_nothing(text: str, finish_reason: str, reason: str) -> Non
     found = read_verdict(answer(text, finish_reason))
     assert isinstance(found, Rejected)
     assert (found.reason, found.detail) == (reason, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"better": "1"}\nWait. Summary 2 is better.',
+        'Summary 2 is better.\n{"better": "1"}',
+        "Better: 1. Sorry, I meant 2.",
+        "Better: -1",
+        "Better: 1%",
+        "Better: 1?",
+        "Better: 1\nNo, 2.",
+        "Better: 1\nWait.",
+        "Better: 1\nScratch that.",
+        "Better: 1\nActually it's a tie.",
+        "Better: 1. Or maybe 2?",
+        "Better: tie. But Summary 1 is better.",
+        "Better: tie\nActually Summary 2 is better.",
+        "Better: 1\n2",
+        "Better: 1 → 2",
+        "Better: 1 (2)",
+        "Better:\n1. Faithful\n2. Short",
+        "Better: +1",
+        "Better: ≠1",
+        "Better: !1",
+        "Better: ~1",
+        "Better: .1",
+        "Better: 1°",
+        "Better: 1/3",
+        "Better: 1+",
+        "Better: ½",
+        "Better: 1²",
+        "Better: no. 3",
+        "Better: ❌ 1",
+        "Better: 1 ❌",
+        '{"better": "-1"}',
+        '{"better": "1%"}',
+        '{"better": "1"} No, 2.',
+        '{"better": "1"}\nBetter: 2',
+        '{"reason": "Summary 2 is better.", "better": "1"}',
+        '{"better":"tie"}\nSummary 1 is better.',
+        "<better>1</better>\n<better>2</better>",
+        "<better>1</better> Sorry, I meant Summary 2.",
+        "Better: 1\nFinal answer: undecided",
+        "Better: 1\nOn second thought, the second one.",
+        "Better: 1\nHmm, actually 2 wins.",
+        "Better: 1 < Summary 2",
+        "Better: 1 << 2",
+        "Better: Summary 1\nCorrection: Summary 2",
+        "Better: <summary_1><summary_2>",
+        "Better: A. Sorry, B.",
+        "Both are equally good.\nBetter: 1",
+        'I prefer Summary 2.\n{"better": 1}',
+        "Better: not the same",
+        "Better: no tie",
+        "Better: same as 1",
+        "Better: 1️⃣2️⃣",
+        "Better: 1️⃣ or 2️⃣",
+        "### Better\n1\n2",
+        "### Better\n1. Summary 1 is fluent.\n2. Summary 2 is short.",
+        "Better: Summary 3",
+        "Better: 0",
+        "Better: 1.2",
+        "Better: 1:2",
+        "Better: 1 vs 2",
+        "Better: 1\nI take that back.",
+        "Better: 1. That is wrong.",
+        "Better: 1\n\nActually, make that 2.",
+        "Better: 2\nThe first one is better.",
+        "Better: 1, no 2",
+        "Better: 1; 2",
+        "Better: 1 | 2",
+        "Better: 1 2",
+        "Better: maybe 1",
+        "Better: 1, I mean 2.",
+        "Better: 1\nEDIT: 2",
+        "Better: 1 - wait, it should be Summary 2",
+        "Better: equally 1 and 2",
+        "Better: tie? 1",
+        "Better: tie or 1",
+        "Better: tie, 2",
+        "Better: same. Summary 2 wins.",
+    ],
+)
+def test_what_contradicts_itself_or_is_no_plain_choice_decides_nothing(text: str) -> None:
+    found = read_verdict(answer(text))
+    assert isinstance(found, Rejected) and found.reason in ("contradicts_itself", "no_verdict")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +295,7 @@ def test_no_answer_is_too_odd(text: str) -> None:
     found = read_verdict(answer(text))
     assert found in (0, 0.5, 1) or isinstance(found, Rejected)
     if not isinstance(found, Rejected):
-        assert any(word in text.lower() for word in ("better", "best", "preferred", "winner", "winning", "verdict"))
+        assert any(word in text.lower() for word in LABELS)
 
 
 @pytest.mark.parametrize(
