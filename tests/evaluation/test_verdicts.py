@@ -281,7 +281,7 @@ def test_an_answer_of_thoughts_alone_says_so() -> None:
     assert isinstance(found, Rejected) and found.reason == "empty_answer"
     assert (
         found.detail
-        == "no text: all of it stands in reasoning_content, which ends 'The first names the boats.\\nBetter: 1'"
+        == "no text: all of it stands in thoughts beside it (reasoning_content or its like), which end 'The first names the boats.\\nBetter: 1'"
     )
     assert read_verdict(answer("", "length", "Hm")) == Rejected(
         "truncated", "cut off after 5 tokens, within its thoughts"

@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from summpo.synthesis.budget import at_most
-from summpo.synthesis.endpoint_words import error_in, json_of, storable
-from summpo.synthesis.finish_reasons import CUT, FAILED, FILTERED, REFUSED, reason_of
+from summpo.synthesis.endpoint_words import MESSAGES, error_in, json_of, storable
+from summpo.synthesis.finish_reasons import ending_of, reason_of
 from summpo.synthesis.messages import text_of, thoughts_of
 from summpo.synthesis.records import Answer, Request
 
@@ -128,18 +128,23 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     An answer is what has a message: content null is an empty text, which a parser rejects for its own reason, as it
     does a text that finish_reason says is cut. An endpoint that counts no tokens is taken to have used all it could.
     """
-    said = json_of(body)
-    if said is None:
-        return Fault("broken_answer", f"200 with what is no JSON: {error_in(said, body)[0]}", maybe_paid=True)
+    whole = json_of(body)
+    if whole is None:
+        return Fault("broken_answer", f"200 with what is no JSON: {error_in(whole, body)[0]}", maybe_paid=True)
+    first = whole[0] if isinstance(whole, list) and whole else whole  # Google's errors
+    said: dict[str, Any] = first if isinstance(first, dict) else {}
     choice = first_choice(said)
     message = {} if choice is None else choice.get("message")
     finish_reason = "" if choice is None else named(choice.get("finish_reason"))
-    ended = reason_of(finish_reason)
+    ending = ending_of(finish_reason)
     text, thoughts = text_of(message), thoughts_of(message)
     error = next((one["error"] for one in (choice, message, said) if isinstance(one, dict) and one.get("error")), None)
-    if ended in FAILED or (error is not None and not text):
-        return failed_behind(error, f"finish_reason {ended}" if ended else "an error", bool(text or thoughts), body)
-    if choice is None or (text is None and ended not in CUT | FILTERED | REFUSED):
+    if choice is None and error is None and any(map(said.get, MESSAGES)):
+        error = said  # {"object": "error", "message": ...}
+    if ending == "failed" or (error is not None and not text):
+        what = f"finish_reason {reason_of(finish_reason)}" if finish_reason else "an error"
+        return failed_behind(error, what, bool(text or thoughts), body)
+    if choice is None or (text is None and ending == "whole"):
         return Fault("no_choices", f"200 without an answer in it: {error_in(said, body)[0]}", maybe_paid=True)
     refusal = "" if text else named(message.get("refusal")) if isinstance(message, dict) else ""
     answer = Answer(
