@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from summpo.synthesis.parsing.choices import best_of, is_taken_back, is_tie, other_best_in, said_outright
+from summpo.synthesis.parsing.choices import best_of, is_called_tie, is_taken_back, is_tie, other_best_in, said_outright
 from summpo.synthesis.parsing.excuses import is_excuse
 from summpo.synthesis.parsing.json_answers import objects_in
 from summpo.synthesis.parsing.lines import without_tags
@@ -21,14 +21,17 @@ TIE = 0.5
 _MARKS = r"(?:[^\w\n]|_){0,40}+"
 _BEGINNING = rf"(?:^{_MARKS}|[.!?;:)\]*\"'][ \t]+{_MARKS}|\b(?:so|thus|therefore|hence|actually)\b[,:]?[ \t*_]+)"
 _LABEL = re.compile(
-    _BEGINNING + r"(?:(?:the|my|final|overall|answer|verdict|conclusion)[ \t:*_]+){0,3}"
+    _BEGINNING + r"(?:(?:the|my|final|overall|answer|verdict|conclusion)[ \t:*_,]+){0,3}"
     r"(?:better|best|preferred|winning|winner|verdict|answer|decision|choice|preference)"
     r"(?:[ _](?:summary|one|version|choice|option|answer))?[\s*_`\"']*"
-    r"(?:[:=]+|-+(?=[\s*_])|is\b|(?<=\n)|\Z)",
+    r"(?:[:=]+|[-=]{0,4}\u2192|-+(?=[\s*_])|is\b|(?<=\n)|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
 """What begins a line, or a sentence within one, that decides; a heading does too."""
-_TAG = re.compile(r"<(/?)(\w{1,20})>")
+_EXAMPLE = re.compile(r"\b(?:example|format|form|template|instance)s?[\s*_]*\Z", re.IGNORECASE)
+_NEAR = 40
+"""Characters before a label that tell whether it is an example."""
+_TAG = re.compile(r"<(/?)\|?(\w{1,20})\|?>")
 
 
 def read_verdict(answer: Answer) -> float | Rejected:
@@ -50,7 +53,9 @@ def read_verdict(answer: Answer) -> float | Rejected:
 def verdicts_in(text: str) -> set[float]:
     """All that an answer decides; more than one where it contradicts itself."""
     rest = usual(in_lines(text))
-    labels = [*_LABEL.finditer(rest)]
+    labels = [
+        one for one in _LABEL.finditer(rest) if not _EXAMPLE.search(rest[max(0, one.start() - _NEAR) : one.start()])
+    ]
     starts = [label.start() for label in labels] + [len(rest)]
     contents = [rest[label.end() : end] for label, end in zip(labels, starts[1:], strict=True)]
     decided = [decided_by(content) for content in contents]
@@ -58,7 +63,8 @@ def verdicts_in(text: str) -> set[float]:
     if not found or (contents[-1].strip() and not decided[-1]):
         return set()
     taken_back = {1.0, 0.0} if is_taken_back(contents[-1]) else set[float]()
-    return found | taken_back | {value_of(best) for best in said_outright(usual(text))}
+    said = {value_of(best) for best in said_outright(usual(text))}
+    return found | taken_back | (said if len(said) == 1 else set())  # more of them speak of one respect each
 
 
 def in_lines(text: str) -> str:
@@ -76,7 +82,8 @@ def decided_by(content: str) -> set[float]:
     if best is None:
         others = {value_of(3 - one) for one in (1, 2) if other_best_in(content, one)}
         return {TIE} | others if is_tie(content) else set()
-    return {1.0, 0.0} if other_best_in(content, best) else {value_of(best)}
+    others = {value_of(3 - best)} if other_best_in(content, best) else set[float]()
+    return {value_of(best)} | others | ({TIE} if is_called_tie(content) else set())
 
 
 def value_of(best: int | None) -> float:

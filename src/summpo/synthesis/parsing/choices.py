@@ -16,7 +16,7 @@ _SIGN = (
     "[\u2192\u21d2\u25b6\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff]"
 )
 """An arrow to a choice, or a picture; but for those that say no, or that are not sure."""
-_BEFORE = rf"(?:[\s*_`\"'(\[{{<>\#:=|$\\]|-+(?=[\s>*_])|{_SIGN})*+"
+_BEFORE = rf"(?:[\s*_`\"'(\[{{<>\#:=|$\\\u2116]|-+(?=[\s>*_])|{_SIGN})*+"
 _BEHIND = rf"(?:[\s*_`\"')\]}}>|.,;:!\\$]|(?<=\s)(?:\#+|=+|-+)|{_SIGN})*+\Z"
 """What may stand before and behind a choice: no sign that makes it another number (-1, .1, 1%) or a doubt (1?)."""
 _NOUN = r"(?:summary|option|version|answer|candidate|response|number|no\.|nr\.)"
@@ -59,35 +59,43 @@ _DECIDES = (
     r"\b(?:wins?|winner|deserves?|better|best|stronger|superior|go(?:es)?\s+with|prefer\w*|pick|choose|wait|kidding"
     r"|instead|beaten\s+by|loses\s+to)\b"
 )
+_SHOULD = (
+    r"(?:wins?\b|deserves?\b"
+    r"|(?:should|must)\s+(?:win|be\s+(?:the\s+)?(?:preferred|chosen|picked|selected|better|best|winner))\b)"
+)
 _OTHER = {
-    best: re.compile(
-        rf"(?:{_DECIDES})[^.\n]{{0,30}}?{other}|{other}\s+(?:{_IS_BEST}|wins?\b|deserves?\b)", re.IGNORECASE
-    )
+    best: re.compile(rf"(?:{_DECIDES})[^.\n]{{0,30}}?{other}|{other}\s+(?:{_IS_BEST}|{_SHOULD})", re.IGNORECASE)
     for best in (1, 2)
     for other in [rf"(?:summary\W*)?(?<![\w/.]){3 - best}(?![\w/%]|\.[0-9])"]
 }
 _NEAR = 200
 """Characters around a clause that tell whether it heads what follows."""
-_CLAUSE = re.compile(r"[^.,;!?()\[\]\n\"|>\u2192\u21d2]+")
+_ARROW = re.compile(r"[-=]{1,4}>|[\u2192\u21d2]")
+_CLAUSE = re.compile(r"[^.,;!?()\[\]\n\"|\u2192]+")
 _ENDS = re.compile(r"[!?)\]\"\n]|\.(?![0-9])|\Z")
-_NAMED = re.compile(r"\b(?:summary[\W_]*(\d|one|two|a\b|b\b)|the\s(first|second)(?:\s(?:summary|one))?|([12]))\b", re.I)
+_NAMED = re.compile(
+    r"\b(?:summary[\W_]*(\d|one|two|a\b|b\b)|the\s(first|second)(?:\s(?:summary|one))?|([12])|(?-i:([AB]))(?=[\W_]*\Z))\b",
+    re.I,
+)
 _NO_MATTER = _words(
-    "a actually after again all also am and answer be been better but change changed choice choose correction could "
-    "edit fact final go have hmm i in instead is it its let make maybe me mean meant my no number oh oops option or "
-    "perhaps pick probably rather really reflection s say select should so sorry summary that the then this thus to "
-    "truth update verdict version wait well winner with would"
+    "a actually after again all also alternatively am an and answer apologies as be been better but change "
+    "changed choice choose correction could edit either else error fact final go have hence hmm i in instead is "
+    "it its let made make maybe me mean meant mistake my no number oh oops option or perhaps pick please possibly "
+    "probably rather read really reflection s say select should so sorry summary take that the then therefore "
+    "this thus to truth typo update verdict version wait well winner with would yes"
 )
 """Words beside which a summary's name is all that a clause says."""
 _DOUBT = re.compile(
     r"""(?:\A|[.,;:!?()\n-])\W{0,8}+(?:no|nope|wait|hold\son|hmm+|oops|sorry|scratch\s(?:that|this)|never\s?mind|strike\sthat
       |correction|on\ssecond\sthoughts?|(?:i\s)?(?:have\s)?changed?\smy\smind)[\s*_"\')]{0,8}+(?:[.,:;!?\u2026-]|$)
-    |\bi\s(?:take\s(?:it|that|this)\sback|was\s(?:wrong|mistaken)|made\sa\smistake|misspoke)\b|\bmy\smistake\b
+    |\bi\s(?:take\s(?:it|that|this)\sback|was\s(?:wrong|mistaken)|made\san?\s(?:mistake|error|typo)|misspoke)\b|\bmy\smistake\b
+    |\bi(?:'m|\sam)\s(?:not\s(?:\w+\s)?(?:sure|certain)|unsure|uncertain)\b(?!\s(?:that|about|whether|if|what|how|why)\b)|\(\s*\?
     |\b(?:ignore|disregard|discard)\s(?:that|this|the\s(?:above|previous))
     |\b(?:that|this|it)\s(?:is|was)\s(?:wrong|incorrect|a\smistake)""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _OUTRIGHT = re.compile(
-    rf"""(?:\A|[.!?;:"\n(]|\\n)[\s*_\#>-]{{0,8}}+
+    rf"""(?:\A|[.!?;\n(]|\\n|"(?:reason(?:ing)?|explanation|rationale|justification|analysis|notes?|comments?|conclusion)"\s*:\s*")[\s*_\#>-]{{0,8}}+
     (?:(?:overall|so|thus|therefore|hence|clearly|actually|wait|no|sorry|but|however|rather|in\ conclusion|in\ the\ end
       |on\ balance|to\ me|i\ (?:think|believe|find|(?:would|must)\ say))[,:]?\s+(?:that\s+)?){{0,3}}
     (?:(?:the\s+)?(?:(?:summary[\s*_\#]*)?(?P<digit>[12])|summary\s+(?P<word>one|two|[ab])|(?P<place>first|second)(?:\s+(?:summary|one))?)
@@ -105,6 +113,7 @@ _OUTRIGHT = re.compile(
 _OUTRIGHT_GROUPS = ("digit", "word", "place", "taken", "taken_word", "taken_place")
 
 _TIE = _words("tie tied draw same equal equally identical equivalent indistinguishable alike even neither both none")
+_EQUAL = _words("tie tied draw equal equally")
 _TIE_WITH = _words(
     "a about almost an are as bad best better each evenly fine good in is it matched of one other quality roughly s "
     "strong summaries summary than the they two well"
@@ -139,7 +148,7 @@ def other_best_in(text: str, best: int) -> bool:
     said = (found["named"] or found["place"] or found["said"] for found in _SAID_BEST.finditer(compared))
     if any(_PLACE[one.lower()] != best for one in said):
         return True
-    return _OTHER[best].search(compared) is not None or _is_named_alone(3 - best, text)
+    return _OTHER[best].search(compared) is not None or _is_named_alone(3 - best, _ARROW.sub("\u2192", text))
 
 
 def said_outright(text: str) -> set[int | None]:
@@ -151,6 +160,12 @@ def said_outright(text: str) -> set[int | None]:
 def is_taken_back(text: str) -> bool:
     """Whether a text behind a verdict doubts it: "Wait.", "scratch that"."""
     return _DOUBT.search(text) is not None
+
+
+def is_called_tie(text: str) -> bool:
+    """Whether a clause of a text says that the two are equal, and no more: "(a tie)"."""
+    clauses = (_words(re.sub(r"[\W_]+", " ", clause.lower())) for clause in _CLAUSE.findall(text))
+    return any(words & _EQUAL and words <= _TIE | _TIE_WITH | _NO_MATTER for words in clauses)
 
 
 def _is_named_alone(number: int, text: str) -> bool:
