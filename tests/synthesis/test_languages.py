@@ -119,6 +119,30 @@ def test_chinese_is_told_from_what_shares_its_characters(language: str) -> None:
         assert is_foreign(HAN[language], text) != name.startswith(language), name
 
 
+@pytest.mark.parametrize(
+    ("document", "summary"),
+    [
+        (
+            "港は川が土砂で埋まった後に閉じられ、町の人々は仕事を失った。",
+            "アルダーのフェリーポート、クローズ。サービスはストップした。",
+        ),
+        (
+            "しは ふるい ふねを あたらしい ふねに かえる けいかくを みとめた。",
+            "市は古い船を新しい船に替える計画を認めた。",
+        ),
+        (
+            "항만 위원회는 시청에서 회의를 열고 새 배를 사기로 결정했다.",
+            "港灣委員會는 市廳에서 會議를 열고 새 배를 사기로 決定했다.",
+        ),
+        ("アルダー港はフェリーの港だった。", "ｱﾙﾀﾞｰ港はﾌｪﾘｰの港だった。"),
+        ("The port of Alder was closed.", "Ｔｈｅ ｐｏｒｔ ｗａｓ ｃｌｏｓｅｄ．"),
+    ],
+)
+def test_scripts_that_one_language_has_beside_each_other(document: str, summary: str) -> None:
+    assert foreign_script(document, summary) is None
+    assert foreign_script(TEXTS["ru"], summary) is not None
+
+
 def test_few_characters_tell_nothing() -> None:
     assert not is_foreign(HAN["ja"], "港湾委員会、電気船購入決定。")
 

@@ -27,7 +27,7 @@ _FEWEST_WORDS = 20
 """With fewer words in the summary, chance decides."""
 _MOSTLY_SPACED = 0.9
 """What words are worth where white space parts most of them."""
-_SYLLABLES = ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL")
+_SYLLABLES = ("KANA", "HANGUL")
 """The scripts that stand beside Chinese characters."""
 _PRESENT, _FOREIGN = 0.02, 0.2
 """A script is a document's own from this share of its letters on; a summary may have less than that of others."""
@@ -40,7 +40,9 @@ def foreign_script(document: str, summary: str) -> str | None:
     own, used = _scripts(document), _scripts(summary)
     if not own:
         return None
-    return next((name for name, share in used.items() if share >= _FOREIGN and own.get(name, 0) < _PRESENT), None)
+    foreign = (name for name, share in used.items() if share >= _FOREIGN and own.get(name, 0) < _PRESENT)
+    goes_with = {"CJK"} if any(own.get(name, 0) >= _FOREIGN <= used.get(name, 0) for name in _SYLLABLES) else set[str]()
+    return next((name for name in foreign if name not in goes_with), None)
 
 
 def suspicion(document: str, summary: str, min_common_words: float) -> str | None:
@@ -103,5 +105,6 @@ def _scripts(text: str) -> dict[str, float]:
 
 @lru_cache(maxsize=65536)
 def _script(letter: str) -> str:
-    """LATIN, CYRILLIC, CJK ...: the first word of a letter's name."""
-    return unicodedata.name(letter, "UNNAMED").split()[0]
+    """LATIN, CYRILLIC, CJK ...: the first word of a letter's name, whatever its width; KANA for both kinds."""
+    name = unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNNAMED")
+    return "KANA" if name.startswith(("HIRAGANA", "KATAKANA")) else "CJK" if "IDEOGRA" in name else name.split()[0]
