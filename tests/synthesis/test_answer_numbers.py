@@ -2,7 +2,7 @@
 
 import pytest
 
-from summpo.synthesis.parsing.choices import best_of, is_taken_back, is_tie, other_best_in, said_outright
+from summpo.synthesis.parsing.choices import best_of, is_called_tie, is_taken_back, is_tie, other_best_in, said_outright
 from summpo.synthesis.parsing.marks import usual
 from summpo.synthesis.parsing.numbers import Mark, mark_of, marks_within, total_of
 
@@ -157,6 +157,9 @@ def test_the_best(text: str, best: int | None) -> None:
         "1\n2",
         "1 (2)",
         "1\nMaybe Summary 2?",
+        "1 -> 2",
+        "1\nSummary 2 should be preferred.",
+        "1\nI mean B.",
     ],
 )
 def test_the_other_is_best_all_the_same(text: str) -> None:
@@ -177,6 +180,9 @@ def test_the_other_is_best_all_the_same(text: str) -> None:
         "1\n**Summary 2**\nIt leaves out the year.",
         "1\n- Summary 2: it leaves out the year.",
         "1\nWorse: Summary 2",
+        "1\nScores: 4, 2",
+        "1\nIt has (1) the year and (2) the cause.",
+        "1\nSummary 1 > Summary 2",
     ],
 )
 def test_the_other_is_not_said_to_be_best(text: str) -> None:
@@ -238,3 +244,12 @@ def test_no_doubts(text: str) -> None:
 )
 def test_sentences_that_choose(text: str, said: set[int | None]) -> None:
     assert said_outright(text) == said
+
+
+@pytest.mark.parametrize("text", ["1 (tie)", "1\nThey are equal.", "1, a draw"])
+def test_a_tie_beside_a_verdict(text: str) -> None:
+    assert is_called_tie(text)
+
+
+def test_no_tie_beside_a_verdict() -> None:
+    assert not is_called_tie("1\nIt ties the causes to the year; both are equally true of the document.")

@@ -72,6 +72,7 @@ _NEAR = 200
 """Characters around a clause that tell whether it heads what follows."""
 _ARROW = re.compile(r"[-=]{1,4}>|[\u2192\u21d2]")
 _CLAUSE = re.compile(r"[^.,;!?()\[\]\n\"|\u2192]+")
+_AMONG_NUMBERS = re.compile(r"[0-9]\s*[,;]\s*\Z")
 _ENDS = re.compile(r"[!?)\]\"\n]|\.(?![0-9])|\Z")
 _NAMED = re.compile(
     r"\b(?:summary[\W_]*(\d|one|two|a\b|b\b)|the\s(first|second)(?:\s(?:summary|one))?|([12])|(?-i:([AB]))(?=[\W_]*\Z))\b",
@@ -178,6 +179,7 @@ def _is_named_alone(number: int, text: str) -> bool:
         before = text[max(0, clause.start() - _NEAR) : clause.start()].rpartition("\n")[2]
         behind = text[clause.end() : clause.end() + _NEAR]
         heads = clause[0].rstrip(" *_").endswith(":") or not (rest or (before.strip(" *_#>") and before[-1] != "("))
-        if _ENDS.match(behind) and not (heads and any(map(str.isalnum, behind))):
+        is_item = (heads and any(map(str.isalnum, behind))) or (not rest and _AMONG_NUMBERS.search(before) is not None)
+        if _ENDS.match(behind) and not is_item:
             return True
     return False
