@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -18,7 +19,7 @@ def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer
     return Answer(text, finish_reason, "judge", 10, 5, thoughts)
 
 
-@pytest.mark.parametrize(
+AS_WRITTEN = pytest.mark.parametrize(
     ("text", "first_wins"),
     [
         ("It keeps the point.\nBetter: 1", 1.0),
@@ -27,7 +28,7 @@ def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer
         ("**Better:** 2", 0.0),
         ("**Better: Summary 1**", 1.0),
         ("## Better summary: 2.", 0.0),
-        ("> better - two", 0.0),
+        ("> better - second", 0.0),
         ("Better: neither", 0.5),
         ("Better: 1\nBetter: 1", 1.0),
         ("Summary 1 is better written, Better: 2 would be wrong.\nBetter: 1", 1.0),
@@ -174,8 +175,22 @@ def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer
         ("Better: 1 — no invented facts", 1.0),
     ],
 )
+
+
+@AS_WRITTEN
 def test_verdicts_as_models_write_them(text: str, first_wins: float) -> None:
     assert read_verdict(answer(text)) == first_wins
+
+
+OTHER = {"1": "2", "first": "second", "A": "B", "\u2460": "\u2461"}
+OTHER |= {other: one for one, other in OTHER.items()} | {"\U0001d7cf": "2"}
+
+
+@AS_WRITTEN
+def test_no_place_is_read_better_than_the_other(text: str, first_wins: float) -> None:
+    """What is read for one summary is read for the other where the same is said of it."""
+    named = r"(?<![0-9.])[12](?![0-9])|\b(?:first|second|A|B)\b|[\u2460\u2461\U0001d7cf]"
+    assert read_verdict(answer(re.sub(named, lambda name: OTHER[name[0]], text))) == 1 - first_wins
 
 
 @pytest.mark.parametrize(

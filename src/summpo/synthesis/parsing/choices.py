@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from summpo.synthesis.parsing.numbers import first_line
 
@@ -95,14 +96,17 @@ _DOUBT = re.compile(
     |\b(?:that|this|it)\s(?:is|was)\s(?:wrong|incorrect|a\smistake)""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+_ONE = (
+    r"(?:(?:the\s+)?(?:summary[\s*_\#]*)?[12]|(?:the\s+)?summary\s+(?:one|two|[ab])"
+    r"|the\s+(?:first|second)(?:\s+(?:summary|one))?)"
+)
 _OUTRIGHT = re.compile(
-    rf"""(?:\A|[.!?;\n(]|\\n|"(?:reason(?:ing)?|explanation|rationale|justification|analysis|notes?|comments?|conclusion)"\s*:\s*")[\s*_\#>-]{{0,8}}+
+    rf"""(?:\A|[.!?;\n(]|\\n|"(?:reason(?:ing)?|explanation|rationale|justification|analysis|notes?|comments?)"\s*:\s*")
+    [\s*_\#>-]{{0,8}}+
     (?:(?:overall|so|thus|therefore|hence|clearly|actually|wait|no|sorry|but|however|rather|in\ conclusion|in\ the\ end
       |on\ balance|to\ me|i\ (?:think|believe|find|(?:would|must)\ say))[,:]?\s+(?:that\s+)?){{0,3}}
-    (?:(?:the\s+)?(?:(?:summary[\s*_\#]*)?(?P<digit>[12])|summary\s+(?P<word>one|two|[ab])|(?P<place>first|second)(?:\s+(?:summary|one))?)
-        [*_]*\s+{_IS_BEST}
-      |i\s+(?:(?:would|strongly|slightly|still|now)\s+)*+(?:prefer|choose|pick|select|go\s+with)\s+
-        (?:the\s+)?(?:(?:summary[\s*_\#]*)?(?P<taken>[12])|summary\s+(?P<taken_word>one|two|[ab])|(?P<taken_place>first|second)(?:\s+(?:summary|one))?)
+    (?:{_ONE}[*_]*\s+{_IS_BEST}
+      |i\s+(?:(?:would|strongly|slightly|still|now)\s+)*+(?:prefer|choose|pick|select|go\s+with)\s+{_ONE}
       |(?:it(?:'s|\s+is)|this\s+is)\s+an?\s+(?:tie|draw)
       |(?:both|the\s+two|they|neither)(?:\s+summaries|\s+of\s+them)?\s+(?:are|is)\s+
         (?:(?:about|roughly|almost|essentially)\s+)?(?:equal(?:ly\s+(?:good|strong|matched))?|tied|better|identical))
@@ -110,8 +114,7 @@ _OUTRIGHT = re.compile(
     [*_]*\s*(?:[.!"\n)]|\\n|\Z)""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""A sentence that chooses and says no more."""
-_OUTRIGHT_GROUPS = ("digit", "word", "place", "taken", "taken_word", "taken_place")
+"""A sentence that chooses, or calls a tie, and says no more."""
 
 _TIE = _words("tie tied draw same equal equally identical equivalent indistinguishable alike even neither both none")
 _EQUAL = _words("tie tied draw equal equally")
@@ -154,8 +157,7 @@ def other_best_in(text: str, best: int) -> bool:
 
 def said_outright(text: str) -> set[int | None]:
     """The summaries that whole sentences say are the better one, and nothing more of; None for a tie."""
-    said = (next(filter(None, one.group(*_OUTRIGHT_GROUPS)), None) for one in _OUTRIGHT.finditer(text))
-    return {None if one is None else _PLACE[one.lower()] for one in said}
+    return {next(_names_in(sentence[0]), None) for sentence in _OUTRIGHT.finditer(text)}
 
 
 def is_taken_back(text: str) -> bool:
@@ -169,12 +171,16 @@ def is_called_tie(text: str) -> bool:
     return any(words & _EQUAL and words <= _TIE | _TIE_WITH | _NO_MATTER for words in clauses)
 
 
+def _names_in(text: str) -> Iterator[int | None]:
+    """The summaries that a text names, in their order; None for one that there is not."""
+    return (_PLACE.get(next(filter(None, one.groups())).lower()) for one in _NAMED.finditer(text))
+
+
 def _is_named_alone(number: int, text: str) -> bool:
     """Whether a clause names a summary and says nothing of it: "no, 2." It heads nothing, and is no item of a list."""
     for clause in _CLAUSE.finditer(text):
-        named = [_PLACE.get(next(filter(None, one.groups())).lower()) for one in _NAMED.finditer(clause[0])]
         rest = re.findall(r"[^\W_]+", _NAMED.sub(" ", clause[0]).lower())
-        if set(named) != {number} or not _NO_MATTER.issuperset(rest):
+        if set(_names_in(clause[0])) != {number} or not _NO_MATTER.issuperset(rest):
             continue
         before = text[max(0, clause.start() - _NEAR) : clause.start()].rpartition("\n")[2]
         behind = text[clause.end() : clause.end() + _NEAR]
