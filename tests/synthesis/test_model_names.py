@@ -20,6 +20,7 @@ from summpo.synthesis.model_names import is_other_model
         ("gpt-3.5-turbo", "gpt-35-turbo"), ("gpt-35-turbo", "gpt-3.5-turbo-0125"), ("o1-preview", "o1-preview-2024-09-12"),
         ("claude-3.5-sonnet", "us.anthropic.claude-3-5-sonnet-20241022-v2:0"),
         ("anthropic.claude-3-haiku-20240307-v1:0", "claude-3-haiku-20240307"),
+        ("claude-3-5-sonnet@20240620", "claude-3-5-sonnet-20240620"), ("gpt-4o-2024-08-06", "gpt-4o-20240806"),
     ],
 )  # fmt: skip
 def test_a_date_or_a_revision_is_the_same(asked: str, named: str) -> None:
@@ -40,7 +41,8 @@ def test_a_date_or_a_revision_is_the_same(asked: str, named: str) -> None:
         ("gemini-2.5-flash", "gemini-2.5-flash-preview-05-20"), ("command-r-plus", "command-r-08-2024"),
         ("command-r-08-2024", "command-r-03-2024"), ("gpt-3.5-turbo", "gpt-35-turbo-16k"), ("phi-3", "phi-3.5"),
         ("llama-3", "llama-3-2"), ("llama-3.1-8b", "llama-3.2-8b"), ("claude-sonnet-4", "claude-sonnet-4-5"),
-        ("doubao-pro-32k", "doubao-pro-256k-240828"), ("gpt-4o", "gpt-4o-audio-preview-2024-10-01"),
+        ("deepseek", "deepseek-r1"), ("deepseek", "deepseek-v3"), ("moonshot", "moonshot-v1"), ("m@0a1b2c3d", "m@0a1b2c4d"),
+        ("Mistral-7B-Instruct-v0.1", "Mistral-7B-Instruct-v0.3"), ("doubao-pro-32k", "doubao-pro-256k-240828"), ("gpt-4o", "gpt-4o-audio-preview-2024-10-01"),
     ],
 )  # fmt: skip
 def test_whatever_else_is_behind_a_name_is_another(asked: str, named: str) -> None:
