@@ -181,6 +181,9 @@ class TestAnswers:
             [{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}],  # Google
             {"type": "error", "error": {"message": "no", "code": 400}},
             {"code": 400, "msg": "no"},
+            {"statusCode": 400, "message": "no"},
+            {"error": "no", "status": 400},
+            {"success": False, "errors": [{"code": 400, "message": "no"}]},  # Cloudflare
         ],
     )
     def test_that_are_errors_in_other_forms(self, said: Any) -> None:

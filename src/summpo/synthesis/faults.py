@@ -138,9 +138,7 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     finish_reason = "" if choice is None else named(choice.get("finish_reason"))
     ending = ending_of(finish_reason)
     text, thoughts = text_of(message), thoughts_of(message)
-    error = next((one["error"] for one in (choice, message, said) if isinstance(one, dict) and one.get("error")), None)
-    if choice is None and error is None and any(map(said.get, MESSAGES)):
-        error = said  # {"object": "error", "message": ...}
+    error = error_of(said, choice, message)
     if ending == "failed" or (error is not None and not text):
         what = f"finish_reason {reason_of(finish_reason)}" if finish_reason else "an error"
         return failed_behind(error, what, bool(text or thoughts), body)
@@ -158,13 +156,22 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     return counted(answer, request, said.get("usage"))
 
 
+def error_of(said: dict[str, Any], choice: Any, message: Any) -> Any:
+    """The error that a 200 speaks of, wherever endpoints put it; None where it speaks of none."""
+    found = next((one["error"] for one in (choice, message, said) if isinstance(one, dict) and one.get("error")), None)
+    if found is None and choice is None:
+        errors = said.get("errors")
+        return errors[0] if isinstance(errors, list) and errors else said if any(map(said.get, MESSAGES)) else None
+    return {**said, "error": None, "message": found} if isinstance(found, str) else found
+
+
 def failed_behind(error: Any, what: str, was_written: bool, body: bytes) -> Fault:
     """What a 200 means that says in its body that it failed: what the upstream's own status would mean.
 
     Nothing was paid where nothing was written; a key that the upstream refuses is the endpoint's.
     """
-    told = error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
-    codes = (str(told.get(name)) for name in ("code", "status"))
+    told = error if isinstance(error, dict) else {}
+    codes = (str(told.get(name)) for name in ("code", "status", "status_code", "statusCode"))
     code = next((int(one) for one in codes if re.fullmatch(r"[45][0-9][0-9]", one)), 502)
     fault = fault_of(code, {}, json.dumps({"error": told}).encode() if told else body, 0.0)
     then = fault.then if fault.then == "reject" or fault.reason == "out_of_credit" else "retry"
