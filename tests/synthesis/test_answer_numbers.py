@@ -160,6 +160,13 @@ def test_the_best(text: str, best: int | None) -> None:
         "1 -> 2",
         "1\nSummary 2 should be preferred.",
         "1\nI mean B.",
+        "1\nThough honestly 2 reads better.",
+        "1\nThe other one is better.",
+        "1\nActually the other.",
+        "1\nSummary 2 is true and should win.",
+        "1\nUpdate: second.",
+        "1\nSwitching to 2.",
+        "1\nMy vote: 2",
     ],
 )
 def test_the_other_is_best_all_the_same(text: str) -> None:
@@ -181,6 +188,8 @@ def test_the_other_is_best_all_the_same(text: str) -> None:
         "1\n- Summary 2: it leaves out the year.",
         "1\nWorse: Summary 2",
         "1\nScores: 4, 2",
+        "1\nFirst, it is brief. Second, it is true.",
+        "1\nSummary 2 is no better.",
         "1\nIt has (1) the year and (2) the cause.",
         "1\nSummary 1 > Summary 2",
     ],

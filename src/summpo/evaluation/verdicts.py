@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import re
 
-from summpo.synthesis.parsing.choices import best_of, is_called_tie, is_taken_back, is_tie, other_best_in, said_outright
+from summpo.synthesis.parsing.choices import (
+    best_of,
+    is_called_tie,
+    is_taken_back,
+    is_tie,
+    names_in,
+    other_best_in,
+    said_outright,
+)
 from summpo.synthesis.parsing.excuses import is_excuse
 from summpo.synthesis.parsing.json_answers import objects_in
 from summpo.synthesis.parsing.lines import without_tags
 from summpo.synthesis.parsing.marks import usual
+from summpo.synthesis.parsing.numbers import first_line
 from summpo.synthesis.parsing.parts import Unreadable
 from summpo.synthesis.parsing.readable import readable
 from summpo.synthesis.records import Answer, Rejected
@@ -79,9 +88,12 @@ def in_lines(text: str) -> str:
 def decided_by(content: str) -> set[float]:
     """What stands behind a label decides, with what is said behind it; nothing where it is not plainly a choice."""
     best = best_of(content)
-    if best is None:
-        others = {value_of(3 - one) for one in (1, 2) if other_best_in(content, one)}
-        return {TIE} | others if is_tie(content) else set()
+    if best is None and not is_tie(content):
+        return set()
+    if best is None:  # a tie that leans to one
+        named = set(names_in(first_line(content)))
+        better = {one for one in (1, 2) if named == {one} or other_best_in(content, 3 - one)}
+        return {TIE, *map(value_of, better)}
     others = {value_of(3 - best)} if other_best_in(content, best) else set[float]()
     return {value_of(best)} | others | ({TIE} if is_called_tie(content) else set())
 

@@ -47,11 +47,12 @@ _PLACE = {
     for word in words.split()
 }
 
+_THE_OTHER = re.compile(r"\bthe\s+other(?:\s+(?:one|summary))?\b", re.IGNORECASE)
 _LESS = re.compile(r"\b(?:than|over|not|nor|neither|beats|to)\s+(?:the\s+)?(?:summary\W*)?[12]\b", re.IGNORECASE)
 """The other summary, as the lesser one."""
 _SAID_BEST = re.compile(
     r"""\b(?:summary[\W_]*(?P<named>[12]|one|two|[ab]|ii?)|the\s(?P<place>first|second)(?:\s(?:summary|one))?)\b
-        (?:\s\w+){0,1}?\s+(?:is|was)\s+(?:(?!not\b)\w+\s+){0,2}?(?:best|better|preferred|preferable|superior|stronger)\b
+        (?:\s\w+){0,1}?\s+(?:is|was)\s+(?:(?!(?:not|no|never|hardly)\b)\w+\s+){0,2}?(?:best|better|preferred|preferable|superior|stronger)\b
     |\b(?:best|better|preferred|winner)(?:\s(?:summary|one|choice))?[\s*_]*(?::|\bis\b)[\W_]*
         (?:the\s)?(?:summary[\W_]*)?(?P<said>[12]|one|two|first|second|[ab](?=[\W_]*$))\b""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
@@ -64,8 +65,12 @@ _SHOULD = (
     r"(?:wins?\b|deserves?\b"
     r"|(?:should|must)\s+(?:win|be\s+(?:the\s+)?(?:preferred|chosen|picked|selected|better|best|winner))\b)"
 )
+_READS_BETTER = r"(?:(?!(?:not|no|never|hardly)\b)\w+\s+){1,3}(?:better|best)\b"
 _OTHER = {
-    best: re.compile(rf"(?:{_DECIDES})[^.\n]{{0,30}}?{other}|{other}\s+(?:{_IS_BEST}|{_SHOULD})", re.IGNORECASE)
+    best: re.compile(
+        rf"(?:{_DECIDES})[^.\n]{{0,30}}?{other}|{other}(?:\s+(?:{_IS_BEST}|{_READS_BETTER})|[^.,\n0-9]{{0,60}}?\s{_SHOULD})",
+        re.IGNORECASE,
+    )
     for best in (1, 2)
     for other in [rf"(?:summary\W*)?(?<![\w/.]){3 - best}(?![\w/%]|\.[0-9])"]
 }
@@ -76,21 +81,23 @@ _CLAUSE = re.compile(r"[^.,;!?()\[\]\n\"|\u2192]+")
 _AMONG_NUMBERS = re.compile(r"[0-9]\s*[,;]\s*\Z")
 _ENDS = re.compile(r"[!?)\]\"\n]|\.(?![0-9])|\Z")
 _NAMED = re.compile(
-    r"\b(?:summary[\W_]*(\d|one|two|a\b|b\b)|the\s(first|second)(?:\s(?:summary|one))?|([12])|(?-i:([AB]))(?=[\W_]*\Z))\b",
+    r"\b(?:summary[\W_]*(\d|one|two|a\b|b\b)|the\s(first|second)(?:\s(?:summary|one))?|([12])|(?-i:([AB]))(?=[\W_]*\Z))\b"
+    r"|(?:\A|:)[\W_]*(first|second)[\W_]*\Z",
     re.I,
 )
 _NO_MATTER = _words(
     "a actually after again all also alternatively am an and answer apologies as be been better but change "
-    "changed choice choose correction could edit either else error fact final go have hence hmm i in instead is "
-    "it its let made make maybe me mean meant mistake my no number oh oops option or perhaps pick please possibly "
-    "probably rather read really reflection s say select should so sorry summary take that the then therefore "
-    "this thus to truth typo update verdict version wait well winner with would yes"
+    "changed changing choice choose choosing correction could d edit either else error fact final for go going "
+    "have hence hmm i in instead is it its let ll m made make maybe me mean meant mistake my no number oh oops "
+    "option or perhaps pick picking please possibly probably rather re read really reflection result s say select "
+    "selecting should so sorry summary switch switching take that the then therefore this thus to truth typo "
+    "update ve verdict version vote voting wait well winner with would yes"
 )
 """Words beside which a summary's name is all that a clause says."""
 _DOUBT = re.compile(
     r"""(?:\A|[.,;:!?()\n-])\W{0,8}+(?:no|nope|wait|hold\son|hmm+|oops|sorry|scratch\s(?:that|this)|never\s?mind|strike\sthat
       |correction|on\ssecond\sthoughts?|(?:i\s)?(?:have\s)?changed?\smy\smind)[\s*_"\')]{0,8}+(?:[.,:;!?\u2026-]|$)
-    |\bi\s(?:take\s(?:it|that|this)\sback|was\s(?:wrong|mistaken)|made\san?\s(?:mistake|error|typo)|misspoke)\b|\bmy\smistake\b
+    |\bi\s(?:take\s(?:it|that|this)\sback|was\s(?:wrong|mistaken)|made\san?\s(?:mistake|error|typo)|misspoke|retract|withdraw|reconsider)\b|\bmy\smistake\b
     |\bi(?:'m|\sam)\s(?:not\s(?:\w+\s)?(?:sure|certain)|unsure|uncertain)\b(?!\s(?:that|about|whether|if|what|how|why)\b)|\(\s*\?
     |\b(?:ignore|disregard|discard)\s(?:that|this|the\s(?:above|previous))
     |\b(?:that|this|it)\s(?:is|was)\s(?:wrong|incorrect|a\smistake)""",
@@ -148,6 +155,7 @@ def is_tie(text: str) -> bool:
 
 def other_best_in(text: str, best: int) -> bool:
     """Whether a text says of the other summary that it is the better one."""
+    text = _THE_OTHER.sub(f"Summary {3 - best}", text)
     compared = _LESS.sub(" ", text)
     said = (found["named"] or found["place"] or found["said"] for found in _SAID_BEST.finditer(compared))
     if any(_PLACE[one.lower()] != best for one in said):
@@ -157,7 +165,7 @@ def other_best_in(text: str, best: int) -> bool:
 
 def said_outright(text: str) -> set[int | None]:
     """The summaries that whole sentences say are the better one, and nothing more of; None for a tie."""
-    return {next(_names_in(sentence[0]), None) for sentence in _OUTRIGHT.finditer(text)}
+    return {next(names_in(sentence[0]), None) for sentence in _OUTRIGHT.finditer(text)}
 
 
 def is_taken_back(text: str) -> bool:
@@ -171,7 +179,7 @@ def is_called_tie(text: str) -> bool:
     return any(words & _EQUAL and words <= _TIE | _TIE_WITH | _NO_MATTER for words in clauses)
 
 
-def _names_in(text: str) -> Iterator[int | None]:
+def names_in(text: str) -> Iterator[int | None]:
     """The summaries that a text names, in their order; None for one that there is not."""
     return (_PLACE.get(next(filter(None, one.groups())).lower()) for one in _NAMED.finditer(text))
 
@@ -180,7 +188,7 @@ def _is_named_alone(number: int, text: str) -> bool:
     """Whether a clause names a summary and says nothing of it: "no, 2." It heads nothing, and is no item of a list."""
     for clause in _CLAUSE.finditer(text):
         rest = re.findall(r"[^\W_]+", _NAMED.sub(" ", clause[0]).lower())
-        if set(_names_in(clause[0])) != {number} or not _NO_MATTER.issuperset(rest):
+        if set(names_in(clause[0])) != {number} or not _NO_MATTER.issuperset(rest):
             continue
         before = text[max(0, clause.start() - _NEAR) : clause.start()].rpartition("\n")[2]
         behind = text[clause.end() : clause.end() + _NEAR]
