@@ -86,7 +86,7 @@ _NAMED = re.compile(
     re.I,
 )
 _NO_MATTER = _words(
-    "a actually after again all also alternatively am an and answer apologies as be been better but change "
+    "a actually after again all also alternatively am an and answer apologies as be been but change "
     "changed changing choice choose choosing correction could d edit either else error fact final for go going "
     "have hence hmm i in instead is it its let ll m made make maybe me mean meant mistake my no number oh oops "
     "option or perhaps pick picking please possibly probably rather re read really reflection result s say select "
