@@ -52,7 +52,8 @@ _LESS = re.compile(r"\b(?:than|over|not|nor|neither|beats|to)\s+(?:the\s+)?(?:su
 """The other summary, as the lesser one."""
 _SAID_BEST = re.compile(
     r"""\b(?:summary[\W_]*(?P<named>[12]|one|two|[ab]|ii?)|the\s(?P<place>first|second)(?:\s(?:summary|one))?)\b
-        (?:\s\w+){0,1}?\s+(?:is|was)\s+(?:(?!(?:not|no|never|hardly)\b)\w+\s+){0,2}?(?:best|better|preferred|preferable|superior|stronger)\b
+        (?:\s\w+){0,1}?\s+(?:is|was)\s+(?:(?!(?:not|no|never|hardly)\b)\w+\s+){0,2}?
+        (?:best|better|preferred|preferable|superior|stronger)\b
     |\b(?:best|better|preferred|winner)(?:\s(?:summary|one|choice))?[\s*_]*(?::|\bis\b)[\W_]*
         (?:the\s)?(?:summary[\W_]*)?(?P<said>[12]|one|two|first|second|[ab](?=[\W_]*$))\b""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
@@ -95,10 +96,13 @@ _NO_MATTER = _words(
 )
 """Words beside which a summary's name is all that a clause says."""
 _DOUBT = re.compile(
-    r"""(?:\A|[.,;:!?()\n-])\W{0,8}+(?:no|nope|wait|hold\son|hmm+|oops|sorry|scratch\s(?:that|this)|never\s?mind|strike\sthat
+    r"""(?:\A|[.,;:!?()\n-])\W{0,8}+(?:no|nope|wait
+      |hold\son|hmm+|oops|sorry|scratch\s(?:that|this)|never\s?mind|strike\sthat
       |correction|on\ssecond\sthoughts?|(?:i\s)?(?:have\s)?changed?\smy\smind)[\s*_"\')]{0,8}+(?:[.,:;!?\u2026-]|$)
-    |\bi\s(?:take\s(?:it|that|this)\sback|was\s(?:wrong|mistaken)|made\san?\s(?:mistake|error|typo)|misspoke|retract|withdraw|reconsider)\b|\bmy\smistake\b
-    |\bi(?:'m|\sam)\s(?:not\s(?:\w+\s)?(?:sure|certain)|unsure|uncertain)\b(?!\s(?:that|about|whether|if|what|how|why)\b)|\(\s*\?
+    |\bi\s(?:take\s(?:it|that|this)\sback|was\s(?:wrong|mistaken)|made\san?\s(?:mistake|error|typo)|misspoke
+      |retract|withdraw|reconsider)\b|\bmy\smistake\b
+    |\bi(?:'m|\sam)\s(?:not\s(?:\w+\s)?(?:sure|certain)|unsure|uncertain)\b
+      (?!\s(?:that|about|whether|if|what|how|why)\b)|\(\s*\?
     |\b(?:ignore|disregard|discard)\s(?:that|this|the\s(?:above|previous))
     |\b(?:that|this|it)\s(?:is|was)\s(?:wrong|incorrect|a\smistake)""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
