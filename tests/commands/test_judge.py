@@ -50,7 +50,7 @@ def judgement(samples: Path) -> dict:
         (completion("", "content_filter"), "content_filter", "the endpoint withheld it: content_filter"),
         (completion({"content": None, "refusal": "I will not."}), "refusal", "I will not."),
         (completion({"content": None, "reasoning_content": "So.\nBetter: 1"}), "empty_answer",
-         "no text: all of it stands in reasoning_content, which ends 'So.\\nBetter: 1'"),
+         "no text: all of it stands in thoughts beside it (reasoning_content or its like), which end 'So.\\nBetter: 1'"),
         (completion("Both have their merits."), "no_verdict", "Both have their merits."),
     ],
 )  # fmt: skip

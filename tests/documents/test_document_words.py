@@ -4,9 +4,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from summpo.documents.duplicates import minhash_config, word_tokenizer
+from summpo.documents.rules import NearDuplicates
 from summpo.documents.words import Words, n_gram_hashes, uniform_words
 
 
@@ -17,6 +20,33 @@ def test_words_of_scripts_with_and_without_spaces() -> None:
 
 def test_uniform_words_keep_numbers() -> None:
     assert uniform_words("The Café, of 1984: it's 3.5!") == ["the", "cafe", "of", "1984", "it", "s", "3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Ça été Übung naïve", ["ca", "ete", "ubung", "naive"]),
+        ("Ελλάδα ёлка", ["ελλαδα", "елка"]),
+        ("مُحَمَّد שָׁלוֹם", ["محمد", "שלום"]),
+        ("की के को", ["की", "के", "को"]),  # three words of Hindi
+        ("கல் கால்", ["கல்", "கால்"]),  # Tamil: stone, leg
+        ("ผู้ ผา", ["ผู้", "ผ", "า"]),  # the signs of Thai that stand above and below
+        ("がか ば か\u3099", ["が", "か", "ば", "が"]),
+    ],
+)
+def test_marks_are_taken_off_where_they_make_no_other_letter(text: str, words: list[str]) -> None:
+    assert uniform_words(text) == words
+
+
+def test_near_duplicates_know_vowel_signs() -> None:
+    from datatrove.pipeline.dedup import MinhashDedupSignature
+
+    block = MinhashDedupSignature("unused", minhash_config(NearDuplicates(words=2)), word_tokenizer())  # type: ignore[arg-type]
+    one, other, plain, accented = (
+        set(block.get_shingles(text).flat) for text in ("दिन की रात", "दिन को रात", "le cafe noir", "Le café, noir")
+    )
+    assert not one & other
+    assert plain == accented
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(1, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -12,12 +13,14 @@ from summpo.evaluation.verdicts import read_verdict
 from summpo.teacher.records import Answer
 from summpo.text.documents import Rejected
 
+LABELS = ("better", "best", "preferred", "winner", "winning", "verdict", "answer", "decision", "choice", "preference")
+
 
 def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer:
     return Answer(text, finish_reason, "judge", 10, 5, thoughts)
 
 
-@pytest.mark.parametrize(
+AS_WRITTEN = pytest.mark.parametrize(
     ("text", "first_wins"),
     [
         ("It keeps the point.\nBetter: 1", 1.0),
@@ -26,7 +29,7 @@ def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer
         ("**Better:** 2", 0.0),
         ("**Better: Summary 1**", 1.0),
         ("## Better summary: 2.", 0.0),
-        ("> better - two", 0.0),
+        ("> better - second", 0.0),
         ("Better: neither", 0.5),
         ("Better: 1\nBetter: 1", 1.0),
         ("Summary 1 is better written, Better: 2 would be wrong.\nBetter: 1", 1.0),
@@ -64,10 +67,131 @@ def answer(text: str, finish_reason: str = "stop", thoughts: str = "") -> Answer
         ('{"coherence": {"winner": "1"}, "winner": "2"}', 0.0),
         ('verdict={"better": "2"}', 0.0),
         ("It is close, and more could be said of it. " * 8 + '{"better": "1"}', 1.0),
+        # with more said around it
+        (
+            "Summary 1 covers the main finding and the sample size, while Summary 2 adds a claim that the document does not support.\n\nBetter: 1",
+            1.0,
+        ),
+        (
+            "Both are accurate. Summary 2 is more concise, but it leaves out the date; Summary 1 includes it.\nBetter: 1",
+            1.0,
+        ),
+        ('**Reasoning:** Summary 1 is faithful. Summary 2 hallucinates "2019".\n\n**Better: 1**', 1.0),
+        (
+            "Better: 1\n\nSummary 1 is better because it covers the main point. Summary 2 is shorter but misses the cause.",
+            1.0,
+        ),
+        ("Better: 2\nSummary 1 has two errors.", 0.0),
+        ("Better: 2\n\nExplanation: Summary 1 states that 3 of 12 died; the document says 2.", 0.0),
+        ("Better: 1\nReason: Summary 1 mentions all 2 of the boats.", 1.0),
+        ("Better: 1\n(Confidence: 2/5)", 1.0),
+        ("Better: 1\nConfidence: 2", 1.0),
+        ("Better: 1\nScore 1: 4\nScore 2: 2", 1.0),
+        ("Better: 1 (score 4 vs 2)", 1.0),
+        ("Better: 1 [4/5 vs. 2/5]", 1.0),
+        ("Better: Summary 2.\nSummary 1: 3/5\nSummary 2: 4/5", 0.0),
+        ("| Summary | Score |\n|---|---|\n| 1 | 4 |\n| 2 | 3 |\n\nBetter: 1", 1.0),
+        ("Better: 1\n\n| Summary | Score |\n|---|---|\n| 1 | 4 |\n| 2 | 3 |", 1.0),
+        ('{"reason": "Summary 1 names the boats; Summary 2 is vague.", "better": "1"}', 1.0),
+        (
+            '```json\n{\n  "reason": "Summary 2 is better at naming the cause.",\n  "better": "2"\n}\n```\nI hope this helps.',
+            0.0,
+        ),
+        ('{"better": "1", "reason": "It is better than Summary 2."}', 1.0),
+        ('{"better": "1", "reason": "Summary 2 is better written, but it invents a date."}', 1.0),
+        ('{"better": "Summary 1", "worse": "Summary 2"}', 1.0),
+        ('{"reason":"x","better":"1"}\n\nNote: Summary 2 could be improved by adding the date.', 1.0),
+        ("Summary 1 is better.\nBetter: 1", 1.0),
+        ("I think Summary 2 is better. Better: 2", 0.0),
+        ("The second summary is better overall.\n\nBetter: 2", 0.0),
+        ("Overall, the better summary is summary 1.", 1.0),
+        ("Better: №1", 1.0),
+        ("Better: 1<|im_end|>", 1.0),
+        ("Better → 1", 1.0),
+        ("Better: 1\n\nKey differences:\n(1) faithfulness\n(2) brevity", 1.0),
+        ("Better: 1\nSummary 2 is not better.", 1.0),
+        ("Better: 1\nSummary 1 is better, not Summary 2.", 1.0),
+        ("Better: 1\nSummary 1 > Summary 2", 1.0),
+        ("Coherence: Summary 2 is better.\nFaithfulness: Summary 1 is better.\nBetter: 1", 1.0),
+        ("### Faithfulness\nSummary 1 is better.\n### Brevity\nSummary 2 is better.\n\nBetter: 1", 1.0),
+        ('{"coherence": "Summary 2 is better.", "reason": "Faithfulness counts.", "better": "1"}', 1.0),
+        ("Brevity: Summary 2 is better.\nBetter: 1", 1.0),
+        # labels and choices in other dress
+        ('{"better": "1"}\nIt names the boats.', 1.0),
+        ("### Better\n1", 1.0),
+        ("**Better**\n\nSummary 1", 1.0),
+        ("Better: <summary_2>", 0.0),
+        ("Better: Summary No. 1", 1.0),
+        ("Final answer: 2", 0.0),
+        ("Better: same", 0.5),
+        ("Better: equally good", 0.5),
+        ("<better>1</better>", 1.0),
+        ("<winner>Summary 2</winner>", 0.0),
+        ("<reason>It is brief.</reason>\n<better>tie</better>", 0.5),
+        ("Better: they are equally good.", 0.5),
+        ("Better: both are good", 0.5),
+        ("Better: no difference", 0.5),
+        ("Better: neither is better than the other", 0.5),
+        ("Better: it's a draw", 0.5),
+        ("## Verdict\n**Summary 2**", 0.0),
+        ("**Final Answer**\n\n2", 0.0),
+        ("Answer: 1", 1.0),
+        ("Better: 1️⃣", 1.0),
+        ("Better: 2️⃣ because it is short", 0.0),
+        ("Better: Summary 1️⃣ (faithful)", 1.0),
+        ("Better: ②", 0.0),
+        ("𝐁𝐞𝐭𝐭𝐞𝐫: 𝟏", 1.0),
+        ('{"better": "1️⃣"}', 1.0),
+        ('{"better": "same"}', 0.5),
+        ('{"answer": "2"}', 0.0),
+        ('{"final_answer": 1}', 1.0),
+        ("Better: 1\nWorse: Summary 2", 1.0),
+        ("Better: 1\n\nReason:\n- Summary 1: accurate.\n- Summary 2: invents a date.", 1.0),
+        ("Better: 1\n\nReasons:\n1. It is faithful.\n2. It is short.", 1.0),
+        ("Better: 1\n\n### Summary 1\nGood.\n\n### Summary 2\nBad.", 1.0),
+        ("Better: 1, because 2 invents a date.", 1.0),
+        ("Better: 1 ✅", 1.0),
+        ("Better: 👉 1", 1.0),
+        ("Better: Summary 1 over Summary 2", 1.0),
+        ("Better: 1. Summary 2 omits the year.", 1.0),
+        ("Better: Option 2", 0.0),
+        ("Better: Summary number 2", 0.0),
+        ("Better: → 2", 0.0),
+        ("Better:\n- 2", 0.0),
+        ("Decision: Summary 1", 1.0),
+        ("Better summary: #2", 0.0),
+        ("The better summary is <summary_1>.", 1.0),
+        ("Better = 1", 1.0),
+        ("Better: tie (neither Summary 1 nor Summary 2 is better)", 0.5),
+        ("On fluency Summary 2 is better. On the whole:\nBetter: 1", 1.0),
+        ("Better: 1\nUnlike Summary 2, it names the year.", 1.0),
+        ("Better: Summary 2!", 0.0),
+        ('"Better: 1"', 1.0),
+        ("**Better: Summary 1**\n\nIt is better than Summary 2.", 1.0),
+        ("Better: 1.\nNo facts are invented.", 1.0),
+        ("Better: <b>1</b>", 1.0),
+        ("Better: {1}", 1.0),
+        ("Better: **1.**", 1.0),
+        ("Better – 1", 1.0),
+        ("Better: 1 — no invented facts", 1.0),
     ],
 )
+
+
+@AS_WRITTEN
 def test_verdicts_as_models_write_them(text: str, first_wins: float) -> None:
     assert read_verdict(answer(text)) == first_wins
+
+
+OTHER = {"1": "2", "first": "second", "A": "B", "\u2460": "\u2461"}
+OTHER |= {other: one for one, other in OTHER.items()} | {"\U0001d7cf": "2"}
+
+
+@AS_WRITTEN
+def test_no_place_is_read_better_than_the_other(text: str, first_wins: float) -> None:
+    """What is read for one summary is read for the other where the same is said of it."""
+    named = r"(?<![0-9.])[12](?![0-9])|\b(?:first|second|A|B)\b|[\u2460\u2461\U0001d7cf]"
+    assert read_verdict(answer(re.sub(named, lambda name: OTHER[name[0]], text))) == 1 - first_wins
 
 
 @pytest.mark.parametrize(
@@ -106,6 +230,203 @@ def test_what_decides_nothing(text: str, finish_reason: str, reason: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"better": "1"}\nWait. Summary 2 is better.',
+        'Summary 2 is better.\n{"better": "1"}',
+        "Better: 1. Sorry, I meant 2.",
+        "Better: -1",
+        "Better: 1%",
+        "Better: 1?",
+        "Better: 1\nNo, 2.",
+        "Better: 1\nWait.",
+        "Better: 1\nScratch that.",
+        "Better: 1\nActually it's a tie.",
+        "Better: 1. Or maybe 2?",
+        "Better: tie. But Summary 1 is better.",
+        "Better: tie\nActually Summary 2 is better.",
+        "Better: 1\n2",
+        "Better: 1 → 2",
+        "Better: 1 (2)",
+        "Better:\n1. Faithful\n2. Short",
+        "Better: +1",
+        "Better: ≠1",
+        "Better: !1",
+        "Better: ~1",
+        "Better: .1",
+        "Better: 1°",
+        "Better: 1/3",
+        "Better: 1+",
+        "Better: ½",
+        "Better: 1²",
+        "Better: no. 3",
+        "Better: ❌ 1",
+        "Better: 1 ❌",
+        '{"better": "-1"}',
+        '{"better": "1%"}',
+        '{"better": "1"} No, 2.',
+        '{"better": "1"}\nBetter: 2',
+        '{"reason": "Summary 2 is better.", "better": "1"}',
+        '{"better":"tie"}\nSummary 1 is better.',
+        "<better>1</better>\n<better>2</better>",
+        "<better>1</better> Sorry, I meant Summary 2.",
+        "Better: 1\nFinal answer: undecided",
+        "Better: 1\nOn second thought, the second one.",
+        "Better: 1\nHmm, actually 2 wins.",
+        "Better: 1 < Summary 2",
+        "Better: 1 << 2",
+        "Better: Summary 1\nCorrection: Summary 2",
+        "Better: <summary_1><summary_2>",
+        "Better: A. Sorry, B.",
+        "Both are equally good.\nBetter: 1",
+        'I prefer Summary 2.\n{"better": 1}',
+        "Better: not the same",
+        "Better: no tie",
+        "Better: same as 1",
+        "Better: 1️⃣2️⃣",
+        "Better: 1️⃣ or 2️⃣",
+        "### Better\n1\n2",
+        "### Better\n1. Summary 1 is fluent.\n2. Summary 2 is short.",
+        "Better: Summary 3",
+        "Better: 0",
+        "Better: 1.2",
+        "Better: 1:2",
+        "Better: 1 vs 2",
+        "Better: 1\nI take that back.",
+        "Better: 1. That is wrong.",
+        "Better: 1\n\nActually, make that 2.",
+        "Better: 2\nThe first one is better.",
+        "Better: 1, no 2",
+        "Better: 1; 2",
+        "Better: 1 | 2",
+        "Better: 1 2",
+        "Better: maybe 1",
+        "Better: 1, I mean 2.",
+        "Better: 1\nEDIT: 2",
+        "Better: 1 - wait, it should be Summary 2",
+        "Better: equally 1 and 2",
+        "Better: tie? 1",
+        "Better: tie or 1",
+        "Better: tie, 2",
+        "Better: same. Summary 2 wins.",
+        "Better: 1\nAlternatively, 2.",
+        "Better: 1\nSummary 2 is preferable.",
+        "Better: 1\nIt should have been 2.",
+        "Better: 1\nOr 2?",
+        "Better: 1 (or 2)",
+        "Better: 1, possibly 2",
+        "Better: 1\nPlease read this as 2.",
+        "Better: 1\nI made an error: Summary 2.",
+        "Better: 1\nSummary 2 is clearly better.",
+        "Better: 1\nSummary 2 is the best.",
+        "Better: 1\nSummary 2 should be preferred.",
+        "Better: 1\nSummary 2 is the winner.",
+        "Better: 1\nSummary 2 would be my choice.",
+        "Better: 1\nThe answer is 2.",
+        "Better: 1\nMy final answer is Summary 2.",
+        "Better: 1\n**2**",
+        "Better: 1\nI mean Summary B.",
+        "Better: A\nI mean B.",
+        "Better: 1\nFinal: 2",
+        "Better: 1\n=> 2",
+        "Better: 1\nSo: 2",
+        "Better: 1\nTherefore Summary 2.",
+        "Better: not Summary 2",
+        "Better: neither 1 nor 2 but 3",
+        "Better: it depends",
+        "Better: unclear",
+        "Better: 1 and 2",
+        "Better: 1 & 2",
+        "Better: [1, 2]",
+        "Better: {1, 2}",
+        "Better: 1/2",
+        "Better: Summary 1/Summary 2",
+        "Better: Summary 1 or Summary 2",
+        "Better: 1 or tie",
+        "Better: 1 (tie)",
+        "Better: 1, tie",
+        "Better: 1\nTie",
+        "Better: tie\n1",
+        "Better: tie (1)",
+        "Better: equal, slight edge to 1",
+        "Better: both, 2 more so",
+        "Better: 1\nI retract this.",
+        "Better: 1\nThe other one is better.",
+        "Better: 1\nBoth are equally good.",
+        "Better: 1\nThey are tied.",
+        "Better: ~~1~~ 2",
+        "Better: ~~1~~",
+        "<del>Better: 1</del> 2",
+        "Better: <s>1</s> 2",
+        "Better: 1\nBetter: tie",
+        "Better: 1 0",
+        "Better: 1.5",
+        "Better: 1,5",
+        "Better: 1:1",
+        "Better: 1st or 2nd",
+        "Better: 10",
+        "Better: 1e3",
+        "Better: 1k",
+        "Better: 1x",
+        "Better: 1st place goes to 2",
+        "Better: Summary 1 isn't better",
+        "Better: Summary 1 is not better.",
+        "Better: 1 is wrong",
+        "Better: 1 is not the answer",
+        "Better: 1 would be wrong",
+        "Better: 1 is the worse",
+        "Better: none of them",
+        "Better: worse",
+        "Better: ?",
+        "Better: N/A",
+        "Better: null",
+        "Better: 1, but I am not sure",
+        "Better: maybe Summary 1",
+        "Better: 1 (?)",
+        "Better: 1 ??",
+        "Better: [Insert 1 or 2]",
+        "Better: <1|2|tie>",
+        "Better: X",
+        "Better: Summary 12",
+        "Better: Summary 1a",
+        "Better: 1-2",
+        "Better: 1–2",
+        "Better: 1…2",
+        "Better: 1 to 2",
+        "Better: 1 < 2",
+        "Better: 1 > 2",
+        "Better: 2 > 1",
+        '{"better": ["1","2"]}',
+        '{"better": {"1": true, "2": true}}',
+        '{"better": 3}',
+        '{"better": "1 or 2"}',
+        '{"better": ""}',
+        '{"better": null}',
+        '{"better": true}',
+        '{"better": 1, "better": 2}',
+        '{"better": 1.5}',
+        '{"better": "1"} -> {"better": "2"}',
+        '[{"better": 1}, {"better": 2}]',
+        '{"better": "1", "final": {"better": "2"}}',
+        '{"better": "1"}\nSummary 2 should win.',
+        '{"better": "1"}\n\nCorrection: "better": "2"',
+        '{"better": "1", "note": "Actually, Summary 2 is better."}',
+        '{"better": "1"}\n{"better": "tie"}',
+        "Do not answer Better: 1",
+        'The format is "Better: 1".',
+        "Example: Better: 1",
+        "You asked for 'Better: 1' or 'Better: 2'.",
+        '{"reason": "Overall Summary 2 is better.", "better": "1"}',
+        "Overall, Summary 2 is better.\nBetter: 1",
+        "Summary 1 is better.\nBetter: tie",
+    ],
+)
+def test_what_contradicts_itself_or_is_no_plain_choice_decides_nothing(text: str) -> None:
+    found = read_verdict(answer(text))
+    assert isinstance(found, Rejected) and found.reason in ("contradicts_itself", "no_verdict")
+
+
+@pytest.mark.parametrize(
     "thought",
     [
         "<think>Better: 2?</think>\n",
@@ -135,7 +456,7 @@ def test_an_answer_of_thoughts_alone_says_so() -> None:
     assert isinstance(found, Rejected) and found.reason == "empty_answer"
     assert (
         found.detail
-        == "no text: all of it stands in reasoning_content, which ends 'The first names the boats.\\nBetter: 1'"
+        == "no text: all of it stands in thoughts beside it (reasoning_content or its like), which end 'The first names the boats.\\nBetter: 1'"
     )
     assert read_verdict(answer("", "length", "Hm")) == Rejected(
         "truncated", "cut off after 5 tokens, within its thoughts"
@@ -149,7 +470,7 @@ def test_no_answer_is_too_odd(text: str) -> None:
     found = read_verdict(answer(text))
     assert found in (0, 0.5, 1) or isinstance(found, Rejected)
     if not isinstance(found, Rejected):
-        assert any(word in text.lower() for word in ("better", "best", "preferred", "winner", "winning", "verdict"))
+        assert any(word in text.lower() for word in LABELS)
 
 
 @pytest.mark.parametrize(

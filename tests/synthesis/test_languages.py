@@ -50,6 +50,25 @@ PAIRS = {
 }  # fmt: skip
 """By language: a document, and a sound summary with fewer of its common words than another language may have."""
 
+HAN = {
+    "ja": "港湾委員会は今年の春、市役所で会議を開き、三時間にわたって議論した。委員たちは三十年間使われてきたディーゼル船に代わる電気フェリーを四隻購入することを決めた。委員長によると、新しい船は来年の秋から運航を始め、毎年二千トンの炭素排出を減らす見込みだという。反対する人々は費用が高すぎるとして、まず桟橋を修理すべきだと主張した。市民の代表は運賃を上げないよう求めた。",
+    "ja, sound": "市は古い船を電気で動くフェリーに替える計画を承認し、運航は来年秋に始まる。環境には良いが費用が重いとの批判や、運賃を心配する声もある。",
+    "ja, with few kana": "港湾委員会、電気船四隻購入決定。来年秋運航開始、炭素年二千トン削減見込み。反対派は桟橋修理優先を主張、市民代表は運賃据置要望。",
+    "ko": "港灣委員會는 今年 봄 市廳에서 會議를 열고 電氣旅客船 네 隻을 購買하기로 決定했다. 委員長은 新船舶이 來年 가을부터 運航을 始作한다고 밝혔다.",
+    "ko, sound": "항구 당국이 낡은 배들을 전기로 움직이는 여객선으로 바꾸는 계획을 승인하였으며 운항은 다음 해 가을에 시작될 예정이다.",
+    "zh": "该市批准用电动渡轮取代旧船，明年秋季开航。此举有利于环境，但有人批评成本过高，乘客也担心票价上涨。",
+    "zh, in traditional characters": "該市批准用電動渡輪取代舊船，明年秋季開航。此舉有利於環境，但有人批評成本過高，乘客也擔心票價上漲。",
+}  # fmt: skip
+"""Texts with Chinese characters: the document's language comes first."""
+NEAR = {
+    "ar": ("اجتمعت لجنة الميناء هذا الربيع في مبنى البلدية وناقشت الأمر ثلاث ساعات. وقرر الأعضاء في النهاية شراء أربع عبارات كهربائية لتحل محل السفن التي تعمل بالديزل والمستخدمة منذ ثلاثين عاما. وقال الرئيس إن السفن الجديدة ستبدأ العمل في الخريف المقبل وستخفض ألفي طن من انبعاثات الكربون كل عام. ورأى المعارضون أن التكلفة مرتفعة جدا وطالبوا بإصلاح الرصيف أولا. وطلب ممثلو المواطنين عدم رفع أسعار التذاكر.", "وافقت المدينة على استبدال السفن القديمة بعبارات كهربائية يبدأ تشغيلها في خريف العام القادم. ورحب كثيرون بفوائدها للبيئة، لكن منتقدين قالوا إن المال كان يجب أن يذهب إلى الرصيف، ويخشى الركاب ارتفاع الأجرة."),
+    "fa": ("کمیته بندر بهار امسال در شهرداری گرد هم آمد و سه ساعت بحث کرد. اعضا سرانجام تصمیم گرفتند چهار کشتی برقی بخرند تا جای کشتی‌های دیزلی را بگیرد که سی سال استفاده شده بودند. رئیس گفت که شناورهای جدید از پاییز آینده کار خود را آغاز می‌کنند و هر سال دو هزار تن از انتشار کربن را کم خواهند کرد. مخالفان هزینه را بسیار زیاد دانستند و خواستند که نخست اسکله تعمیر شود. نمایندگان شهروندان خواستند که بهای بلیت بالا نرود.", "شهر با جایگزینی کشتی‌های قدیمی با شناورهای برقی موافقت کرد و سفرها از پاییز سال آینده آغاز می‌شود. بسیاری از سود آن برای محیط زیست استقبال کردند، اما منتقدان می‌گویند پول باید برای اسکله هزینه می‌شد و مسافران نگران گرانی بلیت هستند."),
+    "ur": ("بندرگاہ کی کمیٹی نے اس بہار میں سٹی ہال میں اجلاس کیا اور تین گھنٹے تک بحث کی۔ ارکان نے آخر کار چار برقی کشتیاں خریدنے کا فیصلہ کیا جو تیس سال سے استعمال ہونے والے ڈیزل جہازوں کی جگہ لیں گی۔ صدر نے کہا کہ نئے جہاز اگلے خزاں سے چلنا شروع ہوں گے اور ہر سال دو ہزار ٹن کاربن کم کریں گے۔ مخالفین نے لاگت کو بہت زیادہ قرار دیا اور پہلے گھاٹ کی مرمت کا مطالبہ کیا۔ شہریوں کے نمائندوں نے کہا کہ کرایہ نہ بڑھایا جائے۔", "شہر نے پرانے جہازوں کی جگہ برقی کشتیاں لانے کی منظوری دے دی ہے اور یہ سروس اگلے سال خزاں میں شروع ہو گی۔ بہت سے لوگوں نے ماحول کے لیے اس کے فائدے کو سراہا، مگر ناقدین کا کہنا ہے کہ رقم گھاٹ پر خرچ ہونی چاہیے تھی اور مسافروں کو کرایہ بڑھنے کا ڈر ہے۔"),
+    "sr": ("Одбор луке састао се овог пролећа у градској кући и расправљао три сата. Чланови су на крају одлучили да купе четири електрична трајекта који ће заменити дизел бродове коришћене тридесет година. Председник је рекао да ће нова пловила почети да раде следеће јесени и сваке године смањити емисију угљеника за две хиљаде тона. Противници су сматрали да су трошкови превисоки и тражили да се прво поправи пристаниште. Представници грађана тражили су да се цене карата не повећавају.", "Град је одобрио замену старих бродова електричним трајектима, а саобраћај почиње идуће јесени. Многи су похвалили корист за животну средину, али критичари кажу да је новац требало потрошити на пристаниште, док се путници плаше скупљих карата."),
+    "hr": ("Lučki odbor sastao se ovog proljeća u gradskoj vijećnici i raspravljao tri sata. Članovi su na kraju odlučili kupiti četiri električna trajekta koji će zamijeniti dizelske brodove korištene trideset godina. Predsjednik je rekao da će nova plovila početi raditi sljedeće jeseni i svake godine smanjiti emisiju ugljika za dvije tisuće tona. Protivnici su smatrali da su troškovi previsoki i tražili da se najprije popravi pristanište.", "Grad je odobrio zamjenu starih brodova električnim trajektima, a promet počinje iduće jeseni. Mnogi su pohvalili korist za okoliš, ali kritičari kažu da je novac trebalo potrošiti na pristanište, dok se putnici boje skupljih karata."),
+}  # fmt: skip
+"""Of languages that share their letters: a document and a sound summary."""
+
 
 def test_the_share_by_hand() -> None:
     """31 words once and "the" twice: of 20 words, "the" and the 29 others that came first count."""
@@ -93,6 +112,53 @@ def test_few_common_words_alone_are_no_other_language(language: str) -> None:
     assert all(is_foreign(document, other) for name, (_, other) in PAIRS.items() if name != language)
     assert is_foreign(document, TEXTS["en"])
     assert other_language(PAIRS["tr"][0], TEXTS["en"]) == "en"
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+def test_chinese_is_told_from_what_shares_its_characters(language: str) -> None:
+    for name, text in HAN.items():
+        assert is_foreign(HAN[language], text) != name.startswith(language), name
+
+
+@pytest.mark.parametrize(
+    ("document", "summary"),
+    [
+        (
+            "港は川が土砂で埋まった後に閉じられ、町の人々は仕事を失った。",
+            "アルダーのフェリーポート、クローズ。サービスはストップした。",
+        ),
+        (
+            "しは ふるい ふねを あたらしい ふねに かえる けいかくを みとめた。",
+            "市は古い船を新しい船に替える計画を認めた。",
+        ),
+        (
+            "항만 위원회는 시청에서 회의를 열고 새 배를 사기로 결정했다.",
+            "港灣委員會는 市廳에서 會議를 열고 새 배를 사기로 決定했다.",
+        ),
+        ("アルダー港はフェリーの港だった。", "ｱﾙﾀﾞｰ港はﾌｪﾘｰの港だった。"),
+        ("The port of Alder was closed.", "Ｔｈｅ ｐｏｒｔ ｗａｓ ｃｌｏｓｅｄ．"),
+    ],
+)
+def test_scripts_that_one_language_has_beside_each_other(document: str, summary: str) -> None:
+    assert foreign_script(document, summary) is None
+    assert foreign_script(TEXTS["ru"], summary) is not None
+
+
+def test_few_characters_tell_nothing() -> None:
+    assert not is_foreign(HAN["ja"], "港湾委員会、電気船購入決定。")
+
+
+@pytest.mark.parametrize("language", NEAR)
+def test_languages_of_the_same_letters(language: str) -> None:
+    document, summary = NEAR[language]
+    assert not is_foreign(document, summary)
+    assert all(is_foreign(document, other) for name, (_, other) in NEAR.items() if name != language)
+
+
+def test_a_quoted_name_in_other_letters_does_not_end_the_question() -> None:
+    english = TEXTS["en"] + " In Chinese it is \u6771\u4eac."
+    assert is_foreign(english, TEXTS["de"] + " Auf Chinesisch hei\u00dft er \u6771\u4eac.")
+    assert not is_foreign(english, TEXTS["en"][:200] + " In Chinese it is \u6771\u4eac.")
 
 
 def test_marks_on_letters_do_not_cut_words() -> None:

@@ -116,6 +116,24 @@ class TestAnswers:
         assert isinstance(found, Answer) and (found.text, found.thoughts) == ("fine", "Hm.")
 
     @pytest.mark.parametrize(
+        ("message", "thoughts"),
+        [
+            ({"reasoning_details": [{"type": "reasoning.text", "text": "Let me "}, {"type": "reasoning.text", "text": "see."}]},
+             "Let me see."),
+            ({"reasoning_details": [{"type": "reasoning.summary", "summary": "Briefly."}]}, "Briefly."),
+            ({"reasoning_details": [{"type": "reasoning.encrypted", "data": "gAAA"}]}, "[encrypted]"),
+            ({"thinking_blocks": [{"type": "thinking", "thinking": "Hm."}]}, "Hm."),
+            ({"content": [{"type": "reasoning", "text": "Hm."}]}, "Hm."),
+            ({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}]}, "Hm."),
+            ({"content": [{"type": "text", "text": "Hm.", "thought": True}]}, "Hm."),
+            ({"content": [{"type": "redacted_thinking", "data": "gAAA"}]}, "[encrypted]"),
+        ],
+    )  # fmt: skip
+    def test_of_thoughts_alone_however_they_are_given(self, message: dict, thoughts: str) -> None:
+        found = read(completion(choices=[{"message": message, "finish_reason": "stop"}]))
+        assert isinstance(found, Answer) and (found.text, found.thoughts) == ("", thoughts)
+
+    @pytest.mark.parametrize(
         ("choice", "text", "finish_reason"),
         [
             ({"message": {"content": None, "refusal": "No."}, "finish_reason": "stop"}, "No.", "refusal"),
@@ -155,6 +173,21 @@ class TestAnswers:
         found = read({"error": {"code": code, "message": "no"}})
         assert isinstance(found, Fault) and (found.reason, found.then, found.maybe_paid) == (reason, then, False)
         assert found.detail == f"200 with an error: {code or 502}: no"
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"object": "error", "message": "no", "type": "BadRequestError", "code": 400},  # vLLM
+            [{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}],  # Google
+            {"type": "error", "error": {"message": "no", "code": 400}},
+            {"code": 400, "msg": "no"},
+            {"statusCode": 400, "message": "no"},
+            {"error": "no", "status": 400},
+            {"success": False, "errors": [{"code": 400, "message": "no"}]},  # Cloudflare
+        ],
+    )
+    def test_that_are_errors_in_other_forms(self, said: Any) -> None:
+        assert read(said) == Fault("bad_request", "200 with an error: 400: no", "reject", False)
 
     @given(JSON)
     def test_whatever_is_said_is_an_answer_or_a_fault(self, said: Any) -> None:

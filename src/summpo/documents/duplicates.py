@@ -51,8 +51,10 @@ def minhash_config(rule: NearDuplicates) -> MinhashConfig:
     """What datatrove's MinHash blocks take."""
     from datatrove.pipeline.dedup import MinhashConfig
     from datatrove.utils.hashing import HashConfig
+    from datatrove.utils.text import TextNormConfig
 
-    return MinhashConfig(rule.words, rule.bands, rule.rows, hash_config=HashConfig(precision=64, hash_fc="sha1"))
+    hashes, uniform = HashConfig(precision=64, hash_fc="sha1"), TextNormConfig(norm_unicode_diacritics=False)
+    return MinhashConfig(rule.words, rule.bands, rule.rows, norm_config=uniform, hash_config=hashes)
 
 
 def word_tokenizer() -> Words:

@@ -1,8 +1,9 @@
 """Words and their n-grams: what near duplicates and contamination are found by.
 
 datatrove's own word tokenizers need spaCy or other packages. Its blocks take ours instead: they hand it text in which
-case, punctuation, accents and white space are uniform, so that words are what `summpo.text.words` makes of it. (What
-spaCy's English rules would part beside that, "cannot" and the like, they would part in both documents.)
+case, punctuation and white space are uniform, so that words are what `summpo.text.words` makes of it. (What spaCy's
+English rules would part beside that, "cannot" and the like, they would part in both documents.) Accents are taken off
+here, for datatrove takes every mark for one: the vowels of Hindi, Tamil and Thai, and what makes "ga" of the kana "ka".
 """
 
 from __future__ import annotations
@@ -10,24 +11,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from unicodedata import normalize
 
 import numpy as np
+import regex
 
 from summpo.text.words import letters_of
 
 ODD = np.uint64(0x9E3779B97F4A7C15)
 """The base of the polynomial that makes a hash of an n-gram of those of its words, modulo 2^64."""
+_ACCENTED = regex.compile(r"([\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}])\p{M}+")
+"""A letter of the scripts that are written with marks and without; elsewhere a mark makes another letter."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """Words as letters alone. datatrove's blocks know it as a word tokenizer once `duplicates` has registered it."""
+    """Words as letters alone, without accents; a word tokenizer to datatrove once `duplicates` has registered it."""
 
     language: str | None = None
 
     def word_tokenize(self, text: str) -> list[str]:
         """The words, in order."""
-        return letters_of(text)
+        return letters_of(unaccented(text))
 
     def sent_tokenize(self, text: str) -> list[str]:
         """The whole text: no block used here asks for sentences."""
@@ -38,12 +43,16 @@ class Words:
         return [(0, len(text))]
 
 
+def unaccented(text: str) -> str:
+    """The text without the marks on letters that are letters without them, too: "cafe" for "caf\u00e9"."""
+    return text if text.isascii() else normalize("NFC", _ACCENTED.sub(r"\1", normalize("NFD", text)))
+
+
 def uniform_words(text: str) -> list[str]:
     """The words of a text in lower case, without punctuation and accents. Numbers stay: tables differ by them."""
     from datatrove.utils.text import TextNormConfig, simplify_text
 
-    # accents are looked for character by character
-    config = TextNormConfig(norm_numbers=False, norm_unicode_diacritics=not text.isascii())
+    config = TextNormConfig(norm_numbers=False, norm_unicode_diacritics=False)
     return Words().word_tokenize(simplify_text(text, config))
 
 

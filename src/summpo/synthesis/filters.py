@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from unicodedata import east_asian_width
 
 from summpo.errors import require_number
-from summpo.synthesis.languages import common_share, foreign_script, other_language
+from summpo.synthesis.languages import foreign_script, other_language, suspicion
 from summpo.synthesis.records import JudgedPair
 from summpo.text.documents import Rejected
 from summpo.text.fragments import fragments_of
@@ -107,12 +107,9 @@ class Filters:
         for text in (pair.chosen, pair.rejected):
             if (script := foreign_script(pair.document.text, text)) is not None:
                 return Rejected("wrong_language", f"in {script.lower()} letters, of which the document has none")
-            share = common_share(pair.document.text, text)
-            if share is None or share >= self.min_common_words:
-                continue
-            if (other := other_language(pair.document.text, text)) is not None:
-                few = f"{share:.0%} of its words are among the document's commonest"
-                return Rejected("wrong_language", f"{few}, and its letters are those of another language ({other})")
+            why = suspicion(pair.document.text, text, self.min_common_words)
+            if why is not None and (other := other_language(pair.document.text, text)) is not None:
+                return Rejected("wrong_language", f"{why}, and its letters are those of another language ({other})")
         return None
 
 

@@ -6,7 +6,8 @@ text in German, French, Spanish, Dutch, Italian, Portuguese, Swedish or Polish a
 
 Where endings and particles make many words of one (Korean, Turkish, Finnish, Czech ...) few words are common, and a
 sound summary may share hardly any. So few common words are a suspicion alone, and the letters decide: py3langid, which
-knows 139 languages, must find that the summary is not in the document's.
+knows 139 languages, must find that the summary is not in the document's. Chinese characters stand in Japanese and
+Korean texts too: there a summary that hardly has the document's kana or hangul is what is suspected.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 _COMMONEST = 30
 _FEWEST_WORDS = 20
 """With fewer words in the summary, chance decides."""
+_MOSTLY_SPACED = 0.9
+"""What words are worth where white space parts most of them."""
+_SYLLABLES = ("KANA", "HANGUL")
+"""The scripts that stand beside Chinese characters."""
 _PRESENT, _FOREIGN = 0.02, 0.2
 """A script is a document's own from this share of its letters on; a summary may have less than that of others."""
 _UNLIKELY = 0.01
@@ -35,7 +40,24 @@ def foreign_script(document: str, summary: str) -> str | None:
     own, used = _scripts(document), _scripts(summary)
     if not own:
         return None
-    return next((name for name, share in used.items() if share >= _FOREIGN and own.get(name, 0) < _PRESENT), None)
+    foreign = (name for name, share in used.items() if share >= _FOREIGN and own.get(name, 0) < _PRESENT)
+    goes_with = {"CJK"} if any(own.get(name, 0) >= _FOREIGN <= used.get(name, 0) for name in _SYLLABLES) else set[str]()
+    return next((name for name in foreign if name not in goes_with), None)
+
+
+def suspicion(document: str, summary: str, min_common_words: float) -> str | None:
+    """Why a summary may be in another language than its document, which its letters must show, too."""
+    share = common_share(document, summary)
+    if share is not None:
+        few = f"{share:.0%} of its words are among the document's commonest"
+        return few if share < min_common_words else None
+    return "it has hardly any of the document's kana or hangul" if lacks_syllables(document, summary) else None
+
+
+def lacks_syllables(document: str, summary: str) -> bool:
+    """Whether a document is in kana or hangul for a fifth or more, and its summary, which is long enough, is not."""
+    own, used = (sum(_scripts(text).get(name, 0) for name in _SYLLABLES) for text in (document, summary))
+    return own >= _FOREIGN > used and len(_spelled(summary)) >= _FEWEST_WORDS
 
 
 def common_share(document: str, summary: str) -> float | None:
@@ -44,7 +66,7 @@ def common_share(document: str, summary: str) -> float | None:
     It tells nothing of few words, nor of scripts without spaces.
     """
     words = _spelled(summary)
-    if len(words) < _FEWEST_WORDS or worth_of(words) < 1:
+    if len(words) < _FEWEST_WORDS or worth_of(words) < _MOSTLY_SPACED:
         return None
     counted = Counter(_spelled(document))
     if len(counted) <= _COMMONEST:
@@ -83,5 +105,6 @@ def _scripts(text: str) -> dict[str, float]:
 
 @lru_cache(maxsize=65536)
 def _script(letter: str) -> str:
-    """LATIN, CYRILLIC, CJK ...: the first word of a letter's name."""
-    return unicodedata.name(letter, "UNNAMED").split()[0]
+    """LATIN, CYRILLIC, CJK ...: the first word of a letter's name, whatever its width; KANA for both kinds."""
+    name = unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNNAMED")
+    return "KANA" if name.startswith(("HIRAGANA", "KATAKANA")) else "CJK" if "IDEOGRA" in name else name.split()[0]

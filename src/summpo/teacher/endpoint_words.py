@@ -7,6 +7,8 @@ import re
 from textwrap import shorten
 from typing import Any
 
+MESSAGES = ("message", "detail", "error_message", "error_msg", "msg")
+"""Where an error says what it is."""
 LONGEST = 300
 """Characters of an endpoint's words that are kept."""
 _ESCAPES = re.compile(
@@ -36,7 +38,7 @@ def error_in(said: Any, body: bytes) -> tuple[str, frozenset[str]]:
     found = (said.get("error") or said) if isinstance(said, dict) else None
     if not isinstance(found, dict):
         return one_line(found if isinstance(found, str) else beginning(body)), frozenset()
-    message = next((found[name] for name in ("message", "detail") if found.get(name)), None)
+    message = next((found[name] for name in MESSAGES if found.get(name)), None)
     names = (found.get(name) for name in ("code", "type", "status"))
     codes = frozenset(name.lower() for name in names if isinstance(name, str))
     return one_line(str(message) if message else beginning(body)), codes

@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from summpo.teacher.budget import at_most
-from summpo.teacher.endpoint_words import error_in, json_of, storable
-from summpo.teacher.finish_reasons import CUT, FAILED, FILTERED, REFUSED, reason_of
+from summpo.teacher.endpoint_words import MESSAGES, error_in, json_of, storable
+from summpo.teacher.finish_reasons import ending_of, reason_of
 from summpo.teacher.messages import text_of, thoughts_of
 from summpo.teacher.records import Answer, Request
 
@@ -128,18 +128,21 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     An answer is what has a message: content null is an empty text, which a parser rejects for its own reason, as it
     does a text that finish_reason says is cut. An endpoint that counts no tokens is taken to have used all it could.
     """
-    said = json_of(body)
-    if said is None:
-        return Fault("broken_answer", f"200 with what is no JSON: {error_in(said, body)[0]}", maybe_paid=True)
+    whole = json_of(body)
+    if whole is None:
+        return Fault("broken_answer", f"200 with what is no JSON: {error_in(whole, body)[0]}", maybe_paid=True)
+    first = whole[0] if isinstance(whole, list) and whole else whole  # Google's errors
+    said: dict[str, Any] = first if isinstance(first, dict) else {}
     choice = first_choice(said)
     message = {} if choice is None else choice.get("message")
     finish_reason = "" if choice is None else named(choice.get("finish_reason"))
-    ended = reason_of(finish_reason)
+    ending = ending_of(finish_reason)
     text, thoughts = text_of(message), thoughts_of(message)
-    error = next((one["error"] for one in (choice, message, said) if isinstance(one, dict) and one.get("error")), None)
-    if ended in FAILED or (error is not None and not text):
-        return failed_behind(error, f"finish_reason {ended}" if ended else "an error", bool(text or thoughts), body)
-    if choice is None or (text is None and ended not in CUT | FILTERED | REFUSED):
+    error = error_of(said, choice, message)
+    if ending == "failed" or (error is not None and not text):
+        what = f"finish_reason {reason_of(finish_reason)}" if finish_reason else "an error"
+        return failed_behind(error, what, bool(text or thoughts), body)
+    if choice is None or (text is None and ending == "whole"):
         return Fault("no_choices", f"200 without an answer in it: {error_in(said, body)[0]}", maybe_paid=True)
     refusal = "" if text else named(message.get("refusal")) if isinstance(message, dict) else ""
     answer = Answer(
@@ -153,13 +156,22 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     return counted(answer, request, said.get("usage"))
 
 
+def error_of(said: dict[str, Any], choice: Any, message: Any) -> Any:
+    """The error that a 200 speaks of, wherever endpoints put it; None where it speaks of none."""
+    found = next((one["error"] for one in (choice, message, said) if isinstance(one, dict) and one.get("error")), None)
+    if found is None and choice is None:
+        errors = said.get("errors")
+        return errors[0] if isinstance(errors, list) and errors else said if any(map(said.get, MESSAGES)) else None
+    return {**said, "error": None, "message": found} if isinstance(found, str) else found
+
+
 def failed_behind(error: Any, what: str, was_written: bool, body: bytes) -> Fault:
     """What a 200 means that says in its body that it failed: what the upstream's own status would mean.
 
     Nothing was paid where nothing was written; a key that the upstream refuses is the endpoint's.
     """
-    told = error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
-    codes = (str(told.get(name)) for name in ("code", "status"))
+    told = error if isinstance(error, dict) else {}
+    codes = (str(told.get(name)) for name in ("code", "status", "status_code", "statusCode"))
     code = next((int(one) for one in codes if re.fullmatch(r"[45][0-9][0-9]", one)), 502)
     fault = fault_of(code, {}, json.dumps({"error": told}).encode() if told else body, 0.0)
     then = fault.then if fault.then == "reject" or fault.reason == "out_of_credit" else "retry"

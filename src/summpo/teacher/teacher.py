@@ -180,6 +180,9 @@ def require_url(url: str) -> None:
         parts, is_url = urlsplit(""), False
     # Before the value is said: the password, or a parameter, may be the key.
     parameters = parse_qsl(parts.query, keep_blank_values=True)
+    is_name = re.compile(r"(?=[a-z-]{3,24}\Z)(?!sk-)")
+    lacks_value = any(is_name.match(name) and not _SECRET.search(name) and not value for name, value in parameters)
+    require_field(key, not lacks_value, "url has a parameter without a value: write it as in ?api-version=2024-10-21")
     holds_key = any(_SECRET.search(name) or not 0 < len(value) <= _LONGEST_PARAMETER for name, value in parameters)
     is_bare = "@" not in parts.netloc and not parts.fragment and not holds_key and bool(parameters) == bool(parts.query)
     require_field(

@@ -6,15 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from summpo.synthesis.parsing.choices import best_of, is_taken_back, other_best_in
 from summpo.synthesis.parsing.excuses import points_elsewhere
 from summpo.synthesis.parsing.marks import cleaned, usual
 from summpo.synthesis.parsing.numbers import (
     Mark,
-    best_of,
     first_line,
     mark_of,
     marks_within,
-    other_best_in,
     sum_of,
     total_of,
 )
@@ -222,5 +221,6 @@ def _take_best(found: Gathered, part: Part, following: Sequence[Part], with_summ
 
 def _require_no_other_best(best: int, part: Part) -> None:
     """Guards against a verdict that is taken back behind it: "Actually, summary 2 is better"."""
-    if other_best_in(usual(part.text), best):
+    said = usual(part.text)
+    if other_best_in(said, best) or (part.kind in ("best", "close") and is_taken_back(said)):
         raise Unreadable("repeated_part", "both are said to be the best")

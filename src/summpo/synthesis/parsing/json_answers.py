@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from summpo.synthesis.parsing.labels import label_of
+from summpo.synthesis.parsing.marks import usual
 from summpo.synthesis.parsing.parts import CRITERIA, Kind, Part
 
 _CANDIDATE = re.compile(r"\{|\[(?=\s*\{)")
@@ -21,6 +22,7 @@ _LISTS: dict[str, Kind] = {
 _TEXTS = ("text", "summary", "content", "summary text")
 _TOTALS = ("total", "score", "total score", "overall score", "sum")
 _CHOICES = ("best", "better", "preferred", "preference", "choice", "winner", "verdict")
+_ASKED_FOR = ("summary", "score", "best")
 _PLACES = {"1": 1, "first": 1, "2": 2, "second": 2}
 
 
@@ -29,9 +31,10 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def parts_of_json(text: str) -> list[Part]:
-    """The parts of the JSON objects in a text, a draft's too; none where there are none, or they cannot be read."""
-    said = (parts for parts, _, _ in objects_in(text))
-    return [part for parts in said if any(one.kind in ("summary", "score", "best") for one in parts) for part in parts]
+    """The parts of the JSON objects in a text, a draft's too, and what is said behind them; none where there are none,
+    or they cannot be read."""
+    said = [(parts, end) for parts, _, end in objects_in(text) if any(one.kind in _ASKED_FOR for one in parts)]
+    return [*(part for parts, _ in said for part in parts), *(Part("close", None, text[end:]) for _, end in said[-1:])]
 
 
 def objects_in(text: str) -> Iterator[tuple[list[Part], int, int]]:
@@ -106,4 +109,4 @@ def _of_value(value: Any, kind: Kind, number: int | None, name: str) -> Iterator
 
 def _words(key: str) -> str:
     """ "totalScore_1" as "total score 1"."""
-    return " ".join(_CAMEL.sub(" ", key).replace("_", " ").replace("-", " ").lower().split())
+    return " ".join(_CAMEL.sub(" ", usual(key)).replace("_", " ").replace("-", " ").lower().split())

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from summpo.synthesis.parsing.numbers import best_of, is_bare_score, mark_of
+from summpo.synthesis.parsing.choices import best_of
+from summpo.synthesis.parsing.numbers import is_bare_score, mark_of
 from summpo.synthesis.parsing.parts import Kind
 from summpo.synthesis.parsing.vocabulary import NUMBERS, PATTERNS
 

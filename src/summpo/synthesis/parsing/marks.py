@@ -7,13 +7,14 @@ answer, letter by letter.
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 
 _ALIKE = {
     " ": "\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-    "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff",
+    "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3",  # and what makes a key of 1 or a picture of a sign
     "-": "\xad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63",
     ":": "\u02d0\u2236\ua789\ufe13\ufe55",
     "/": "\u2044\u2215\u29f8",
@@ -23,6 +24,8 @@ _ALIKE = {
 }
 _PLAIN_OF = {ord(odd): usual for usual, all_odd in _ALIKE.items() for odd in all_odd}
 _PLAIN_OF |= {0xFF00 + offset: chr(0x20 + offset) for offset in range(1, 95)}
+_PLAIN_OF |= {first + n: chr(0x31 + n) for first in (0x2460, 0x2776, 0x2780, 0x278A) for n in range(9)}  # in circles
+_PLAIN_OF |= {code: normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)}  # bold letters of mathematics
 
 _LAYERS = 12
 """Of markup around one text, at most: more is no markup."""
@@ -60,7 +63,7 @@ def plain(answer: str) -> str:
 
 
 def usual(text: str) -> str:
-    """The text with an ASCII character for each dash, colon, space, quote and full-width letter; as long as before."""
+    """The text with an ASCII character for each dash, colon, space, quote and dressed-up letter; as long as before."""
     return text.translate(_PLAIN_OF)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from summpo.synthesis.parsing.marks import plain
 from summpo.synthesis.parsing.parts import Unreadable
-from summpo.teacher.finish_reasons import CUT, FILTERED, REFUSED, reason_of
+from summpo.teacher.finish_reasons import ending_of, reason_of
 from summpo.teacher.records import Answer
 from summpo.text.thoughts import Said, without_thoughts
 
@@ -18,14 +18,14 @@ def readable(answer: Answer) -> str:
     Raises:
         Unreadable: content_filter, refusal, truncated or empty_answer.
     """
-    ended = reason_of(answer.finish_reason)
-    if ended in FILTERED:
-        raise Unreadable("content_filter", f"the endpoint withheld it: {ended}")
-    if ended in REFUSED:
+    ending = ending_of(answer.finish_reason)
+    if ending == "filtered":
+        raise Unreadable("content_filter", f"the endpoint withheld it: {reason_of(answer.finish_reason)}")
+    if ending == "refused":
         raise Unreadable("refusal", " ".join(answer.text.split())[:120] or "the model refuses, and does not say why")
     said = without_thoughts(plain(answer.text))
     is_empty = not said.text.strip()
-    if ended in CUT or (said.cut and not is_empty):
+    if ending == "cut" or (said.cut and not is_empty):
         where = ", within its thoughts" if said.cut or (is_empty and answer.thoughts) else ""
         raise Unreadable("truncated", f"cut off after {answer.completion_tokens} tokens{where}")
     if is_empty:
@@ -36,6 +36,7 @@ def readable(answer: Answer) -> str:
 def why_empty(answer: Answer, said: Said) -> str:
     """What an answer without a text has instead."""
     if answer.thoughts:
-        return f"no text: all of it stands in reasoning_content, which ends {answer.thoughts.strip()[-80:]!r}"
+        end = answer.thoughts.strip()[-80:]
+        return f"no text: all of it stands in thoughts beside it (reasoning_content or its like), which end {end!r}"
     thought = "an unfinished thought" if said.cut else "what was thought aloud" if said.thoughts else ""
     return f"no text but {thought}" if thought else "no text"
