@@ -14,9 +14,9 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 import summpo
+from summpo.columns import code as column_code
 from summpo.columns.code import _imports, code_of
 from summpo.columns.freeze import SCORING
-from summpo.columns.store import code as column_code
 from summpo.errors import UserError
 from summpo.margin_rewards.rouge import Rouge
 from summpo.text.tokens import tokenize
