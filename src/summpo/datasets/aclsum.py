@@ -46,19 +46,21 @@ class ACLSum:
     gives: ClassVar[tuple[str, ...]] = ("references",)
 
     path: str | None = None
-    """Folder with train.jsonl, val.jsonl and test.jsonl; None = those of the installed package."""
+    """Folder with train.jsonl, val.jsonl and test.jsonl; null = the files of the installed package."""
     sections: Sequence[str] = ("abstract",)
-    """Sections whose sentences make the document, in this order."""
+    """Sections whose sentences make the document, in this order: abstract, introduction, conclusion."""
     aspect: str = "all"
-    """challenge, approach or outcome; all = the three sentences in that order, joined by spaces."""
+    """The expert sentence to learn: challenge, approach or outcome; all = the three, in that order, as one summary."""
     wants_more: float = 0.8
     """Share of the readers, one a paper, who choose the longer of two summaries, evenly spread over the papers."""
     sft_on: ExpertSftOn = "expert"
-    """What `summaries` gives: the experts' summary of each paper; or of its pairs the chosen ones, or both."""
+    """What SFT imitates: expert = the summary of each paper; of its pairs: chosen = the better side, both = the worse
+    one too."""
     limit: int | None = 120
-    """Rows a split, at most: of pairs, there are four a paper."""
+    """Rows a split, at most; null = all. Of its pairs there are four a paper: 400 to train on, half an hour on two
+    cores."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     def __post_init__(self) -> None:
         if self.path is not None:

@@ -16,11 +16,11 @@ class CNNDailyMail:
     """One row an article."""
 
     path: str = "abisee/cnn_dailymail"
-    """Hub id, or folder with train.jsonl, validation.jsonl and test.jsonl."""
+    """Hub id, or folder with train.jsonl, validation.jsonl and test.jsonl; columns id, article, highlights."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     def __post_init__(self) -> None:
         require_source(self)

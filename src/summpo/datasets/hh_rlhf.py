@@ -26,15 +26,15 @@ class HHRLHF:
     path: str = "Anthropic/hh-rlhf"
     """Hub id, or folder with train.jsonl and test.jsonl."""
     subset: str | None = None
-    """A folder of the Hub's data set, e.g. harmless-base; null for all."""
+    """Of the Hub's data set: harmless-base, helpful-base, helpful-online or helpful-rejection-sampled; null = all."""
     sft_on: SftOn = "chosen"
-    """What `summaries` gives: the chosen ones, or both."""
+    """What SFT imitates: chosen = the better answers, both = the worse ones too."""
     seed: int = 0
-    """Decides which documents are validation and which test."""
+    """The held-out rows are cut into validation and test, by prompt; another seed cuts elsewhere."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     gives: ClassVar[tuple[str, ...]] = ("prompt",)
 

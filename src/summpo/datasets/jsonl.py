@@ -53,24 +53,26 @@ class Jsonl:
     """One row a line. What has no splits of its own is cut by document, so that no document is in two of them."""
 
     path: str
-    """A file (JSONL, a JSON array, CSV, Parquet; .gz, .zst), a folder of one a split, or a Hub id. Required."""
+    """Required: a file (JSONL, a JSON array, CSV, Parquet; .gz, .zst, .xz, .bz2), a folder with one for each of train,
+    validation and test, or a Hub id."""
     columns: Mapping[str, str | None] | None = field(default=None, hash=False)
-    """Your names for the columns that are read: {document: article, summary: highlights}; null = one not to read."""
+    """Your names for the columns: {document: article, summary: highlights}; {prompt: null} = a column not to read."""
     splits: Mapping[str, str] | None = field(default=None, hash=False)
     """Your names for the splits of a folder or on the Hub: {train: train_prefs, validation: test_prefs}."""
     sft_on: SftOn = "chosen"
-    """What `summaries` gives where the rows are pairs or labelled: the chosen ones and those labelled true, or both."""
+    """What SFT imitates where the rows are pairs or labelled: chosen = the better summaries, both = the worse ones
+    too."""
     validation_fraction: float = 0.1
-    """Of a single file, or of train where a folder has no validation: the part of its documents that is validation. 0 =
-    none."""
+    """The part of a single file's documents, or of train's where a folder has no validation, that is held out for it; 0
+    = none."""
     test_fraction: float = 0.1
-    """Of a single file: the part of its documents that is test. 0 = none."""
+    """The part of a single file's documents that is held out for the test; 0 = none."""
     seed: int = 0
     """Of what is cut: decides which documents go where."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     def __post_init__(self) -> None:
         require_path(self.path, "a file of rows, a folder of them or a Hub id (owner/name)")

@@ -21,13 +21,13 @@ class SciTLDR:
     path: str = "allenai/scitldr"
     """Hub id, or folder with train.jsonl, validation.jsonl and perhaps test.jsonl."""
     title: bool = False
-    """Put the paper's title, and an empty line, before the document."""
+    """True = the paper's title and an empty line before the abstract. The Hub's rows have no title."""
     seed: int = 0
-    """Where there is no test.jsonl: decides which papers of validation.jsonl are validation and which test."""
+    """Without a test.jsonl the validation rows are cut into validation and test; another seed cuts elsewhere."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     def __post_init__(self) -> None:
         require_source(self)

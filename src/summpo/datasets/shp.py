@@ -31,11 +31,11 @@ class SHP:
     per_post: int | None = None
     """Pairs of one post, at most: the first of them; null for all. The authors advise 5."""
     sft_on: SftOn = "chosen"
-    """What `summaries` gives: the chosen ones, or both."""
+    """What SFT imitates: chosen = the better answers, both = the worse ones too."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
 

@@ -23,13 +23,13 @@ class StackExchangePaired:
     path: str = "lvwerra/stack-exchange-paired"
     """Hub id, or folder with train.jsonl and evaluation.jsonl."""
     sft_on: SftOn = "chosen"
-    """What `summaries` gives: the chosen ones, or both."""
+    """What SFT imitates: chosen = the better answers, both = the worse ones too."""
     seed: int = 0
-    """Decides which documents are validation and which test."""
+    """The held-out rows are cut into validation and test, by prompt; another seed cuts elsewhere."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     gives: ClassVar[tuple[str, ...]] = ()
 

@@ -31,18 +31,18 @@ class SummarizeFromFeedback:
     """One pair a human comparison; a `PairRow.id` is "<post id>#<number of the row in its source>"."""
 
     path: str = "openai/summarize_from_feedback"
-    """Hub id, or folder with train.jsonl and validation.jsonl."""
+    """Hub id, or folder with train.jsonl and validation.jsonl in the same columns."""
     majority: bool = False
     """Where annotators contradict each other on two summaries of a document, keep their majority's verdict as one row
     and drop ties; False = one row a verdict."""
     sft_on: SftOn = "chosen"
-    """What `summaries` gives: the chosen ones, or both."""
+    """What SFT imitates: chosen = the better summaries, both = the worse ones too."""
     seed: int = 0
-    """Decides which posts are validation and which test."""
+    """The published validation rows are cut into validation and test, by post; another seed cuts elsewhere."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     gives: ClassVar[tuple[str, ...]] = ("source",)
 

@@ -35,13 +35,13 @@ class UltraFeedback:
     dimension: str = "overall"
     """overall, instruction_following, honesty, truthfulness or helpfulness."""
     sft_on: RatedSftOn = "chosen"
-    """What `summaries` gives: the chosen ones, both, or every rated answer."""
+    """What SFT imitates: chosen = the better answers, both = the worse ones too; rated = every rated answer."""
     seed: int = 0
-    """Decides which documents are validation and which test."""
+    """The held-out rows are cut into validation and test, by prompt; another seed cuts elsewhere."""
     limit: int | None = None
-    """Rows a split, at most."""
+    """Rows a split, at most; null = all."""
     bad_rows: BadRows = "error"
-    """A row that cannot be used: error, or drop and count it."""
+    """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
     gives: ClassVar[tuple[str, ...]] = ("score_chosen", "score_rejected", "source")
 

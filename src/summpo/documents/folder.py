@@ -17,7 +17,7 @@ class Folder:
     """A folder of UTF-8 text files, or one."""
 
     path: str
-    """A folder with all in it, a file, or what fsspec opens: s3://bucket/folder. Required."""
+    """Required: a folder with all in it, a file, or what fsspec opens (s3://bucket/folder)."""
     suffixes: Sequence[str] = (".txt", ".md")
     """Endings of the files that are documents."""
     source_name: str | None = None

@@ -21,7 +21,7 @@ class Hub:
     """One split of a data set. Its order, and with it the choice among duplicates, depends on `shards`."""
 
     path: str
-    """A Hub id (owner/name), or a folder. Required."""
+    """Required: a Hub id (owner/name), or a folder that `datasets` reads."""
     config: str | None = None
     """The data set's configuration; null = its only one."""
     split: str = "train"
@@ -37,7 +37,7 @@ class Hub:
     source_name: str | None = None
     """The source of rows whose column does not say; null = the data set's name."""
     shards: int = 1
-    """Pieces that can be read side by side; no more than the data set has files."""
+    """Pieces that can be read side by side; no more than the data set has files. The documents' order follows them."""
     limit: int | None = None
     """Rows read of each shard, at most; null = all."""
 

@@ -24,7 +24,8 @@ class Jsonl:
     """A JSONL file, or a folder with some, perhaps packed (.gz)."""
 
     path: str
-    """A file, a folder, or what fsspec opens: s3://bucket/folder. Required."""
+    """Required: a file, a folder, or what fsspec opens (s3://bucket/folder). Packed files (.gz) are unpacked as they
+    are read."""
     text: str = "text"
     """The column of the text; meta.text is a column within a column."""
     id: str | None = "id"

@@ -21,7 +21,7 @@ class Parquet:
     """A Parquet file, or a folder with some."""
 
     path: str
-    """A file, a folder, or what fsspec opens: s3://bucket/folder. Required."""
+    """Required: a file, a folder, or what fsspec opens (s3://bucket/folder)."""
     text: str = "text"
     """The column of the text; meta.text is a column within a column."""
     id: str | None = "id"

@@ -37,7 +37,8 @@ class Faithfulness:
     """
 
     path: str = EMBEDDED
-    """A Hub id or a folder of transformers' *ForSequenceClassification with one entailment label, or embedded."""
+    """A natural language inference model, a Hub id or a folder, one of whose labels is an entailment. embedded needs no
+    download, but is a WEAK PROXY: likeness of topic by MiniLM's sentence embeddings, which judges no entailment."""
     window: int = 64
     """Tokens of that model's own tokenizer, at most, of a window and of a summary's sentence: two or three sentences,
     like the premises that NLI models are trained on."""

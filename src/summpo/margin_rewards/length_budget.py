@@ -21,7 +21,7 @@ class LengthBudget:
     unit: str = "tokens"
     """tokens, words or characters. White space parts words; in scripts written without spaces a character is one."""
     shape: str = "linear"
-    """linear or quadratic."""
+    """Linear: minus the excess; quadratic: minus excess^2 / target."""
 
     less_and_more: ClassVar[tuple[str, str]] = ("longer summaries", "shorter summaries")
 

@@ -21,13 +21,13 @@ class WeightedMargin:
 
     reward: MarginReward
     weight: float
-    """Nats a unit."""
+    """How many nats of preference a unit is worth; any number, w where nothing else is said."""
     normalize: str = "none"
-    """none, or z_score: in standard deviations of the training pairs' differences."""
+    """none, or z_score: in standard deviations of the training pairs' differences, so that several rewards compare."""
     scale: float = 1.0
     """A factor after that."""
     clip: float | None = None
-    """The difference of a pair is cut to [-clip, clip], after both."""
+    """The difference of a pair is cut to [-clip, clip], after both; null for no limit."""
 
 
 def spread(rewards: np.ndarray) -> float:

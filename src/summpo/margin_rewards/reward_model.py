@@ -20,7 +20,8 @@ class RewardModel:
     """The model's one number for a document with its summary, in whatever unit it was trained to."""
 
     path: str
-    """A Hub id or a folder of transformers' *ForSequenceClassification with one output (RUN/merged)."""
+    """A Hub id or a folder of transformers' *ForSequenceClassification with one output (RUN/merged of
+    objective=reward_model)."""
     form: str = "continuation"
     """How it reads them: continuation (prompt, summary, its end: as objective=reward_model trains), turns (user and
     assistant in its chat template, as most of the Hub's), or pair (two texts, as encoders take them)."""

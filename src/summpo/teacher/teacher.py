@@ -41,23 +41,24 @@ class Teacher:
     """An endpoint that speaks /chat/completions, and how it is treated."""
 
     url: str
-    """Its base: https://api.openai.com/v1; ?api-version= and its like may follow."""
+    """The endpoint's base, without /chat/completions; ?api-version=... may follow."""
     model: str
     """As the endpoint names it."""
     key_env: str | None = None
     """The environment variable that holds the key, in capitals; null for an endpoint without one."""
     max_in_flight: int = 64
-    """Requests at once."""
+    """Requests at once; 1 to 1000."""
     requests_per_minute: float | None = None
-    """In any minute, at most; null for no limit."""
+    """In any minute, at most: requests, and tokens of prompt and answer; null for no limit. See your account's page."""
     tokens_per_minute: float | None = None
     """Of prompt and answer, in any minute, at most; null for no limit."""
     timeout: float = 120.0
     """Seconds from a request to the last byte of its answer."""
     max_retries: int = 8
-    """Of a request, at most, in a run."""
+    """Of a request, at most, in a run ..."""
     max_paid_retries: int = 1
-    """Of these, those after an attempt that may have been paid (a timeout, a cut answer), in all runs together."""
+    """... and of these, those after an attempt that may have been paid (a timeout, a cut answer), in all runs
+    together."""
     backoff: float = 0.5
     """Seconds before the first retry, about; each further one waits twice as long."""
     max_retry_after: float = 60.0
@@ -65,9 +66,10 @@ class Teacher:
     max_tokens_name: str = "max_tokens"
     """What the endpoint calls the limit on an answer's tokens: max_tokens, or max_completion_tokens."""
     extra_body: Mapping[str, Any] | None = None
-    """Any JSON that requests say beside: {reasoning_effort: low}, {chat_template_kwargs: {enable_thinking: false}}."""
+    """Any JSON that requests say beside, null for none: teacher.extra_body.reasoning_effort=low, or of
+    chat_template_kwargs, provider ... Another value makes other questions, which are asked and paid anew."""
     price_per_million_prompt: float | None = None
-    """Dollars; null where it is not known."""
+    """Dollars, of the endpoint's price list; max_cost needs both. null: not known."""
     price_per_million_completion: float | None = None
     """Dollars; null where it is not known. A limit on the cost (max_cost) needs both."""
 

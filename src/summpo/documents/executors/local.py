@@ -32,7 +32,7 @@ class Local:
     """This machine."""
 
     workers: int = 1
-    """Tasks at a time. 1 = in this process; the tokenizer spreads over all cores even so."""
+    """Tasks at a time. 1 = in the command's own process; the tokenizer spreads over all cores even so."""
     tasks: int | None = None
     """Tasks of a split's first stage; null: one for about 32 MB of it, 500 at most."""
 

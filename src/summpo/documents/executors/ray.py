@@ -26,7 +26,9 @@ class Ray:
     tasks: int | None = None
     """Tasks of a split's first stage; null: one for about 32 MB of it, 500 at most."""
     cpus_per_task: int = 1
+    """Processors of a task."""
     mem_per_cpu_gb: float = 4
+    """Memory of each of them."""
 
     def __post_init__(self) -> None:
         require_tasks(self.tasks)

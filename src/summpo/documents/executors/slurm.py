@@ -24,7 +24,7 @@ class Slurm:
     """A Slurm cluster, from a machine that has sbatch; the folders must be on a disk that all nodes share."""
 
     partition: str
-    """Of the cluster. Required."""
+    """Required: the cluster's partition."""
     time: str = "24:00:00"
     """Of each job, at most."""
     workers: int = -1
@@ -32,8 +32,11 @@ class Slurm:
     tasks: int | None = None
     """Tasks of a split's first stage; null: one for about 32 MB of it, 500 at most."""
     cpus_per_task: int = 1
+    """Processors of a task."""
     mem_per_cpu_gb: int = 4
+    """Memory of each of them."""
     qos: str | None = None
+    """Quality of service; null = the cluster's default."""
     env_command: str | None = None
     """A line of shell before each job: source /path/.venv/bin/activate."""
     sbatch_args: Mapping[str, Any] = field(default_factory=dict)

@@ -34,21 +34,25 @@ class SelfJudged:
     """The writer judges itself, in one fixed order."""
 
     long_words: tuple[int, int] = (200, 500)
-    """The fewest and the most words of the first summary."""
+    """The fewest and the most words of the first summary, which is the longer."""
     short_words: tuple[int, int] = (100, 300)
     """The fewest and the most words of the second."""
     explanation_words: int = 100
     """The most words of an explanation."""
     prompt: str = "self_judged"
-    """A prompt of summpo's (self_judged, self_judged_json) or the path of your own."""
+    """A prompt of summpo's (self_judged, self_judged_json), or the path of a text file of your own with the
+    placeholders {document}, {first_low}, {first_high}, {second_low}, {second_high} and, if you like,
+    {explanation_words}."""
     json_object: bool = False
     """Have the endpoint answer with a JSON object, where it can; the prompt must ask for one."""
     json_schema: bool = False
-    """Have it hold the answer to a JSON schema, where it can: labels then are keys, in no language."""
+    """Have it hold the answer to a JSON schema (response_format json_schema), where it can; asked for as JSON, labels
+    are keys and in no language, whatever the document's. Needs prompt: self_judged_json, or one of your own with its
+    keys."""
     max_tokens: int = 2048
-    """Of an answer with its thoughts, at most: one that is cut off is paid for and rejected."""
+    """Tokens of an answer with its thoughts, at most: one that is cut off is paid for and rejected."""
     temperature: float | None = 0.7
-    """Of the teacher; 0 takes the likeliest token each time, null leaves it out."""
+    """Of the teacher; 0 takes the likeliest token each time, null leaves it out (some models take none, or 1 alone)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_words", require_words("long_words", self.long_words))

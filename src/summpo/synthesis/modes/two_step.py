@@ -43,19 +43,23 @@ class TwoStep:
     explanation_words: int = 100
     """The most words of an explanation."""
     write_prompt: str = "two_step_write"
-    """A prompt of summpo's (two_step_write, two_step_write_json) or the path of your own."""
+    """A prompt of summpo's (two_step_write, two_step_write_json), or the path of a text file of your own with the
+    placeholders {document}, {first_low}, {first_high}, {second_low} and {second_high}."""
     judge_prompt: str = "two_step_judge"
-    """A prompt of summpo's (two_step_judge, two_step_judge_json) or the path of your own."""
+    """A prompt of summpo's (two_step_judge, two_step_judge_json), or the path of a text file of your own with the
+    placeholders {document}, {first}, {second} and, if you like, {explanation_words}."""
     json_object: bool = False
     """Have the endpoint answer with a JSON object, where it can; both prompts must ask for one."""
     json_schema: bool = False
-    """Have it hold the answer to a JSON schema, where it can: labels then are keys, in no language."""
+    """Have it hold the answer to a JSON schema (response_format json_schema), where it can; asked for as JSON, labels
+    are keys and in no language, whatever the document's. Needs two_step_write_json and two_step_judge_json, or such of
+    your own."""
     max_tokens: int = 1536
-    """Of what is written, with thoughts, at most: an answer that is cut off is paid for and rejected."""
+    """Tokens of the two summaries, with thoughts, at most: an answer that is cut off is paid for and rejected."""
     judge_max_tokens: int = 768
-    """Of a judgement, with thoughts, at most."""
+    """Tokens of a verdict, with thoughts, at most."""
     temperature: float | None = 0.7
-    """Of the writer; 0 takes the likeliest token each time, null leaves it out."""
+    """Of the writer; 0 takes the likeliest token each time, null leaves it out (some models take none, or 1 alone)."""
     judge_temperature: float | None = 0.0
     """Of the judge; null leaves it out."""
 
