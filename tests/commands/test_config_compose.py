@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import summpo.commands.options
 from command_lines import HEAVY, REPORT, check
-from summpo.commands.compose import SCHEMAS, compose_config, may_add, parsed, require_options
+from summpo.commands.compose import SCHEMAS, as_addition, compose_config, parsed, require_options
 from summpo.commands.help import groups_of, help_of
 from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError
@@ -253,10 +253,10 @@ class TestCommands:
             "+margin_reward.coverage.clip=2",
             "w=1",
         ]
-        assert [may_add(override, "train") for override in typed] == typed
-        assert may_add("margin_reward.coverage.clip=2", "train") == "++margin_reward.coverage.clip=2"
-        assert may_add("rules.test.quotas.arxiv=2", "synthesize") == "++rules.test.quotas.arxiv=2"
-        assert may_add("documents.test=2", "pairs") == "++documents.test=2"
+        assert [as_addition(override, "train") for override in typed] == typed
+        assert as_addition("margin_reward.coverage.clip=2", "train") == "++margin_reward.coverage.clip=2"
+        assert as_addition("rules.test.quotas.arxiv=2", "synthesize") == "++rules.test.quotas.arxiv=2"
+        assert as_addition("documents.test=2", "pairs") == "++documents.test=2"
 
     def test_a_list_of_margin_rewards(self) -> None:
         config = compose_config("train", [*PAIRS, "objective=modpo", "w=0.3", "margin_reward=[none,length]"])

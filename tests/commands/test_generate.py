@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
-from summpo.runs.unfinished import KeptLines, Record
+from summpo.runs.unfinished import PartialResults, Record
 from train_runs import run_summpo
 
 SMALL = ["generation.max_new_tokens=6", "tokens.max_length=120"]
@@ -105,15 +105,15 @@ def test_summaries_of_other_documents_are_not_written_over(
 
 def kill_at_the_third_batch() -> None:
     """Sabotage: two batches are kept, and the process is gone before the third is."""
-    keep, done = KeptLines.keep, []
+    keep, done = PartialResults.keep, []
 
-    def until(self: KeptLines, records: Sequence[Record]) -> None:
+    def until(self: PartialResults, records: Sequence[Record]) -> None:
         if len(done) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         done.append(records)
         keep(self, records)
 
-    KeptLines.keep = until  # type: ignore[method-assign]
+    PartialResults.keep = until  # type: ignore[method-assign]
 
 
 def test_a_killed_process_is_gone_on_from(
@@ -158,16 +158,16 @@ def test_two_processes_do_not_write_in_one_folder(
     rows, out = tmp_path / "rows.jsonl", tmp_path / "new" / "out"
     rows.write_text("".join(json.dumps({"document": TEXT + str(n), "summary": "A cat."}) + "\n" for n in range(4)))
     given = [f"input={rows}", *options, "generation.batch_size=1", f"output_dir={out}"]
-    keep, codes = KeptLines.keep, []
+    keep, codes = PartialResults.keep, []
 
-    def between(self: KeptLines, records: Sequence[Record]) -> None:
+    def between(self: PartialResults, records: Sequence[Record]) -> None:
         keep(self, records)
         if not codes:
             partial = self.file.read_bytes() if self.file else b""
             codes.extend([main(["generate", *given]), main(["evaluate", *given])])
             assert self.file is None or self.file.read_bytes() == partial
 
-    monkeypatch.setattr(KeptLines, "keep", between)
+    monkeypatch.setattr(PartialResults, "keep", between)
     assert main([command, *given]) == 0
     assert codes == [2, 2]
     refused = re.findall(r"summpo .*", capsys.readouterr().err)

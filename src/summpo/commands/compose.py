@@ -100,7 +100,7 @@ def composed(command: str, overrides: Sequence[str]) -> DictConfig:
     for override in overrides:
         require(not override.startswith("-"), f"options are given as key=value, got {override}")
     require_options(parsed(overrides))
-    overrides = [may_add(override, command) for override in overrides]
+    overrides = [as_addition(override, command) for override in overrides]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(tree.conf_dir()), version_base="1.3", job_name=command):
@@ -111,7 +111,7 @@ def composed(command: str, overrides: Sequence[str]) -> DictConfig:
         GlobalHydra.instance().clear()
 
 
-def may_add(override: str, command: str) -> str:
+def as_addition(override: str, command: str) -> str:
     """The override, with leave to add its key: to a dictionary of names that are not ours, or to scale a margin reward.
 
     A margin reward's yaml need not repeat normalize, scale and clip: `WeightedMargin` has their defaults for all.

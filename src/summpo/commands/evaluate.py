@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.commands.generate import documents_of, is_done, kept_samples, output_folder, said_of_long, writer_of
+from summpo.commands.generate import documents_of, is_done, kept_samples, long_documents_note, output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run, trained_config
 from summpo.config.nodes import from_fields, from_target
@@ -100,7 +100,7 @@ def evaluate_summaries(
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
-    metrics, says = result["metrics"], said_of_long(counts, config, parts) + thought_counts(samples).words()
+    metrics, says = result["metrics"], long_documents_note(counts, config, parts) + thought_counts(samples).words()
     bert = f", BERTScore F1 {metrics['eval/bertscore_f1']:.3f}" if bert_scorer is not None else ""
     print(f"evaluate: {result['documents']} documents, {metrics['eval/length_tokens']:.1f} tokens, "
           f"ROUGE-1 {metrics['eval/rouge1']:.3f}{bert}{says}; all in {file}")  # fmt: skip

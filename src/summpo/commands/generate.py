@@ -23,14 +23,14 @@ from summpo.files.locks import writing_alone
 from summpo.models.devices import writing_device
 from summpo.models.weights.folders import context_of
 from summpo.models.weights.sources import at_hand, check_paths, check_task
-from summpo.runs.finished import already, model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.finished import is_finished, model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.rows import SummaryRow
 from summpo.training.parts import WritingParts, writing_parts
 from summpo.writing.given_documents import is_one_text, read_documents
 
 if TYPE_CHECKING:
-    from summpo.runs.unfinished import KeptLines
+    from summpo.runs.unfinished import PartialResults
     from summpo.writing.samples import LongCounts
 
 SPEED = ("batch_size", "batch_tokens", "prefill_tokens")
@@ -95,7 +95,7 @@ def write_samples(
     samples = summarise(writer_of(config, parts), documents, parts.long, kept, config.seed)
     counts = long_counts(samples, parts.long.how)
     thoughts = thought_counts(samples)
-    says = said_of_long(counts, config, parts) + thoughts.words()
+    says = long_documents_note(counts, config, parts) + thoughts.words()
     if out is None:
         print(f"generate: 1 summary{says}")
         return samples
@@ -125,15 +125,15 @@ def documents_of(config: DictConfig, parts: WritingParts) -> list[SummaryRow]:
     return [replace(row, id=name) for row, name in zip(rows, unique_ids(row.id for row in rows), strict=True)]
 
 
-def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None) -> KeptLines:
+def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None) -> PartialResults:
     """What an earlier process has written of these samples; beside samples.jsonl, or in memory alone.
 
     Raises:
         UserError: what is there is of other documents, another model or other settings.
     """
-    from summpo.runs.unfinished import KeptLines
+    from summpo.runs.unfinished import PartialResults
 
-    return KeptLines(out and out / "samples.partial.jsonl", samples_of(plain(config), made_from))
+    return PartialResults(out and out / "samples.partial.jsonl", samples_of(plain(config), made_from))
 
 
 def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
@@ -148,10 +148,10 @@ def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
 
 def is_done(out: Path, name: str, config: DictConfig, made_from: dict[str, Any]) -> bool:
     """Whether samples.jsonl and the record of that name in `out` are of these settings and inputs."""
-    return (out / "samples.jsonl").exists() and already(out / name, plain(config), made_from)
+    return (out / "samples.jsonl").exists() and is_finished(out / name, plain(config), made_from)
 
 
-def said_of_long(counts: LongCounts, config: DictConfig, parts: WritingParts) -> str:
+def long_documents_note(counts: LongCounts, config: DictConfig, parts: WritingParts) -> str:
     """What the last line says of documents that did not fit, with what the model could read."""
     folder = at_hand(parts.model, Path(config.cache_dir))
     context = None if folder is None else context_of(folder, parts.model.rope_scaling)

@@ -80,13 +80,17 @@ def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], fold
     from summpo.teacher.journal import open_journal
 
     file = folder / JOURNAL
-    with open_journal(file, asks(config, teacher, tasks, folder)) if file.exists() else nullcontext() as journal:
+    with (
+        open_journal(file, request_settings(config, teacher, tasks, folder))
+        if file.exists()
+        else nullcontext() as journal
+    ):
         found = estimate(within(config.limit, tasks, teacher, journal), teacher, journal=journal)
     print(f"judge: {in_words(found)}; nothing was sent")
     return 0
 
 
-def asks(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> dict[str, Any]:
+def request_settings(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> dict[str, Any]:
     """What makes questions what they are, and a journal theirs. Folders and an endpoint may move: answers are paid."""
     is_folder = config.against != REFERENCE
     temperature = "left out" if config.temperature is None else config.temperature
@@ -124,7 +128,7 @@ def is_answered(task: Comparison, teacher: Teacher, journal: Journal) -> bool:
 
 def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a: dict[str, int], folder: Path) -> int:
     """Asks, and writes verdicts.jsonl and judgement.json; 1 where the budget ended before the documents did."""
-    from summpo.evaluation.judgement import numbers, told
+    from summpo.evaluation.judgement import judgement_lines, numbers
     from summpo.evaluation.judging import Verdict
     from summpo.teacher.asking import ask
     from summpo.teacher.journal import open_journal
@@ -134,7 +138,7 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
     def keep(task: Task[Verdict], outcome: Verdict | Rejected) -> None:
         outcomes[task.id] = outcome
 
-    with open_journal(folder / JOURNAL, asks(config, teacher, tasks, folder)) as journal:
+    with open_journal(folder / JOURNAL, request_settings(config, teacher, tasks, folder)) as journal:
         tasks = within(config.limit, tasks, teacher, journal)
         asked = ask(tasks, teacher, journal, keep, max_cost=config.max_cost, seed=config.seed, total=len(tasks))
     judged = [
@@ -167,7 +171,7 @@ def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a
         "config": plain(config),
     }
     write_whole(folder / "judgement.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    for line in told(record):
+    for line in judgement_lines(record):
         print(f"judge: {line}")
     print(f"judge: all in {folder / 'judgement.json'}")
     return 0 if asked.stopped is None else 1

@@ -17,7 +17,7 @@ from summpo.errors import require, require_choice, require_number
 from summpo.files.locks import writing_alone
 from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
-from summpo.runs.finished import already, model_fingerprints, rows_fingerprint
+from summpo.runs.finished import is_finished, model_fingerprints, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.training.parts import writing_parts
 
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
         **{split: rows_fingerprint(documents) for split, documents in rows.items()},
         **model_fingerprints(parts.model, Path(config.cache_dir)),
     }
-    if already(manifest, plain(config), made_from):
+    if is_finished(manifest, plain(config), made_from):
         print(f"pairs: done already with these settings, see {manifest}")
         return 0
     require(not manifest.exists(), f"{folder} holds pairs made with other settings; choose another output_dir")

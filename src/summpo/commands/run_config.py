@@ -36,7 +36,7 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
         if key not in chosen and key in trained:
             config[key] = trained[key]
     if "w" in chosen and "margin_reward" in inherited and "margin_reward" not in chosen:
-        follow(config, run)
+        take_over(config, run)
     for override in given:
         if "." in override.key_or_group and override.key_or_group.split(".")[0] in inherited:
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
@@ -45,7 +45,7 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
     return config
 
 
-def follow(config: DictConfig, run: RunFolder) -> None:
+def take_over(config: DictConfig, run: RunFolder) -> None:
     """Gives w to the weights of the run's margin rewards that follow it: its settings as typed still say which do."""
     typed = OmegaConf.load(run.path / ".hydra" / "config.yaml")
     nodes = {name: OmegaConf.select(typed, f"margin_reward.{name}") for name in config.margin_reward}

@@ -15,7 +15,7 @@ from summpo.config.tree import plain
 from summpo.datasets import SPLITS
 from summpo.documents import Split
 from summpo.errors import require
-from summpo.runs.finished import already
+from summpo.runs.finished import is_finished
 from summpo.runs.run_folder import require_writable
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> int:
         "prompts": hashes(parts.mode),
         "documents": (folder / "documents" / "documents.json").read_text("utf-8"),
     }
-    if already(folder / MANIFEST, settings, made_from):
+    if is_finished(folder / MANIFEST, settings, made_from):
         print(f"synthesize: done already with these settings, see {folder / MANIFEST}")
         return 0
     return finish(config, parts, funnels, folder, settings, made_from)
@@ -78,7 +78,7 @@ def say_cost(config: DictConfig, parts: SynthesisParts, documents: Iterable[Docu
     from summpo.teacher.journal import open_journal
 
     has_journal = (folder / JOURNAL).exists()
-    with open_journal(folder / JOURNAL, asks(config, parts)) if has_journal else nullcontext() as journal:
+    with open_journal(folder / JOURNAL, request_settings(config, parts)) if has_journal else nullcontext() as journal:
         found = estimated(documents, parts.mode, parts.teacher, journal)
     print(f"synthesize: {in_words(found)}; nothing was sent")
     return 0
@@ -104,7 +104,7 @@ def hashes(mode: Mode) -> dict[str, str]:
     return {step: prompt.hash for step, prompt in mode.prompts().items()}
 
 
-def asks(config: DictConfig, parts: SynthesisParts) -> dict[str, Any]:
+def request_settings(config: DictConfig, parts: SynthesisParts) -> dict[str, Any]:
     """What makes requests what they are, and a journal theirs. An endpoint may move: its answers are paid."""
     mode, extra = plain(config)["mode"], parts.teacher.extra_body
     return {
@@ -130,7 +130,7 @@ def finish(
     from summpo.teacher.journal import open_journal
 
     total = sum(funnel.kept for funnel in funnels.values())
-    with open_journal(folder / JOURNAL, asks(config, parts)) as journal:
+    with open_journal(folder / JOURNAL, request_settings(config, parts)) as journal:
         collected, asked = collect(
             {split: read(folder, split) for split in funnels},
             total, parts.mode, parts.teacher, journal, config.max_cost, config.seed,
@@ -144,7 +144,7 @@ def finish(
     }
     path = config.push_to_hub or str(folder)
     made = write(folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path)
-    print("\n".join(told(made, asked)))
+    print("\n".join(summary_lines(made, asked)))
     files = [f"{split}.{config.format}" for split in made.splits] + [CARD, PICTURE]
     why_open = unfinished(config, made, asked, folder)
     if why_open is not None:
@@ -188,7 +188,7 @@ def flat(settings: Mapping[str, Any], under: str = "") -> dict[str, Any]:
     return found
 
 
-def told(made: Synthesis, asked: Asked) -> list[str]:
+def summary_lines(made: Synthesis, asked: Asked) -> list[str]:
     """What the command says in the end: the funnel, the balance of each split, the bill."""
     said = []
     for stage in made.stages:

@@ -22,7 +22,7 @@ from summpo.columns.reuse import Shared
 from summpo.commands import DISK_REFUSES, RUN_FOLDER
 from summpo.commands import main as command_line
 from summpo.commands import sentence_of as os_sentence
-from summpo.commands.compose import compose_config, may_add, parsed, register_schema
+from summpo.commands.compose import as_addition, compose_config, parsed, register_schema
 from summpo.commands.help import wants_help
 from summpo.config.complaints import sentence_of
 from summpo.config.tree import conf_dir, plain
@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
         return 0
     # argparse takes no option between two overrides, where -m is often typed: train.py objective=modpo -m w=0,0.1
     sweeps = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    arguments = sweeps[:1] + [may_add(argument, "train") for argument in arguments if argument not in sweeps]
+    arguments = sweeps[:1] + [as_addition(argument, "train") for argument in arguments if argument not in sweeps]
     options, unread = get_args_parser().parse_known_args(arguments)
     require(not unread, f"options are given as key=value, got {' '.join(unread)}")
     is_plain_run = not (options.cfg or options.info or options.config_dir or options.config_path or options.hydra_help)

@@ -89,7 +89,7 @@ class PairDataset(Protocol):
         ...
 
 
-def deal(keys: Iterable[str], shares: Mapping[Split, float], seed: int) -> dict[str, Split]:
+def assign_splits(keys: Iterable[str], shares: Mapping[Split, float], seed: int) -> dict[str, Split]:
     """The split of each distinct key (a document, a post id), whatever the order and number of the rows that name it.
 
     The keys are ranked by a hash of seed and key, and the ranking is cut at the shares: sizes are exact, a share above
@@ -168,7 +168,7 @@ def with_unique_ids(rows: Sequence[R]) -> list[R]:
 
 def halved(rows: Sequence[R], split: Split, seed: int) -> list[R]:
     """The rows of the one held-out split that a data set publishes whose document falls to `split`."""
-    split_of = deal((row.document for row in rows), HALVES, seed)
+    split_of = assign_splits((row.document for row in rows), HALVES, seed)
     return [row for row in rows if split_of[row.document] == split]
 
 

@@ -19,7 +19,7 @@ from summpo.datasets import (
     MissingPairs,
     SftOn,
     Split,
-    deal,
+    assign_splits,
     require_limit,
     require_path,
     require_seed,
@@ -33,10 +33,10 @@ from summpo.datasets.shapes.row_shapes import (
     is_unwanted,
     other_names,
     pair_in,
+    reading_lines,
     references_in,
     score_of,
     summary_in,
-    told,
     unread,
 )
 from summpo.datasets.shapes.usable_rows import say_once, train_limit, usable
@@ -186,7 +186,7 @@ class Jsonl:
             return asked.said, unread(row, {*asked.columns, *named}), made
 
         found = usable(self, self._named(rows), read, limit)
-        for sentence in told(self.path, (each[:2] for each in found)):
+        for sentence in reading_lines(self.path, (each[:2] for each in found)):
             say_once(sentence)
         return with_unique_ids([made for *_, made in found])
 
@@ -207,7 +207,7 @@ class Jsonl:
                 print(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
         made = self._usable(rows, make)
-        split_of = deal((row.document for row in made), shares, self.seed)
+        split_of = assign_splits((row.document for row in made), shares, self.seed)
         part = [row for row in made if split_of[row.document] == split]
         require(
             bool(part) or shares[split] == 0,

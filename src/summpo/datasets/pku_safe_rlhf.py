@@ -7,7 +7,7 @@ test, the 10K one train alone; either way no prompt is in two splits.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from summpo.datasets import SFT_ON, BadRows, SftOn, Split, deal, halved, require_source, summaries_of_pairs
+from summpo.datasets import SFT_ON, BadRows, SftOn, Split, assign_splits, halved, require_source, summaries_of_pairs
 from summpo.datasets.shapes.usable_rows import train_limit, usable
 from summpo.errors import require, require_choice
 from summpo.files.hub_or_folder import has_split, read_split
@@ -55,7 +55,7 @@ class PKUSafeRLHF:
         pairs = usable(self, rows, self._judged, train_limit(self, split) if has_test else None)
         if has_test:
             return pairs if split == "train" else halved(pairs, split, self.seed)
-        split_of = deal((pair.document for pair in pairs), ONE_SPLIT, self.seed)
+        split_of = assign_splits((pair.document for pair in pairs), ONE_SPLIT, self.seed)
         part = [pair for pair in pairs if split_of[pair.document] == split]
         require(bool(part), f"{self.path} has too few prompts to leave one for {split}")
         return part

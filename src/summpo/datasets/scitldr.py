@@ -6,7 +6,7 @@ as the files of the paper's authors have.
 
 from dataclasses import dataclass
 
-from summpo.datasets import HALVES, BadRows, Split, deal, require_source, text_id, with_unique_ids
+from summpo.datasets import HALVES, BadRows, Split, assign_splits, require_source, text_id, with_unique_ids
 from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import require_choice
 from summpo.files.hub_or_folder import has_split, read_split
@@ -44,7 +44,7 @@ class SciTLDR:
         papers = usable(self, rows, lambda row: (abstract(row), self._summary(row)), None if is_cut else self.limit)
         if is_cut:
             # By abstract and not by id: the same abstract is there under two ids.
-            split_of = deal((text for text, _ in papers), HALVES, self.seed)
+            split_of = assign_splits((text for text, _ in papers), HALVES, self.seed)
             papers = [(text, paper) for text, paper in papers if split_of[text] == split]
         return with_unique_ids([paper for _, paper in papers])
 

@@ -14,7 +14,7 @@ from summpo.datasets import (
     BadRows,
     SftOn,
     Split,
-    deal,
+    assign_splits,
     require_source,
     summaries_of_pairs,
     text_id,
@@ -96,7 +96,7 @@ def half(pairs: list[PairRow], split: Split, seed: int) -> list[PairRow]:
     """The pairs whose post falls into `split`, "validation" or "test"."""
     first_id: dict[str, str] = {}  # a post that is listed under two ids stays on the side of its first
     posts = [first_id.setdefault(pair.document, pair.id.rpartition("#")[0]) for pair in pairs]
-    split_of = deal(posts, HALVES, seed)
+    split_of = assign_splits(posts, HALVES, seed)
     return [pair for pair, post in zip(pairs, posts, strict=True) if split_of[post] == split]
 
 

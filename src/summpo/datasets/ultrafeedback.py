@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from summpo.datasets import BadRows, Split, deal, require_source, summary_rows
+from summpo.datasets import BadRows, Split, assign_splits, require_source, summary_rows
 from summpo.datasets.shapes.rated_answers import RATED_SFT_ON, RatedAnswer, RatedSftOn, rated_pairs, rated_summaries
 from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import require, require_choice
@@ -69,7 +69,7 @@ class UltraFeedback:
 
     def _answers(self, split: Split) -> list[RatedAnswer]:
         answers = usable(self, completions(read_split(self.path, "train")), self._answer)
-        split_of = deal((answer.document for answer in answers), SHARES, self.seed)
+        split_of = assign_splits((answer.document for answer in answers), SHARES, self.seed)
         mine = [answer for answer in answers if split_of[answer.document] == split]
         require(bool(mine), f"{self.path} has too few instructions to leave one for {split}")
         return mine

@@ -154,7 +154,7 @@ class Check:
     def __call__(self, data: Any, rank: int, world_size: int) -> None:
         """Raises UserError with the counts of what was read."""
         for split in self.work.shards:
-            counts = counted(self.work, split)
+            counts = counts_of_shard(self.work, split)
             quotas = self.rules.of(split).quotas or {}
             absent = [source for source in quotas if source not in counts.sources]
             if absent:
@@ -167,7 +167,7 @@ class Check:
                 raise UserError(none_left(split, counts))
 
 
-def counted(work: Work, split: Split) -> ShardCounts:
+def counts_of_shard(work: Work, split: Split) -> ShardCounts:
     """What the first stage counted of a split."""
     counts = ShardCounts()
     for shard in range(work.first(split), work.first(split) + work.shards[split]):

@@ -18,7 +18,7 @@ import numpy as np
 
 from summpo.documents import Split
 from summpo.documents.duplicates import Survivors
-from summpo.documents.filtering import counted, none_left
+from summpo.documents.filtering import counts_of_shard, none_left
 from summpo.documents.funnel import Funnel, Kept
 from summpo.documents.rules import REASONS, DocumentRules
 from summpo.documents.shards import Rejections, Work, document_of, line_of, record_of
@@ -86,7 +86,7 @@ class Merge:
                 file.close()
 
     def _funnel(self, split: Split, kept: Kept, rejections: Rejections) -> Funnel:
-        counts = counted(self.work, split)
+        counts = counts_of_shard(self.work, split)
         counts.rejected.update({reason: n for (of, reason), n in rejections.counts.items() if of == split})
         if not kept.tokens.count:
             raise UserError(none_left(split, counts))

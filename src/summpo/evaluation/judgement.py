@@ -34,7 +34,7 @@ def numbers(judged: list[tuple[Comparison, int, Verdict]], seed: int) -> dict[st
     }
 
 
-def told(record: dict[str, Any]) -> list[str]:
+def judgement_lines(record: dict[str, Any]) -> list[str]:
     """The numbers for a reader."""
 
     def rate(name: str) -> str:

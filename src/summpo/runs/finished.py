@@ -28,7 +28,7 @@ def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
     return {"model": fingerprint_weights(resolve(model, cache), cache), "adapter": adapter}
 
 
-def already(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:
+def is_finished(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:
     """Whether `file` was made with these settings from these inputs, and the files that it names lie beside it."""
     try:
         record = json.loads(file.read_text("utf-8"))

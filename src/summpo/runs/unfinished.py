@@ -19,7 +19,7 @@ HEAD = "samples_of"
 Record = Mapping[str, Any]
 
 
-class KeptLines:
+class PartialResults:
     """Records by their id, and by the `part` of it that they are of, where they are of one."""
 
     def __init__(self, file: Path | None, made_from: str) -> None:

@@ -153,7 +153,7 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
         completion_tokens=0,
         thoughts=storable(thoughts),
     )
-    return counted(answer, request, said.get("usage"))
+    return with_token_counts(answer, request, said.get("usage"))
 
 
 def error_of(said: dict[str, Any], choice: Any, message: Any) -> Any:
@@ -190,7 +190,7 @@ def named(value: Any) -> str:
     return storable(value) if isinstance(value, str) else ""
 
 
-def counted(answer: Answer, request: Request, usage: Any) -> Answer:
+def with_token_counts(answer: Answer, request: Request, usage: Any) -> Answer:
     """The answer with its tokens, as the endpoint counted them or else at most.
 
     A prompt of no tokens, or a text of none, was not counted. Some count thoughts in the total alone, as it is paid.

@@ -201,7 +201,7 @@ def begin(path: Path, connection: sqlite3.Connection, made_from: Mapping[str, An
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     with together(connection):
-        own(path, connection, version, json.dumps(made_from, sort_keys=True, default=str))
+        claim(path, connection, version, json.dumps(made_from, sort_keys=True, default=str))
         connection.execute(
             "UPDATE attempts SET status = 'maybe_paid', reason = 'killed', ended_at = ? WHERE status = 'sent'",
             (time(),),
@@ -221,7 +221,7 @@ def together(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def own(path: Path, connection: sqlite3.Connection, version: int, now: str) -> None:
+def claim(path: Path, connection: sqlite3.Connection, version: int, now: str) -> None:
     """Makes the tables, or checks whose they are and makes them those of the newest version.
 
     Raises:

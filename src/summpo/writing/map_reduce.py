@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from summpo.errors import require
-from summpo.runs.unfinished import KeptLines, Record
+from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.encoding import count_tokens
 from summpo.text.rows import SummaryRow
 from summpo.writing.generation import Generated
@@ -19,7 +19,7 @@ from summpo.writing.writer import Key, Writer
 
 
 def summarise_in_parts(
-    writer: Writer, rows: Sequence[SummaryRow], long: LongDocuments, kept: KeptLines, seed: int
+    writer: Writer, rows: Sequence[SummaryRow], long: LongDocuments, kept: PartialResults, seed: int
 ) -> None:
     """Keeps a summary of each document, made of the summaries of its parts; these are kept as well.
 
@@ -77,7 +77,7 @@ def prompts_of_parts(
     return prompts, left_out
 
 
-def joined_summaries(kept: KeptLines, name: str, level: int, count: int) -> str:
+def joined_summaries(kept: PartialResults, name: str, level: int, count: int) -> str:
     """The summaries of a document's parts as one text, a paragraph each."""
     records = [kept.get(name, part_name(level, number)) for number in range(count)]
     return "\n\n".join(record["summary"] for record in records if record is not None and record["summary"])

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from summpo.errors import UserError, require_choice, require_number
 from summpo.runs.run_folder import write_whole
-from summpo.runs.unfinished import KeptLines, Record
+from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.rouge import rouge_scorer
 from summpo.text.rows import SummaryRow
 from summpo.text.words import count_words
@@ -107,7 +107,7 @@ def make_pairs(
         UserError: the folder has samples of something else; or no pair can be made.
     """
     target = folder / f"{split}.jsonl"
-    kept = KeptLines(folder / f"{split}.samples.jsonl", samples_of)
+    kept = PartialResults(folder / f"{split}.samples.jsonl", samples_of)
     prompts, _ = writer.prompts(rows)
 
     def record(key: Key, written: list[Generated]) -> Record:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from summpo.runs.unfinished import KeptLines, Record
+from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.rows import SummaryRow
 from summpo.writing.decoding import batches_of
 from summpo.writing.generation import Generated, cache_bytes
@@ -19,7 +19,7 @@ from summpo.writing.writer import Key, Writer
 
 
 def summarise(
-    writer: Writer, rows: Sequence[SummaryRow], long: LongDocuments, kept: KeptLines, seed: int
+    writer: Writer, rows: Sequence[SummaryRow], long: LongDocuments, kept: PartialResults, seed: int
 ) -> list[dict[str, Any]]:
     """A line of samples.jsonl for each document, in order. What is kept is not written again.
 

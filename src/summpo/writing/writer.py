@@ -15,7 +15,7 @@ from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.folders import check_context, stop_ids
 from summpo.models.weights.loading import check_vocabulary, load_base, load_tokenizer
 from summpo.models.weights.sources import resolve
-from summpo.runs.unfinished import KeptLines, Record
+from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.encoding import rendered_tokens
 from summpo.text.prompts import Prompt
 from summpo.text.rows import SummaryRow
@@ -80,7 +80,7 @@ class Writer:
     def write_kept(
         self,
         prompts: Mapping[Key, Sequence[int]],
-        kept: KeptLines,
+        kept: PartialResults,
         seed: int,
         record: Callable[[Key, list[Generated]], Record],
         *,

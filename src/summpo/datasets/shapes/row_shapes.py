@@ -233,7 +233,7 @@ def unread(row: SourceRow, read: set[str]) -> list[str]:
     return [str(name) for name, value in row.columns.items() if name not in known and value not in (None, "", [], {})]
 
 
-def told(path: str, rows: Iterable[tuple[str | None, Sequence[str]]]) -> list[str]:
+def reading_lines(path: str, rows: Iterable[tuple[str | None, Sequence[str]]]) -> list[str]:
     """A sentence for each way in which rows were read: how, and which of their columns were not."""
     found: dict[str | None, dict[str, None]] = {}
     for said, names in rows:

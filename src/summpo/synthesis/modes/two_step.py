@@ -148,7 +148,7 @@ class TwoStepTask:
             if isinstance(verdict, Rejected):
                 return _of_step(step, verdict)
             verdicts.append(verdict)
-        return self._outcome(written.summaries, verdicts[0], turned(verdicts[1]))
+        return self._outcome(written.summaries, verdicts[0], swapped(verdicts[1]))
 
     def _outcome(self, summaries: tuple[str, str], as_written: Verdict, swapped: Verdict) -> JudgedPair | Rejected:
         if as_written.best != swapped.best:
@@ -167,7 +167,7 @@ class TwoStepTask:
         )
 
 
-def turned(verdict: Verdict) -> Verdict:
+def swapped(verdict: Verdict) -> Verdict:
     """The verdict on two summaries that were shown the other way round, in the order in which they were written."""
     (one, other), (why_one, why_other) = verdict.scores, verdict.explanations
     return Verdict((other, one), (why_other, why_one), 3 - verdict.best)
