@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -85,6 +86,20 @@ def test_a_folder_and_what_its_files_say(
         again[4]["parts"] > again[0]["parts"] == 1
         and "long_documents=map_reduce: summarised in" in capsys.readouterr().out
     )
+
+
+def test_another_end_of_turn_is_another_summary(
+    tiny_model_path: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was written with a tokenizer's files as they were is not taken for done once they are others."""
+    model = Path(shutil.copytree(tiny_model_path, tmp_path / "model"))
+    command = ["generate", f"model.path={model}", f"cache_dir={tmp_path / 'cache'}", f"input={folder}"]
+    command += [*SMALL, f"output_dir={tmp_path / 'out'}"]
+    assert main(command) == 0 and main(command) == 0
+    assert "done already" in capsys.readouterr().out
+    (model / "generation_config.json").write_text('{"eos_token_id": [1, 2]}')
+    assert main(command) == 0
+    assert "done already" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("command", "record"), [("generate", "generation.json"), ("evaluate", "evaluation.json")])

@@ -1,13 +1,19 @@
 """Fingerprints: equal content, equal hex; anything that changes the arithmetic changes the hex."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from summpo.errors import UserError
-from summpo.models.weights.fingerprints import fingerprint_file, fingerprint_tokenizer, fingerprint_weights
+from summpo.models.weights.fingerprints import (
+    fingerprint_file,
+    fingerprint_tokenizer,
+    fingerprint_weights,
+    fingerprint_writing,
+)
 from summpo.models.weights.loading import load_tokenizer
 
 
@@ -38,6 +44,38 @@ def test_config_but_not_its_past(tiny_model_path: Path, copy: Path) -> None:
     assert fingerprint_weights(copy) == fingerprint_weights(tiny_model_path)
     (copy / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-3}))
     assert fingerprint_weights(copy) != fingerprint_weights(tiny_model_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("generation_config.json", '{"eos_token_id": [1, 2]}'),
+        ("chat_template.jinja", "{{ messages }}"),
+        ("tokenizer.json", "{}"),
+        ("additional_chat_templates/rag.jinja", "{{ messages }}"),
+    ],
+)
+def test_what_decides_how_a_text_is_read_and_ended(tiny_model_path: Path, copy: Path, file: str, content: str) -> None:
+    """And no other file: a model card says nothing of it."""
+    (copy / "README.md").write_text("a card")
+    assert fingerprint_writing(copy) == fingerprint_writing(tiny_model_path)
+    (copy / file).parent.mkdir(exist_ok=True)
+    (copy / file).write_text(content)
+    assert fingerprint_writing(copy) != fingerprint_writing(tiny_model_path)
+    assert fingerprint_weights(copy) == fingerprint_weights(tiny_model_path)
+
+
+def test_other_bytes_under_an_old_time(tmp_path: Path) -> None:
+    """As tar and rsync set times: same path, size, inode and time of the last writing."""
+    file, cache = tmp_path / "file", tmp_path / "cache"
+    file.write_text("one")
+    before = file.stat()
+    first = fingerprint_file(file, cache)
+    with file.open("r+") as opened:
+        opened.write("two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert fingerprint_file(file, cache) != first
 
 
 def test_no_weights(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
     decides = {name: config[name] for name in names}
     if config["generation"]["temperature"] == 0:
         decides["generation"] = {key: value for key, value in config["generation"].items() if key not in SPEED}
-    inputs = {name: made_from[name] for name in ("documents", "model", "adapter")}
+    inputs = {name: made_from[name] for name in ("documents", "model", "adapter", "tokenizer_and_ends", "summpo")}
     return sha256(json.dumps([decides, inputs], sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from summpo.errors import UserError
 from summpo.models import Model
-from summpo.models.weights.fingerprints import fingerprint_adapter, fingerprint_weights
+from summpo.models.weights.fingerprints import fingerprint_adapter, fingerprint_weights, fingerprint_writing
 from summpo.models.weights.sources import resolve
 from summpo.runs.run_folder import first_difference, settings
 from summpo.text.rows import SummaryRow, prompt_in_plain
@@ -23,9 +24,17 @@ def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
 
 
 def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
-    """What the weights and the adapter are, as hex; downloads or converts the model where that is yet to be done."""
-    adapter = fingerprint_adapter(Path(model.adapter)) if model.adapter else None
-    return {"model": fingerprint_weights(resolve(model, cache), cache), "adapter": adapter}
+    """What the weights, the adapter, and the tokenizer with the ends of a text are, as hex, and which summpo writes.
+
+    Downloads or converts the model where that is yet to be done.
+    """
+    folder = resolve(model, cache)
+    return {
+        "model": fingerprint_weights(folder, cache),
+        "adapter": fingerprint_adapter(Path(model.adapter)) if model.adapter else None,
+        "tokenizer_and_ends": fingerprint_writing(folder),
+        "summpo": version("summpo"),
+    }
 
 
 def is_finished(file: Path, config: dict[str, Any], made_from: dict[str, Any]) -> bool:

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 # what a config says of its past or whereabouts, without a part in the arithmetic
 _INCIDENTAL = {"transformers_version", "_name_or_path", "peft_version", "base_model_name_or_path", "inference_mode"}
+_OF_TEXT = ("tokenizer", "special_tokens_map", "added_tokens", "vocab", "merges", "chat_template", "generation_config")
 
 
 def fingerprint_file(file: Path, cache_dir: Path | None = None) -> str:
-    """SHA-256 of a file's bytes, remembered in `cache_dir`/fingerprints by path, size, inode and time of change."""
+    """SHA-256 of a file's bytes, remembered in `cache_dir`/fingerprints by path, size, inode and times of change."""
     if cache_dir is None:
         return _digest(file)
     stat = file.stat()
-    identity = f"{file.resolve()}|{stat.st_size}|{stat.st_ino}|{stat.st_mtime_ns}"
+    identity = f"{file.resolve()}|{stat.st_size}|{stat.st_ino}|{stat.st_mtime_ns}|{stat.st_ctime_ns}"
     memo = cache_dir / "fingerprints" / sha256(identity.encode()).hexdigest()
     known = memo.read_text() if memo.is_file() else ""
     if len(known) != 64:  # none yet, or one that a full disk cut short
@@ -46,6 +47,19 @@ def fingerprint_weights(folder: Path, cache_dir: Path | None = None) -> str:
     """
     files = {file.name: fingerprint_file(file, cache_dir) for file in weight_files(folder)}
     return _digest_json({"config": _essence(folder / "config.json"), "files": files})
+
+
+def fingerprint_writing(folder: Path) -> str:
+    """SHA-256 of what decides, beside config and weights, how a model reads a text and where it ends one.
+
+    These are the tokenizer's files, chat templates, and the ends and settings of generation_config.json.
+    """
+    found: dict[str, Any] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and (file.name.startswith(_OF_TEXT) or file.suffix in (".model", ".tiktoken", ".jinja")):
+            is_config = file.name == "generation_config.json"
+            found[str(file.relative_to(folder))] = _essence(file) if is_config else _digest(file)
+    return _digest_json(found)
 
 
 def fingerprint_adapter(folder: Path) -> str:
