@@ -56,4 +56,3 @@ def test_no_arrow_goes_back() -> None:
             if wing not in ("__init__", other) and HEIGHT[other] >= HEIGHT[wing]:
                 back.append(f"{file.relative_to(SOURCES)} imports {module}")
     assert not back
-

@@ -101,16 +101,16 @@ def test_two_processes_leave_the_files_of_one(pair: Pair) -> None:
 
 def kill_at_batch(index: int, rank: int) -> None:
     """Kills the first process before a batch of both."""
-    from summpo.training.module import PreferenceModule
+    from summpo.training.module import TrainingModule
 
-    step = PreferenceModule.training_step
+    step = TrainingModule.training_step
 
-    def training_step(self: PreferenceModule, batch: Any, batch_idx: int) -> Any:
+    def training_step(self: TrainingModule, batch: Any, batch_idx: int) -> Any:
         if batch_idx == index and rank == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(self, batch, batch_idx)
 
-    PreferenceModule.training_step = training_step
+    TrainingModule.training_step = training_step
 
 
 def test_a_killed_run_goes_on_as_a_point_of_a_sweep_that_starts_its_own_processes(
@@ -157,16 +157,16 @@ def test_a_killed_run_goes_on_as_a_point_of_a_sweep_that_starts_its_own_processe
 
 def spoil_the_second_process(rank: int) -> None:
     """Its loss of the third batch is not a number."""
-    from summpo.training.module import PreferenceModule
+    from summpo.training.module import TrainingModule
 
-    per_pair = PreferenceModule.per_pair
+    values_of = TrainingModule.values
 
-    def spoilt(self: PreferenceModule, batch: Any, *draw: int) -> dict[str, Any]:
-        values = per_pair(self, batch, *draw)
+    def spoilt(self: TrainingModule, batch: Any, *draw: int) -> dict[str, Any]:
+        values = values_of(self, batch, *draw)
         is_third = rank == 1 and self.trainer.training and self.global_step == 2
         return {**values, "loss": values["loss"] * float("nan")} if is_third else values
 
-    PreferenceModule.per_pair = spoilt
+    TrainingModule.values = spoilt
 
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_both(tiny_model_path: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from summpo.columns.base import Base, Rows
+from summpo.columns.base import Base
 from summpo.columns.freeze import Context, Freezer, content_of
 from summpo.columns.reuse import Shared
 from summpo.columns.settings import ColumnSettings
@@ -27,7 +27,7 @@ from summpo.models import Model
 from summpo.models.forward.scoring import score_completions, summed_log_ratios
 from summpo.models.weights.frozen import FrozenModels, fingerprint_model
 from summpo.records import FrozenColumns, Ragged, TokenRows
-from summpo.text.rows import PairRow
+from summpo.text.rows import Rows
 from summpo.text.tokens import Tokenized
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -41,7 +41,7 @@ class TextColumns:
     fingerprint: str
     """What the token rows were made from, as hex."""
     rewards: Mapping[str, np.ndarray]
-    """float32 [pair, 2] a margin reward, chosen and rejected; empty for SFT."""
+    """float32 [row, side] a margin reward, such as chosen and rejected; empty for SFT."""
 
     def spreads(self) -> dict[str, float]:
         """The spread of each margin reward over the pairs (`summpo.margin_rewards.margins.spread`)."""
@@ -95,11 +95,10 @@ class DataStage:
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
         tokenized, key = self.freezer.tokens(rows, self.settings.prompt, self.settings.limits)
-        if not self.settings.on_pairs:
-            return TextColumns(tokenized, key, {})
-        pairs: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
         rewards = {name: margin.reward for name, margin in self.settings.margins.items()}
-        found = self.freezer.margins(pairs, rewards, self.context(tokenized))
+        if not rewards:
+            return TextColumns(tokenized, key, {})
+        found = self.freezer.margins([rows[index] for index in tokenized.kept], rewards, self.context(tokenized))
         self.release()  # before the policy is loaded
         return TextColumns(tokenized, key, found)
 
@@ -109,7 +108,7 @@ class DataStage:
         device = device_of(self.settings.accelerator)
 
         def log_ratios(adapter: str) -> list[float]:
-            """log pi / log ref of each pair's chosen and rejected completion, in turn."""
+            """log pi / log ref of each row's completions, in turn."""
             of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized, device)
             of_base = self.log_probs(base, tokenized, device)
             return summed_log_ratios(of_adapter, of_base)

@@ -45,7 +45,8 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_config("inspect", arguments)
     parts = train_parts(config)
-    require(parts.on_pairs, "inspect looks at pairs, and the objective learns from completions (config key objective)")
+    on_pairs = parts.kind.name == "pairs"
+    require(on_pairs, "inspect looks at pairs, and the objective learns from completions (config key objective)")
     require_choice("split", config.split, SPLITS)
     require_number("typical_reward_margin", config.typical_reward_margin, above=0)
     require(bool(config.output_dir.strip()), "output_dir must name a folder, got '' (config key output_dir)")
