@@ -19,6 +19,7 @@ from summpo.models.speed.cached_autocast import cast_once
 from summpo.models.weights.adapters import add_lora
 from summpo.objectives.dpo import DPO
 from summpo.records import FrozenColumns, PairBatch, TokenRows
+from summpo.row_kinds import Moment
 from summpo.row_kinds.pairs import Pairs, pair_batch
 
 
@@ -46,7 +47,8 @@ class Summpo:
     def loss(self, batch: PairBatch) -> Tensor:
         no_margins = torch.zeros(0, device=self.setting.device)
         with self.setting.autocasting():
-            values = Pairs(DPO(BETA)).values(self.policy, batch, no_margins, (0,))
+            moment = Moment((0,), torch.zeros(2))
+            values = Pairs(DPO(BETA)).measure(self.policy, batch, no_margins, moment).values
         return (values["loss"] * batch.share).sum()
 
     def log_probs(self, batch: PairBatch) -> Tensor:

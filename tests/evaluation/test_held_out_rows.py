@@ -32,6 +32,8 @@ CASES = {
     "dpo": {"objective": "dpo"},
     "sampo": WEIGHED,
     "reward_model": {"objective": "reward_model"},
+    "kto": {**WEIGHED, "objective": "kto"},
+    "bco": {**WEIGHED, "objective": "bco", "dataset.limit": 7},
 }
 
 

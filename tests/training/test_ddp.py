@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ OBJECTIVES = {
     "sft": {"rows": 21, "objective": "sft", "trainer__accumulate_grad_batches": 2},
     # 17 rows: the second process has no row in the last batch, and none in validation
     "modpo": {"rows": 17, "objective": "modpo", "w": 0.05},
+    # 17 pairs are 34 labelled rows; a reference point is one number of both processes
+    "kto": {"rows": 17, "objective": "kto", "w": 0.05, "validation__rows": 1},
+    "bco": {"rows": 17, "objective": "bco", "w": 0.05, "trainer__accumulate_grad_batches": 2},
 }
 
 
@@ -159,14 +162,15 @@ def spoil_the_second_process(rank: int) -> None:
     """Its loss of the third batch is not a number."""
     from summpo.training.module import TrainingModule
 
-    values_of = TrainingModule.values
+    measure = TrainingModule.measure
 
-    def spoilt(self: TrainingModule, batch: Any, *draw: int) -> dict[str, Any]:
-        values = values_of(self, batch, *draw)
+    def spoilt(self: TrainingModule, batch: Any, *draw: int, **moment: Any) -> Any:
+        found = measure(self, batch, *draw, **moment)
         is_third = rank == 1 and self.trainer.training and self.global_step == 2
-        return {**values, "loss": values["loss"] * float("nan")} if is_third else values
+        nan = {**found.values, "loss": found.values["loss"] * float("nan")}
+        return replace(found, values=nan) if is_third else found
 
-    TrainingModule.values = spoilt
+    TrainingModule.measure = spoilt
 
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_both(tiny_model_path: Path, tmp_path: Path) -> None:

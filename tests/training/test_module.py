@@ -62,7 +62,7 @@ def preference(policy: nn.Module) -> TrainingModule:
 def test_a_pairs_numbers_are_those_of_its_log_probs_and_margins(policy: nn.Module) -> None:
     module, batch = preference(policy).eval(), pairs()
     with torch.no_grad():
-        values = module.values(batch)
+        values = module.measure(batch).values
         sums = completion_log_probs(policy, batch).sums()
     # the reference's sums are -5 a token: 3 and 2 chosen, 2 and 4 rejected
     chosen = 0.2 * (sums[:2] - torch.tensor([-15.0, -10.0]))
@@ -101,7 +101,7 @@ def test_the_module_draws_anew_at_each_step(policy: nn.Module) -> None:
         plan = replace(PLAN, seed=seed)
         module = TrainingModule(policy, Pairs(SamPO(beta=0.5)), [0.1, 0.01], AdamW(), plan, total_steps=1).eval()
         with torch.no_grad():
-            return tuple(module.values(batch, *draw)["loss"].tolist())
+            return tuple(module.measure(batch, *draw).values["loss"].tolist())
 
     assert losses(5, 1) == losses(5, 1)
     assert len({losses(5, step) for step in range(8)}) > 1
@@ -175,7 +175,10 @@ def test_wpo_is_weighed_by_the_whole_vocabulary_and_sft_stands_beside_it(policy:
         aligned = p.gather(1, batch.targets[:, None]).squeeze(1).log() - p.square().sum(1).log()
         chosen, rejected = torch.stack([part.mean() for part in aligned.split(batch.lengths.tolist())]).chunk(2)
         dpo, wpo, both = (
-            TrainingModule(policy, Pairs(objective), [0.1, 0.01], AdamW(), PLAN, total_steps=1).eval().values(batch)
+            TrainingModule(policy, Pairs(objective), [0.1, 0.01], AdamW(), PLAN, total_steps=1)
+            .eval()
+            .measure(batch)
+            .values
             for objective in (DPO(0.2), WPO(0.2), WithSFT(WPO(0.2), 0.5))
         )
     assert torch.allclose(wpo["loss"], (chosen + rejected).exp() * dpo["loss"], rtol=1e-4)

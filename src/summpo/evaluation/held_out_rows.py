@@ -22,6 +22,7 @@ from summpo.margin_rewards.checks import check_columns
 from summpo.margin_rewards.margins import SCALING
 from summpo.models.weights.adapters import load_adapter
 from summpo.records import FrozenColumns
+from summpo.row_kinds import Moment
 from summpo.runs.run_folder import RunFolder
 from summpo.text.rows import Rows
 from summpo.training.parts import TrainParts, trained_parts
@@ -42,21 +43,24 @@ class HeldOutRows:
     batch_size: int
     seed: int
     autocast: torch.dtype | None
+    carried: tuple[float, ...]
+    """What the run's last step handed on (`Moment.carried`)."""
 
     def __len__(self) -> int:
         return len(self.columns)
 
-    def values(self, model: nn.Module) -> Iterator[dict[str, Tensor]]:
+    def values(self, model: nn.Module) -> Iterator[Mapping[str, Tensor]]:
         """The loss and the metrics of each unit (pair, completion token), a batch at a time; the model is moved."""
         model, kind = model.to(self.device).eval(), self.parts.kind
         weights = torch.tensor([margin.weight for margin in self.parts.margins.values()], device=self.device)
+        moment = Moment((self.seed,), torch.tensor(self.carried, device=self.device))
         for first in range(0, len(self.columns), self.batch_size):
             chunk = np.arange(first, min(first + self.batch_size, len(self.columns)))
             batch = kind.batch(self.columns, chunk, np.ones(len(chunk)), self.base.layout).to(self.device)
             is_low = self.autocast is not None
             with torch.inference_mode(), torch.autocast(self.device.type, dtype=self.autocast, enabled=is_low):
-                values = kind.values(model, batch, weights, (self.seed,))
-            yield values
+                measured = kind.measure(model, batch, weights, moment)
+            yield measured.values
 
     def __call__(self, model: nn.Module) -> float:
         """The mean loss over the rows' units."""
@@ -68,24 +72,39 @@ class HeldOutRows:
 
 
 def frozen_rows(
-    parts: TrainParts, config: DictConfig, rows: Rows, spreads: Mapping[str, float], accelerator: str
+    parts: TrainParts,
+    config: DictConfig,
+    rows: Rows,
+    summary: Mapping[str, Any],
+    spreads: Mapping[str, float],
+    accelerator: str,
 ) -> HeldOutRows:
     """The columns of these rows; spreads of margin rewards that are not given are those over the rows themselves.
 
     Args:
         config: what the run was trained with.
+        summary: what the run left in summary.json.
         accelerator: cpu, or gpu for the current CUDA device.
     """
     shared = Shared()
     settings = parts.columns(config)
     base = load_base(settings, shared)
     stage = DataStage(settings, base, shared)
+    settled = summary.get("settled", {})  # runs from before there were labels had nothing to settle
     text = stage.from_text(rows)
+    text = text.against({**text.means(), **settled.get("margin_means", {})})
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     columns = stage.with_reference(text, {**text.spreads(), **spreads}, None, device)
     stage.release()
     return HeldOutRows(
-        parts, columns, base, device, config.eval_batch_size, config.seed, AUTOCAST[config.trainer.precision]
+        parts=parts.settled_with(settled.get("objective", {})),
+        columns=columns,
+        base=base,
+        device=device,
+        batch_size=config.eval_batch_size,
+        seed=config.seed,
+        autocast=AUTOCAST[config.trainer.precision],
+        carried=tuple(summary.get("reference_point", (0.0, 0.0))),
     )
 
 
@@ -102,7 +121,8 @@ def held_out_loss(folder: Path, config: DictConfig, accelerator: str) -> HeldOut
     rows = held_out_rows(parts, config)
     if not rows:
         return None
-    found = frozen_rows(parts, config, rows, summary_of(folder).get("margin_spreads", {}), accelerator)
+    summary = summary_of(folder)
+    found = frozen_rows(parts, config, rows, summary, summary.get("margin_spreads", {}), accelerator)
     return found if len(found) else None
 
 
@@ -119,8 +139,9 @@ def held_out_preference(folder: Path, config: DictConfig, split: str, accelerato
     parts = trained_parts(config)
     rows = text_rows(parts, split)
     check_columns(parts.margins, rows)
-    spreads = trained_spreads(summary_of(folder), plain(config)["margin_reward"])
-    found = frozen_rows(parts, config, rows, spreads, accelerator)
+    summary = summary_of(folder)
+    spreads = trained_spreads(summary, plain(config)["margin_reward"])
+    found = frozen_rows(parts, config, rows, summary, spreads, accelerator)
     if not len(found):
         return {}
     names = ("reward_accuracy", "reward_accuracy_with_margin")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from summpo.datasets import Split, SummaryDataset
 from summpo.objectives import CompletionObjective
+from summpo.row_kinds import Measured, Moment
 from summpo.text.rows import SummaryRow
 
 if TYPE_CHECKING:
@@ -32,19 +32,23 @@ class Completions:
     def read(self, dataset: SummaryDataset, split: Split) -> list[SummaryRow]:
         return dataset.summaries(split)
 
+    def settled(self, labels: np.ndarray) -> dict[str, Any]:
+        return {}
+
+    def token_rows(self, rows: TokenRows, max_length: int) -> TokenRows:
+        return rows
+
     def batch(self, columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> Batch:
         return completion_batch(columns, rows, share, layout)
 
     def units(self, rows: TokenRows) -> np.ndarray:
         return rows.completions[0].lengths
 
-    def share(self, batch: Batch) -> Tensor:
-        return batch.share.repeat_interleave(batch.lengths)
-
-    def values(self, model: nn.Module, batch: Batch, weights: Tensor, draw: Sequence[int]) -> dict[str, Tensor]:
+    def measure(self, model: nn.Module, batch: Batch, weights: Tensor, moment: Moment) -> Measured:
         from summpo.models.forward.log_probs import completion_log_probs
 
-        return {"loss": self.objective.token_loss(completion_log_probs(model, batch))}
+        losses = self.objective.token_loss(completion_log_probs(model, batch))
+        return Measured({"loss": losses}, batch.share.repeat_interleave(batch.lengths))
 
 
 KIND = Completions

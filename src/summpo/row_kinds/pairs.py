@@ -5,19 +5,20 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from summpo.datasets import PairDataset, Split
 from summpo.objectives import PairwiseObjective, ScoreObjective, needs_collisions
+from summpo.row_kinds import Measured, Moment
 from summpo.text.rows import PairRow
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from summpo.models.forward.layouts import Layout
-    from summpo.records import Batch, FrozenColumns, PairBatch, TokenRows
+    from summpo.records import FrozenColumns, PairBatch, TokenRows
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,19 @@ class Pairs:
     def read(self, dataset: PairDataset, split: Split) -> list[PairRow]:
         return dataset.pairs(split)
 
+    def settled(self, labels: np.ndarray) -> dict[str, Any]:
+        return {}
+
+    def token_rows(self, rows: TokenRows, max_length: int) -> TokenRows:
+        return rows
+
     def batch(self, columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> PairBatch:
         return pair_batch(columns, rows, share, layout)
 
     def units(self, rows: TokenRows) -> np.ndarray:
         return np.ones(len(rows), np.int64)
 
-    def share(self, batch: Batch) -> Tensor:
-        return batch.share
-
-    def values(self, model: nn.Module, batch: PairBatch, weights: Tensor, draw: Sequence[int]) -> dict[str, Tensor]:
+    def measure(self, model: nn.Module, batch: PairBatch, weights: Tensor, moment: Moment) -> Measured:
         """From the model's own forward and the batch's frozen columns."""
         from summpo.models.forward.log_probs import completion_log_probs
         from summpo.models.forward.sequence_scores import sequence_scores
@@ -58,10 +62,10 @@ class Pairs:
         else:
             policy = completion_log_probs(model, batch, collisions=needs_collisions(objective))
             reference = LogProbs(batch.reference, batch.lengths)
-            made = objective.losses(PairLogProbs(policy, reference, row_seeds(batch.row_ids, *draw)), margin)
+            made = objective.losses(PairLogProbs(policy, reference, row_seeds(batch.row_ids, *moment.draw)), margin)
             rewards, log_probs = {"implicit_reward": made.rewards}, {"log_prob": policy.sums()}
         reward_chosen, reward_rejected = made.rewards.chunk(2)
-        return {
+        values = {
             "loss": made.loss,
             "reward_accuracy": metrics.accuracy(reward_chosen - reward_rejected),
             "reward_accuracy_with_margin": metrics.accuracy(made.logit),
@@ -69,6 +73,7 @@ class Pairs:
             "weighted_margin": margin,
             **by_side(rewards | log_probs),
         }
+        return Measured(values, batch.share)
 
 
 KIND = Pairs

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from summpo.errors import UserError, require
-from summpo.text.rows import Message, PairRow, SummaryRow
+from summpo.text.rows import Message, TextRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -185,7 +185,7 @@ def _no_system(name: str, does: str) -> str:
     )
 
 
-def source_of(row: SummaryRow | PairRow) -> Source:
+def source_of(row: TextRow) -> Source:
     """What a row's prompt is made of."""
     if row.messages is not None:
         return row.messages

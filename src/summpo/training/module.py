@@ -1,6 +1,6 @@
 """Lightning's module: the order of a training step, and the names under which its numbers are logged. No formula."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from summpo.models.speed.activation_checkpointing import start_recomputing
 from summpo.records import Batch
-from summpo.row_kinds import RowKind
+from summpo.row_kinds import Measured, Moment, RowKind
 from summpo.training.optimizers import AdamW
 from summpo.training.plan import Plan
 
@@ -39,6 +39,7 @@ class TrainingModule(LightningModule):
         super().__init__()
         self.policy, self.kind = policy, kind
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
+        self.register_buffer("carried", torch.zeros(2))
         self.optimizer, self.total_steps = optimizer, total_steps
         self.accumulate, self.seed = plan.accumulate, plan.seed
         self.step_metrics: dict[str, float] = {}
@@ -73,24 +74,35 @@ class TrainingModule(LightningModule):
             raise BadLoss(f"the weights are not finite after the last step, {self.global_step}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps what trains: an adapter run's checkpoint is the size of the adapter, not of the model."""
-        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
-        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trainable}
+        """Keeps what trains and what a step hands on: an adapter run's checkpoint is not of the size of the model."""
+        kept = {name for name, p in self.named_parameters() if p.requires_grad}
+        if self.carried[1] > 0:
+            kept.add("carried")
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in kept}
 
-    def values(self, batch: Batch, *draw: int) -> dict[str, Tensor]:
-        """The loss and the metrics of each unit, [unit]."""
-        return self.kind.values(self.policy, batch, self.weights, (self.seed, *draw))  # type: ignore[arg-type]
+    def measure(self, batch: Batch, *draw: int, total: Callable[[Tensor], Tensor] | None = None) -> Measured:
+        """The loss and the metrics of a batch."""
+        moment = Moment((self.seed, *draw), self.carried, total)  # type: ignore[arg-type]
+        return self.kind.measure(self.policy, batch, self.weights, moment)  # type: ignore[arg-type]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        share = self.kind.share(batch)
-        shares = {name: (value * share).sum() for name, value in self.values(batch, batch_idx).items()}
+        measured = self.measure(batch, batch_idx, total=self._total)
+        if measured.carried is not None:
+            self.carried = measured.carried
+        shares = {name: (value * measured.share).sum() for name, value in measured.values.items()}
         loss = shares.pop("loss")
         self._add_to_step(batch, loss, {name: value.detach() for name, value in shares.items()}, batch_idx)
         return loss
 
     def validation_step(self, batch: Batch) -> None:
-        values = self.values(batch)
-        self._add_to_validation(batch, {**values, UNITS: torch.ones_like(values["loss"])}, self.kind.share(batch))
+        measured = self.measure(batch)
+        self._add_to_validation(batch, measured.values, measured.share)
+        for name, (value, among) in measured.among.items():
+            self._add_to_validation(batch, {name: value}, measured.share * among, of=f"/{name}")
+
+    def _total(self, value: Tensor) -> Tensor:
+        """Summed over all processes."""
+        return self.trainer.strategy.reduce(value, reduce_op="sum") if self.trainer.world_size > 1 else value  # type: ignore[return-value]
 
     def _add_to_step(self, batch: Batch, loss: Tensor, values: Mapping[str, Tensor], batch_idx: int) -> None:
         """Adds a batch's share to the step's metrics; logs them when the optimizer is about to step.
@@ -121,10 +133,15 @@ class TrainingModule(LightningModule):
         self.validation_sums = {}
         self.validation_faults = []
 
-    def _add_to_validation(self, batch: Batch, values: Mapping[str, Tensor], share: Tensor) -> None:
-        """Adds a batch to the sums; `share` is 0 for what only fills up a process's batch, 1 for all else."""
-        self.validation_faults += _faults(batch, (values["loss"] * share).sum())
-        for name, value in values.items():
+    def _add_to_validation(self, batch: Batch, values: Mapping[str, Tensor], share: Tensor, of: str = "") -> None:
+        """Adds a batch to the sums; `share` is 0 for what only fills up a process's batch, 1 for all else.
+
+        Args:
+            of: the name of the units that are counted; empty for all of them.
+        """
+        if "loss" in values:
+            self.validation_faults += _faults(batch, (values["loss"] * share).sum())
+        for name, value in {**values, UNITS + of: torch.ones_like(share)}.items():
             total = (value * share).sum().double().item()
             self.validation_sums[name] = self.validation_sums.get(name, 0.0) + total
 
@@ -140,10 +157,11 @@ class TrainingModule(LightningModule):
         if self.trainer.world_size > 1:
             sums = self.trainer.strategy.reduce(sums, reduce_op="sum")  # type: ignore[assignment]
         totals = dict(zip(names, sums.tolist(), strict=True))
-        units = totals.pop(UNITS)
         for name, total in totals.items():
-            # every process has the same sums by now, so there is nothing left to synchronise
-            self.log(f"val/{name}", total / units, prog_bar=name == "loss", rank_zero_only=False)
+            units = totals.get(f"{UNITS}/{name}", totals[UNITS])
+            if not name.startswith(UNITS) and units:
+                # every process has the same sums by now, so there is nothing left to synchronise
+                self.log(f"val/{name}", total / units, prog_bar=name == "loss", rank_zero_only=False)
 
 
 def _faults(batch: Batch, loss: Tensor) -> list[str]:

@@ -15,13 +15,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from summpo.columns.settings import ColumnSettings
 from summpo.config import tree
 from summpo.config.nodes import from_fields, from_target, without
-from summpo.datasets import SPLITS, PairDataset, SummaryDataset
+from summpo.datasets import SPLITS, LabelledDataset, PairDataset, SummaryDataset
 from summpo.errors import FieldError, require, require_choice, require_number
 from summpo.margin_rewards import MarginReward
 from summpo.margin_rewards.checks import check_kind
 from summpo.margin_rewards.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
-from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
+from summpo.objectives import OBJECTIVES, CompletionObjective, Objective, PairwiseObjective, ScoreObjective
 from summpo.objectives.sft_term import WithSFT
 from summpo.row_kinds import RowKind, kind_of
 from summpo.text.prompts import Prompt, require_template
@@ -42,7 +42,7 @@ class TrainParts:
     model: Model
     reference: Model
     lora: Lora | None
-    dataset: SummaryDataset | PairDataset
+    dataset: SummaryDataset | PairDataset | LabelledDataset
     objective: Objective
     margins: dict[str, WeightedMargin]
     prompt: Prompt
@@ -63,7 +63,11 @@ class TrainParts:
     @property
     def needs_reference(self) -> bool:
         """Whether its loss compares the policy with a frozen reference."""
-        return isinstance(self.objective, PairwiseObjective) and self.objective.needs_reference
+        return not isinstance(self.objective, CompletionObjective) and self.objective.needs_reference
+
+    def settled_with(self, settings: Mapping[str, Any]) -> TrainParts:
+        """The same with what the training rows say of the fields of the objective that are left to them."""
+        return replace(self, objective=replace(self.objective, **settings)) if settings else self  # type: ignore[type-var]
 
     @property
     def trains_adapter(self) -> bool:
@@ -232,7 +236,7 @@ def trained_parts(config: DictConfig) -> TrainParts:
         margins = {}
     elif config.w > 0:
         require(len(margins) > 0, f"w={config.w} weighs nothing: choose a margin reward, e.g. margin_reward=length")
-    dataset = from_target(config.dataset, "dataset", (SummaryDataset, PairDataset))
+    dataset = from_target(config.dataset, "dataset", (SummaryDataset, PairDataset, LabelledDataset))
     require(
         isinstance(dataset, kind.reader),
         f"dataset={type(dataset).__name__} has no {kind.name}, which the objective learns from{kind.otherwise}",

@@ -4,6 +4,7 @@
 |---|---|
 | document (or a ready prompt), summary | a summary |
 | document (or a ready prompt), chosen, rejected | a pair |
+| a summary with label, or with score beside dataset.threshold | a labelled summary |
 | prompt, completion | a summary under a ready prompt; lists of messages: a conversation |
 | messages (conversations) | a conversation; its last turn is the summary |
 | instruction, input, output | a conversation of one turn: the instruction, an empty line, the input |
@@ -31,6 +32,7 @@ COLUMNS = (
         "score_rejected",
         "source",
         "label",
+        "score",
     ),
 )
 """The columns that are read, by which `dataset.columns` names others."""
@@ -144,6 +146,29 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(str.strip, [*([] if reference is None else [reference]), *references])))
 
 
+LABELS = {"true": True, "1": True, "false": False, "0": False, "-1": False}
+"""What a label may say, of numbers without `.0`."""
+
+
+def label_in(row: SourceRow, threshold: float | None) -> bool:
+    """Whether a row's summary is labelled as good, or scored at least `threshold`.
+
+    Raises:
+        RowFault: there is neither, or the label says something else.
+    """
+    score = row.optional_number("score")
+    if threshold is not None and score is not None:
+        return score >= threshold
+    label = row.value("label")
+    if label is None:
+        hint = "dataset.threshold makes labels of scores" if threshold is None else "and so is score"
+        raise row.fault(f"column label is missing or null ({hint})")
+    told = str(label).strip().lower().removesuffix(".0")
+    if told not in LABELS:
+        raise row.fault(f"column label must be true or false, 1 or 0, got {label!r}")
+    return LABELS[told]
+
+
 def is_unwanted(row: SourceRow) -> bool:
     """Whether a row is labelled as one not to imitate (label false, 0 or -1)."""
-    return str(row.value("label")).strip().lower().removesuffix(".0") in ("false", "0", "-1")
+    return LABELS.get(str(row.value("label")).strip().lower().removesuffix(".0")) is False
