@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> int:
     require_writable(folder)
     check_parts(parts, Path(config.cache_dir))
 
-    if parts.kind.name == "labelled":
+    if parts.kind.name == "labelled rows":
         return inspect_labels(config, parts, folder)
     found = inspection(config, parts, arguments)
     from summpo.inspection.figure import draw

@@ -52,7 +52,7 @@ class RowKind(Protocol):
     """A frozen dataclass with an objective. Light: no torch until a batch is made."""
 
     name: ClassVar[str]
-    """What the rows are called, and the method by which a data set gives them."""
+    """What the rows are called."""
     reader: ClassVar[type | tuple[type, ...]]
     """The protocol of the data sets that give them; several where they can be made of other rows."""
     otherwise: ClassVar[str]

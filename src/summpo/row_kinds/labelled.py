@@ -34,9 +34,9 @@ class Labelled:
 
     objective: LabelledObjective
 
-    name: ClassVar[str] = "labelled"
+    name: ClassVar[str] = "labelled rows"
     reader: ClassVar[tuple[type, ...]] = (LabelledDataset, PairDataset)
-    otherwise: ClassVar[str] = " rows: give them a column label and read them with dataset=jsonl"
+    otherwise: ClassVar[str] = ": give summaries a column label and read them with dataset=jsonl"
     weighs_margins: ClassVar[bool] = True
 
     def read(self, dataset: LabelledDataset | PairDataset, split: Split) -> list[LabelledRow]:
