@@ -22,9 +22,11 @@ from pairs import Shape, random_columns
 from process_memory import status
 from summpo.columns.store import ColumnStore
 from summpo.models.forward.layouts import share_prefixes
+from summpo.objectives.dpo import DPO
 from summpo.records import Batch, FrozenColumns, Ragged, Texts, TokenRows
+from summpo.row_kinds.pairs import Pairs
 from summpo.training.data import ColumnData
-from summpo.training.plan import Plan, pair_batch
+from summpo.training.plan import Plan
 from summpo.training.trainer import prompt_numbers, read_tokens
 from table import Row
 
@@ -117,7 +119,7 @@ def data_side(columns: FrozenColumns, batch_size: int, order: str, total_batches
         tokens=read_tokens(rows, shares_prefixes=True),
         prompts=prompt_numbers(rows) if order == "by_prompt" else None,
     )
-    return ColumnData(columns, None, plan, total_batches, 0, batch_size, pair_batch, False, share_prefixes)
+    return ColumnData(columns, None, plan, total_batches, 0, batch_size, Pairs(DPO()), share_prefixes)
 
 
 def stub_model(batch: Batch) -> None:

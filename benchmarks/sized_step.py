@@ -22,7 +22,7 @@ from process_memory import peak_while
 from setting import Setting
 from sides import DEFAULTS, SUMMPO, SUMMPO_CHECKPOINTED, make_side
 from summpo.models.forward.layouts import pad, share_prefixes
-from summpo.training.plan import pair_batch
+from summpo.row_kinds.pairs import pair_batch
 
 WIDTH = {"cpu": 512, "cuda": 8192}
 """Of the square matrices whose product says what the device can do: large enough to fill it."""

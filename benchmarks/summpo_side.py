@@ -19,8 +19,8 @@ from summpo.models.speed.cached_autocast import cast_once
 from summpo.models.weights.adapters import add_lora
 from summpo.objectives.dpo import DPO
 from summpo.records import FrozenColumns, PairBatch, TokenRows
-from summpo.training.module import pair_values
-from summpo.training.plan import pair_batch
+from summpo.row_kinds import Moment
+from summpo.row_kinds.pairs import Pairs, pair_batch
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Summpo:
     def loss(self, batch: PairBatch) -> Tensor:
         no_margins = torch.zeros(0, device=self.setting.device)
         with self.setting.autocasting():
-            values = pair_values(self.policy, batch, DPO(BETA), no_margins, np.arange(len(batch.row_ids)))
+            moment = Moment((0,), torch.zeros(2))
+            values = Pairs(DPO(BETA)).measure(self.policy, batch, no_margins, moment).values
         return (values["loss"] * batch.share).sum()
 
     def log_probs(self, batch: PairBatch) -> Tensor:

@@ -55,6 +55,22 @@ def write_rows(file: Path, count: int, seed: int = 0, longest: int = 9) -> Path:
     return file
 
 
+def write_labelled(file: Path, count: int, seed: int = 0) -> Path:
+    """A JSONL file of labelled rows: documents of 10 to 30 words, summaries of 2 to 9, two in three good."""
+    rng = random.Random(f"{file.stem}{seed}")
+
+    def text(low: int, high: int) -> str:
+        return " ".join(rng.choice(WORDS) for _ in range(rng.randint(low, high)))
+
+    rows = [
+        {"id": f"{file.stem}-{i}", "document": text(10, 30), "summary": text(2, 9), "label": i % 3 > 0}
+        for i in range(count)
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return file
+
+
 def write_splits(folder: Path, train: int, validation: int) -> Path:
     """A folder with train.jsonl and validation.jsonl."""
     write_rows(folder / "train.jsonl", train)

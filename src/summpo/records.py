@@ -7,7 +7,7 @@ chosen, the second half rejected.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -87,7 +87,10 @@ class FrozenColumns:
     reference: tuple[Ragged, ...] | None
     """Token log-probs of the frozen reference, float32, shaped like `rows.completions`; None where not needed."""
     margins: np.ndarray
-    """float32 [row, reward]: each margin reward of the chosen minus that of the rejected completion."""
+    """float32 [row, reward]: each margin reward of the chosen minus that of the rejected completion; of a single one,
+    less the mean over the training rows."""
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    """bool [row]: whether the completion is desirable; empty where rows have no label."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -160,6 +163,15 @@ class PairBatch(Batch):
     reference: Float[Tensor, " token"]
     """The reference's log-probs; 0 where the objective asks for none."""
     margins: Float[Tensor, "pair reward"]
+
+
+@dataclass(frozen=True)
+class LabelledBatch(Batch):
+    """A batch of labelled rows: `sequence` is own_0 .. own_n, then, where asked for, mismatched_0 .. mismatched_n."""
+
+    reference: Float[Tensor, " token"]
+    margins: Float[Tensor, "unit reward"]
+    labels: Bool[Tensor, " unit"]
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from summpo.columns.stage import DataStage
 from summpo.commands.compose import compose_config
 from summpo.models.forward.log_probs import completion_log_probs
 from summpo.records import FrozenColumns
+from summpo.row_kinds.pairs import pair_batch
 from summpo.training.checks import say_of_rows
 from summpo.training.parts import TrainParts, train_parts
-from summpo.training.plan import pair_batch
 from summpo.training.policy import load_plain, text_rows
 from train_runs import small, write_splits
 

@@ -138,7 +138,7 @@ class TestMargins:
         rows = [PairRow(str(n), "d", "x" * (n + 1), "x" * n) for n in (256, 257, 511, 2049, 4096, 70_001)]
         margins = freezer.margins(rows, {"length": Length("characters")})
         assert (margins["length"][:, 0] - margins["length"][:, 1]).tolist() == [-1.0] * len(rows)
-        values = margin_values(Length("characters"), freezer.completions(rows, Context()))
+        values = margin_values(Length("characters"), freezer.completions(rows, Context()), len(rows))
         assert values.tolist() == [[-float(len(row.chosen)), -float(len(row.rejected))] for row in rows]
 
     def test_no_reward_is_no_column(self, freezer: Freezer) -> None:

@@ -28,7 +28,7 @@ from summpo.models.forward.shared_prefix import attend
 from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base
 from summpo.text.rows import PairRow
-from summpo.training.module import BadLoss, PreferenceModule
+from summpo.training.module import BadLoss, TrainingModule
 from summpo.training.parts import train_parts
 from summpo.training.policy import source_of
 from summpo.training.run import train
@@ -248,7 +248,7 @@ def test_a_point_computes_its_layers_as_it_says_and_not_as_the_one_before(
 ) -> None:
     """Activation checkpointing is set for a point and taken back for the next, on the one base that they share."""
     shared, found = Shared(), []
-    monkeypatch.setattr(PreferenceModule, "on_train_start", lambda module: found.append(recomputed_layers(module)))
+    monkeypatch.setattr(TrainingModule, "on_train_start", lambda module: found.append(recomputed_layers(module)))
     short = {"trainer__max_steps": 1, "validation__times": 0}
     for recomputes in ("true", "false"):
         trained(settings, tmp_path / recomputes, shared, activation_checkpointing=recomputes, **short)
@@ -298,7 +298,7 @@ def test_a_run_lets_go_of_the_text_that_it_trains_on(
         rows = [row for row in gc.get_objects() if type(row) is PairRow and id(row) not in known]
         alive.append({row.id.partition("-")[0] for row in rows})
 
-    monkeypatch.setattr(PreferenceModule, "on_train_start", look)
+    monkeypatch.setattr(TrainingModule, "on_train_start", look)
     for name in ("first", "second"):
         trained(settings, tmp_path / name, validation__samples=0)
     assert alive == [{"validation"}] * 2

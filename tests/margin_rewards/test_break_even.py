@@ -16,10 +16,13 @@ from summpo.margin_rewards.coverage import Coverage
 from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.margins import WeightedMargin
 from summpo.models.weights.loading import load_tokenizer
+from summpo.objectives.apo_zero_unpaired import APOZeroUnpaired
+from summpo.objectives.bco import BCO
 from summpo.objectives.cpo import CPO
 from summpo.objectives.dpo import DPO
 from summpo.objectives.dpo_hinge import DPOHinge
 from summpo.objectives.ipo import IPO
+from summpo.objectives.kto import KTO
 from summpo.objectives.ld_dpo import LDDPO
 from summpo.objectives.ln_dpo import LNDPO
 from summpo.objectives.modpo import MODPO
@@ -209,3 +212,17 @@ def test_objectives_that_it_is_derived_for(objective: Any, w0: float) -> None:
 def test_objectives_for_which_it_is_a_guide(objective: Any) -> None:
     """Another link, another sum of the tokens, no reference, or a price of length of its own."""
     assert w0_of(objective) is None
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 4)), min_size=2, max_size=12))
+def test_a_row_that_counts_twice_is_two_rows(rows: list[tuple[int, int]]) -> None:
+    margins, counts = (np.array(column, float) for column in zip(*rows, strict=True))
+    once, twice = break_even(margins, counts=counts), break_even(np.repeat(margins, counts.astype(int)))
+    assert once.without == twice.without
+    assert once.weight == (None if twice.weight is None else pytest.approx(twice.weight, rel=1e-6, abs=1e-9))
+
+
+def test_of_labels_it_is_bcos_own() -> None:
+    assert w0_of(BCO(w0=2.0)) == pytest.approx(2.0)
+    assert w0_of(KTO()) is None
+    assert w0_of(APOZeroUnpaired()) is None

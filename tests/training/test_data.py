@@ -12,17 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.models.forward.layouts import pad
+from summpo.objectives.dpo import DPO
+from summpo.objectives.sft import SFT
 from summpo.records import FrozenColumns, Ragged, Texts, TokenRows
+from summpo.row_kinds.completions import Completions
+from summpo.row_kinds.pairs import Pairs
 from summpo.training.data import ColumnData, TrainStream, ValidationBatches
-from summpo.training.plan import Plan, completion_batch
+from summpo.training.plan import Plan
 
 
-def columns(rows: int) -> FrozenColumns:
+def columns(rows: int, sides: int = 1) -> FrozenColumns:
     """Rows named by their number: prompts of 2 tokens, completions of 1 to 5."""
     tokens = TokenRows(
         Texts.of([str(row) for row in range(rows)]),
         Ragged.from_rows([[1, 2]] * rows, np.int32),
-        (Ragged.from_rows([[3] * (1 + row % 5) for row in range(rows)], np.int32),),
+        (Ragged.from_rows([[3] * (1 + row % 5) for row in range(rows)], np.int32),) * sides,
     )
     return FrozenColumns(tokens, None, np.zeros((rows, 0), np.float32))
 
@@ -35,14 +39,14 @@ def data(train: int, plan: Plan, epochs: int = 1, validation: int = 0, validatio
         total_batches=plan.total_batches(epochs, -1),
         validations=validations,
         eval_batch_size=2,
-        make_batch=completion_batch,
-        counts_tokens=False,
+        kind=Completions(SFT()),
         layout=partial(pad, pad_id=0),
     )
 
 
 def stream(frozen: FrozenColumns, plan: Plan, rank: int, total: int, start: int, counts_tokens: bool) -> TrainStream:
-    return TrainStream(frozen, plan, rank, total, start, completion_batch, partial(pad, pad_id=0), counts_tokens)
+    kind = Completions(SFT()) if counts_tokens else Pairs(DPO())
+    return TrainStream(frozen, plan, rank, total, start, kind, partial(pad, pad_id=0))
 
 
 @given(
@@ -62,8 +66,8 @@ def test_the_shares_of_a_step_make_lightnings_mean_exact(
     steps = [0.0] * -(-total // accumulate)
     seen: Counter[str] = Counter()
     for rank in range(world_size):
-        for index, batch in enumerate(stream(columns(rows), plan, rank, total, 0, counts_tokens)):
-            units = batch.lengths.numpy() if counts_tokens else np.ones(len(batch.lengths))
+        for index, batch in enumerate(stream(columns(rows, 2 - counts_tokens), plan, rank, total, 0, counts_tokens)):
+            units = batch.lengths.numpy() if counts_tokens else np.ones(len(batch.row_ids))
             steps[index // accumulate] += float(batch.share.numpy() @ units) / (accumulate * world_size)
             seen.update(id for id, share in zip(batch.row_ids, batch.share.tolist(), strict=True) if share > 0)
     assert steps == pytest.approx([1.0] * len(steps), rel=1e-5)
@@ -89,7 +93,7 @@ def test_every_validation_row_counts_once_and_every_process_has_a_batch(rows: in
     frozen = columns(rows)
     counted: Counter[str] = Counter()
     for rank in range(world_size):
-        batches = ValidationBatches(frozen, 2, rank, world_size, completion_batch, partial(pad, pad_id=0))
+        batches = ValidationBatches(frozen, 2, rank, world_size, Completions(SFT()), partial(pad, pad_id=0))
         taken = list(batches)
         assert len(taken) == len(batches) >= 1
         for batch in taken:

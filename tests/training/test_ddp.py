@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ OBJECTIVES = {
     "sft": {"rows": 21, "objective": "sft", "trainer__accumulate_grad_batches": 2},
     # 17 rows: the second process has no row in the last batch, and none in validation
     "modpo": {"rows": 17, "objective": "modpo", "w": 0.05},
+    # 17 pairs are 34 labelled rows; a reference point is one number of both processes
+    "kto": {"rows": 17, "objective": "kto", "w": 0.05, "validation__rows": 1},
+    "bco": {"rows": 17, "objective": "bco", "w": 0.05, "trainer__accumulate_grad_batches": 2},
 }
 
 
@@ -101,16 +104,16 @@ def test_two_processes_leave_the_files_of_one(pair: Pair) -> None:
 
 def kill_at_batch(index: int, rank: int) -> None:
     """Kills the first process before a batch of both."""
-    from summpo.training.module import PreferenceModule
+    from summpo.training.module import TrainingModule
 
-    step = PreferenceModule.training_step
+    step = TrainingModule.training_step
 
-    def training_step(self: PreferenceModule, batch: Any, batch_idx: int) -> Any:
+    def training_step(self: TrainingModule, batch: Any, batch_idx: int) -> Any:
         if batch_idx == index and rank == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(self, batch, batch_idx)
 
-    PreferenceModule.training_step = training_step
+    TrainingModule.training_step = training_step
 
 
 def test_a_killed_run_goes_on_as_a_point_of_a_sweep_that_starts_its_own_processes(
@@ -157,16 +160,17 @@ def test_a_killed_run_goes_on_as_a_point_of_a_sweep_that_starts_its_own_processe
 
 def spoil_the_second_process(rank: int) -> None:
     """Its loss of the third batch is not a number."""
-    from summpo.training.module import PreferenceModule
+    from summpo.training.module import TrainingModule
 
-    per_pair = PreferenceModule.per_pair
+    measure = TrainingModule.measure
 
-    def spoilt(self: PreferenceModule, batch: Any, *draw: int) -> dict[str, Any]:
-        values = per_pair(self, batch, *draw)
+    def spoilt(self: TrainingModule, batch: Any, *draw: int, **moment: Any) -> Any:
+        found = measure(self, batch, *draw, **moment)
         is_third = rank == 1 and self.trainer.training and self.global_step == 2
-        return {**values, "loss": values["loss"] * float("nan")} if is_third else values
+        nan = {**found.values, "loss": found.values["loss"] * float("nan")}
+        return replace(found, values=nan) if is_third else found
 
-    PreferenceModule.per_pair = spoilt
+    TrainingModule.measure = spoilt
 
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_both(tiny_model_path: Path, tmp_path: Path) -> None:

@@ -26,9 +26,11 @@ from summpo.objectives.sft import SFT
 from summpo.objectives.sft_term import WithSFT
 from summpo.objectives.wpo import WPO
 from summpo.records import FrozenColumns, PairBatch, Ragged, Texts, TokenRows
-from summpo.training.module import BadLoss, PreferenceModule, SFTModule, row_seeds
+from summpo.row_kinds.completions import Completions, completion_batch
+from summpo.row_kinds.pairs import Pairs, pair_batch, row_seeds
+from summpo.training.module import BadLoss, TrainingModule
 from summpo.training.optimizers import AdamW
-from summpo.training.plan import Plan, completion_batch, pair_batch
+from summpo.training.plan import Plan
 
 PLAN = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=5)
 
@@ -53,14 +55,14 @@ def pairs() -> PairBatch:
     return pair_batch(FrozenColumns(rows, reference, margins), np.arange(2), np.ones(2), partial(pad, pad_id=1))
 
 
-def preference(policy: nn.Module) -> PreferenceModule:
-    return PreferenceModule(policy, MODPO(beta=0.2, w0=0.5), [0.1, 0.01], AdamW(), PLAN, total_steps=1)
+def preference(policy: nn.Module) -> TrainingModule:
+    return TrainingModule(policy, Pairs(MODPO(beta=0.2, w0=0.5)), [0.1, 0.01], AdamW(), PLAN, total_steps=1)
 
 
 def test_a_pairs_numbers_are_those_of_its_log_probs_and_margins(policy: nn.Module) -> None:
     module, batch = preference(policy).eval(), pairs()
     with torch.no_grad():
-        values = module.per_pair(batch)
+        values = module.measure(batch).values
         sums = completion_log_probs(policy, batch).sums()
     # the reference's sums are -5 a token: 3 and 2 chosen, 2 and 4 rejected
     chosen = 0.2 * (sums[:2] - torch.tensor([-15.0, -10.0]))
@@ -97,9 +99,9 @@ def test_the_module_draws_anew_at_each_step(policy: nn.Module) -> None:
 
     def losses(seed: int, *draw: int) -> tuple[float, ...]:
         plan = replace(PLAN, seed=seed)
-        module = PreferenceModule(policy, SamPO(beta=0.5), [0.1, 0.01], AdamW(), plan, total_steps=1).eval()
+        module = TrainingModule(policy, Pairs(SamPO(beta=0.5)), [0.1, 0.01], AdamW(), plan, total_steps=1).eval()
         with torch.no_grad():
-            return tuple(module.per_pair(batch, *draw)["loss"].tolist())
+            return tuple(module.measure(batch, *draw).values["loss"].tolist())
 
     assert losses(5, 1) == losses(5, 1)
     assert len({losses(5, step) for step in range(8)}) > 1
@@ -129,8 +131,8 @@ def test_the_adapters_dropout_is_the_only_one_however_the_policy_came(
 def test_dropout_depends_on_seed_batch_and_rank_alone(policy: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(seed: int, batch: int, rank: int) -> float:
         plan = Plan(rows=3, batch_size=3, world_size=1, accumulate=1, seed=seed)
-        module = SFTModule(policy, SFT(), AdamW(), plan, 1)
-        monkeypatch.setattr(SFTModule, "global_rank", rank)
+        module = TrainingModule(policy, Completions(SFT()), [], AdamW(), plan, 1)
+        monkeypatch.setattr(TrainingModule, "global_rank", rank)
         torch.rand(batch)
         module.on_train_batch_start(pairs(), batch)
         return torch.rand(1).item()
@@ -155,7 +157,7 @@ def completions(share: list[float]) -> Any:
 
 
 def test_sft_learns_the_mean_over_tokens_and_not_over_rows(policy: nn.Module) -> None:
-    module = SFTModule(policy, SFT(), AdamW(), PLAN, total_steps=1).eval()
+    module = TrainingModule(policy, Completions(SFT()), [], AdamW(), PLAN, total_steps=1).eval()
     logged = in_one_process(module)
     batch = completions([1 / 7] * 3)  # 2 + 4 + 1 tokens
     loss = module.training_step(batch, 0)
@@ -173,7 +175,10 @@ def test_wpo_is_weighed_by_the_whole_vocabulary_and_sft_stands_beside_it(policy:
         aligned = p.gather(1, batch.targets[:, None]).squeeze(1).log() - p.square().sum(1).log()
         chosen, rejected = torch.stack([part.mean() for part in aligned.split(batch.lengths.tolist())]).chunk(2)
         dpo, wpo, both = (
-            PreferenceModule(policy, objective, [0.1, 0.01], AdamW(), PLAN, total_steps=1).eval().per_pair(batch)
+            TrainingModule(policy, Pairs(objective), [0.1, 0.01], AdamW(), PLAN, total_steps=1)
+            .eval()
+            .measure(batch)
+            .values
             for objective in (DPO(0.2), WPO(0.2), WithSFT(WPO(0.2), 0.5))
         )
     assert torch.allclose(wpo["loss"], (chosen + rejected).exp() * dpo["loss"], rtol=1e-4)
@@ -184,7 +189,7 @@ def test_wpo_is_weighed_by_the_whole_vocabulary_and_sft_stands_beside_it(policy:
 
 
 def test_validation_leaves_out_what_only_fills_up(policy: nn.Module) -> None:
-    module = SFTModule(policy, SFT(), AdamW(), PLAN, total_steps=1).eval()
+    module = TrainingModule(policy, Completions(SFT()), [], AdamW(), PLAN, total_steps=1).eval()
     logged = in_one_process(module)
     module.on_validation_epoch_start()
     with torch.no_grad():
@@ -196,7 +201,7 @@ def test_validation_leaves_out_what_only_fills_up(policy: nn.Module) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_with_its_rows(policy: nn.Module, value: float) -> None:
-    module = SFTModule(policy, SFT(), AdamW(), PLAN, total_steps=1).eval()
+    module = TrainingModule(policy, Completions(SFT()), [], AdamW(), PLAN, total_steps=1).eval()
     in_one_process(module)
     with pytest.raises(BadLoss, match=f"the loss of step 5 is {value} on the rows a, b, c"):
         module.training_step(completions([value] * 3), 0)

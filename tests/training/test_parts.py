@@ -102,7 +102,10 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["trainer.accelerator=tpu"], ["accelerator must be one of", "got tpu"]),
     ([*M, "margin_reward.length.unit=lines"], ["unit must be one of tokens, words, characters, got lines"]),
     # options and keys that are not there
-    (["objective=kto"], ["objective has no option kto; there are alphapo, apo_down, apo_zero, cpo, dpo, dpo_hinge,"]),
+    (
+        ["objective=ppo"],
+        ["objective has no option ppo; there are alphapo, apo_down, apo_zero, apo_zero_unpaired, bco,"],
+    ),
     (["model=gpt"], ["model has no option gpt; there are", "smollm2"]),
     (["margin_reward=[length,nope]"], ["margin_reward has no option nope; there are", "length"]),
     (["trainer=tpu"], ["trainer has no option tpu; there are cpu, ddp, gpu"]),
@@ -126,6 +129,11 @@ WRONG: list[tuple[list[str], list[str]]] = [
     ([*P, "objective=dpo", "sft_weight=-1"], ["sft_weight must be >= 0, got -1.0 (config key sft_weight)"]),
     (["objective=sft", "sft_weight=1"], ["sft_weight=1 adds SFT", "summpo.objectives.sft.SFT has no such loss"]),
     ([*P, "objective=reward_model", "sft_weight=0.5"], ["sft_weight=0.5 adds SFT", "RewardModel has no such loss"]),
+    ([*P, "objective=kto", "sft_weight=0.5"], ["sft_weight=0.5 adds SFT", "KTO has no such loss"]),
+    (
+        ["dataset=scitldr", "objective=kto"],
+        ["SciTLDR has no labelled rows", "learns from: give summaries a column label"],
+    ),
     (["objective=null"], ["objective=null names no option of the group objective; there are alphapo, apo_down,"]),
     (["margin_reward=null"], ["margin_reward=null names no option", "there are compression, constant"]),
     (["dataset="], ["dataset= names no option of the group dataset; there are aclsum"]),
@@ -135,7 +143,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["objective._target_=nope.Nope"], ["objective._target_: cannot find nope.Nope"]),
     (
         ["objective._target_=summpo.text.prompts.Prompt"],
-        ["Prompt is not a CompletionObjective or PairwiseObjective or ScoreObjective"],
+        ["Prompt is not a CompletionObjective or PairwiseObjective or ScoreObjective or LabelledObjective"],
     ),
     (["objective._target_=summpo.models.Model"], ["objective.path is required"]),
     # what does not go together

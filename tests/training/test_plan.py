@@ -12,9 +12,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from summpo.models.forward.layouts import pad
+from summpo.objectives.dpo import DPO
+from summpo.objectives.sft import SFT
 from summpo.records import Batch, FrozenColumns, Padded, Ragged, Texts, TokenRows
+from summpo.row_kinds.completions import Completions, completion_batch
+from summpo.row_kinds.pairs import Pairs, pair_batch
 from summpo.training.data import TrainStream
-from summpo.training.plan import Plan, completion_batch, count_batches, cut, epoch_batches, epoch_order, pair_batch
+from summpo.training.plan import Plan, count_batches, cut, epoch_batches, epoch_order
 
 PADDED = partial(pad, pad_id=9)
 plans = st.builds(
@@ -122,11 +126,8 @@ class TestShare:
         losses = np.random.default_rng(0).normal(size=plan.rows)  # of each row, or of each of its tokens
         total = plan.total_batches(epochs, -1)
         assume(total <= 60)
-        make = completion_batch if counts_tokens else pair_batch
-        streams = [
-            list(TrainStream(columns, plan, rank, total, 0, make, PADDED, counts_tokens))
-            for rank in range(plan.world_size)
-        ]
+        kind = Completions(SFT()) if counts_tokens else Pairs(DPO())
+        streams = [list(TrainStream(columns, plan, rank, total, 0, kind, PADDED)) for rank in range(plan.world_size)]
         assert {len(stream) for stream in streams} == {total}
         for first in range(0, total, plan.accumulate):
             mean = 0.0
@@ -142,16 +143,14 @@ class TestShare:
         """4 rows for 3 processes of 1: the second batch has one row, so two processes get fillers."""
         plan = Plan(rows=4, batch_size=1, world_size=3, accumulate=1, seed=0)
         shares = [
-            [batch.share.tolist() for batch in TrainStream(columns_of(4), plan, rank, 2, 0, pair_batch, PADDED, False)]
+            [batch.share.tolist() for batch in TrainStream(columns_of(4), plan, rank, 2, 0, Pairs(DPO()), PADDED)]
             for rank in range(3)
         ]
         assert shares == [[[1.0], [3.0]], [[1.0], [0.0]], [[1.0], [0.0]]]
 
     def test_a_resumed_stream_goes_on_with_the_same_batches(self) -> None:
         plan = Plan(rows=11, batch_size=2, world_size=2, accumulate=2, seed=5)
-        whole, rest = (
-            list(TrainStream(columns_of(11), plan, 1, 6, start, pair_batch, PADDED, False)) for start in (0, 4)
-        )
+        whole, rest = (list(TrainStream(columns_of(11), plan, 1, 6, start, Pairs(DPO()), PADDED)) for start in (0, 4))
         assert [(b.row_ids, b.share.tolist()) for b in whole[4:]] == [(b.row_ids, b.share.tolist()) for b in rest]
 
 

@@ -122,7 +122,7 @@ def always(*args: Any) -> bool:
 
 
 TRAINING, VALIDATING = (
-    ("summpo.training.module.PreferenceModule", name) for name in ("training_step", "validation_step")
+    ("summpo.training.module.TrainingModule", name) for name in ("training_step", "validation_step")
 )
 PLACES = {
     "before the first checkpoint": (*TRAINING, partial(is_batch, 3)),

@@ -1,6 +1,5 @@
 """The model's folder, its tokenizer and the store: what every column of a run begins with."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +16,6 @@ from summpo.models.weights.folders import check_context, model_config
 from summpo.models.weights.loading import check_vocabulary, load_tokenizer
 from summpo.models.weights.rope import scaled
 from summpo.models.weights.sources import resolve
-from summpo.text.rows import PairRow, SummaryRow
-
-Rows = Sequence[SummaryRow] | Sequence[PairRow]
 
 
 @dataclass(frozen=True)

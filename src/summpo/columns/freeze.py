@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from summpo.columns.code import code_of
 from summpo.columns.store import Arrays, ColumnStore, fingerprint
 from summpo.errors import UserError, require
-from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward
+from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward, completions_of
 from summpo.models.forward.scoring import score_completions
 from summpo.models.forward.shared_prefix import attend
 from summpo.models.speed.cached_autocast import cast_once
@@ -26,8 +26,8 @@ from summpo.models.weights.frozen import FrozenModels
 from summpo.records import Ragged, Texts, TokenRows
 from summpo.text.encoding import count_tokens
 from summpo.text.prompts import Prompt
-from summpo.text.rows import PairRow, SummaryRow, prompt_in_plain
-from summpo.text.tokens import Limits, Tokenized, completions_of, tokenize
+from summpo.text.rows import Rows, TextRow, prompt_in_plain
+from summpo.text.tokens import Limits, Tokenized, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -65,15 +65,13 @@ class Freezer:
     tokenizer: PreTrainedTokenizerBase
     tokenizer_fingerprint: str
 
-    def tokens(
-        self, rows: Sequence[SummaryRow] | Sequence[PairRow], prompt: Prompt, limits: Limits
-    ) -> tuple[Tokenized, str]:
+    def tokens(self, rows: Rows, prompt: Prompt, limits: Limits) -> tuple[Tokenized, str]:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
         made_from = {
             "tokenizer": self.tokenizer_fingerprint,
             "prompt": prompt,
             "limits": limits,
-            "rows": _told([[row.id, prompt_in_plain(row), row.document, *completions_of(row)] for row in rows]),
+            "rows": _told([[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]),
             "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
         }
         arrays, was_stored = self.store.get(
@@ -86,17 +84,17 @@ class Freezer:
         return _tokens_from_arrays(arrays), fingerprint(made_from)
 
     def margins(
-        self, pairs: Sequence[PairRow], rewards: Mapping[str, MarginReward], context: Context | None = None
+        self, rows: Sequence[TextRow], rewards: Mapping[str, MarginReward], context: Context | None = None
     ) -> dict[str, np.ndarray]:
-        """float32 [pair, 2] a margin reward: what it gives the chosen and the rejected completion of each pair."""
-        if not pairs:
+        """float32 [row, side] a margin reward: what it gives each completion of a row, such as chosen and rejected."""
+        if not rows:
             return {name: np.zeros((0, 2), np.float32) for name in rewards}
         # those that need text alone first: what they lack is known before a model is loaded for another
         in_turn = sorted(rewards, key=lambda name: isinstance(rewards[name], ModelReward))
-        found = {name: self._margin(name, rewards[name], pairs, context or Context()) for name in in_turn}
+        found = {name: self._margin(name, rewards[name], rows, context or Context()) for name in in_turn}
         return {name: found[name] for name in rewards}
 
-    def _margin(self, name: str, reward: MarginReward, pairs: Sequence[PairRow], context: Context) -> np.ndarray:
+    def _margin(self, name: str, reward: MarginReward, rows: Sequence[TextRow], context: Context) -> np.ndarray:
         scoring, loading = (SCORING, LOADING) if isinstance(reward, AdapterReward) else ((), ())
         given = [type(self.tokenizer)]
         made_from = {
@@ -106,16 +104,8 @@ class Freezer:
             "base": context.base if isinstance(reward, AdapterReward) else None,
             "rows": _told(
                 [
-                    [
-                        row.document,
-                        prompt_in_plain(row),
-                        row.chosen,
-                        row.rejected,
-                        row.references,
-                        row.score_chosen,
-                        row.score_rejected,
-                    ]
-                    for row in pairs
+                    [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores]
+                    for row in rows
                 ]
             ),
             "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
@@ -123,24 +113,17 @@ class Freezer:
         arrays, was_stored = self.store.get(
             "margins",
             made_from,
-            lambda: {"rewards": margin_values(reward, self.completions(pairs, context))},
-            {"margin reward": name, **self._called(pairs), **_incidental(reward)},
+            lambda: {"rewards": margin_values(reward, self.completions(rows, context), len(rows))},
+            {"margin reward": name, **self._called(rows), **_incidental(reward)},
         )
-        _say(f"margin {name}", len(pairs), was_stored)
+        _say(f"margin {name}", len(rows), was_stored)
         return arrays["rewards"]
 
-    def completions(self, pairs: Sequence[PairRow], context: Context) -> Completions:
-        """What margin rewards are told of the pairs: chosen and rejected in turn."""
-        return Completions(
-            documents=[row.document for row in pairs for _ in range(2)],
-            texts=[text for row in pairs for text in (row.chosen, row.rejected)],
-            count_tokens=self.count_tokens,
-            ids=[row.id for row in pairs for _ in range(2)],
-            references=[row.references for row in pairs for _ in range(2)],
-            scores=[score for row in pairs for score in (row.score_chosen, row.score_rejected)],
-            prompts=[row.prompt for row in pairs for _ in range(2)],
-            log_ratios=context.log_ratios,
-            device=context.device,
+    def completions(self, rows: Sequence[TextRow], context: Context) -> Completions:
+        """What margin rewards are told of the rows: the completions of each in turn."""
+        by_completion = completions_of(rows)
+        return replace(
+            by_completion, count_tokens=self.count_tokens, log_ratios=context.log_ratios, device=context.device
         )
 
     def reference(
@@ -173,7 +156,7 @@ class Freezer:
         sides = enumerate(tokenized.rows.completions)
         return tuple(Ragged(arrays[f"side{i}"], side.offsets) for i, side in sides)
 
-    def _called(self, rows: Sequence[SummaryRow] | Sequence[PairRow]) -> dict[str, str]:
+    def _called(self, rows: Sequence[TextRow]) -> dict[str, str]:
         """What a reader of columns.json knows the tokenizer and the rows by."""
         ends = {"first row": rows[0].id, "last row": rows[-1].id} if rows else {}
         return {"tokenizer": str(self.tokenizer.name_or_path), **ends}
@@ -212,8 +195,8 @@ def content_of(rows: TokenRows) -> str:
     return digest.hexdigest()
 
 
-def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:
-    """float32 [pair, 2]: the margin reward of each pair's chosen and rejected completion.
+def margin_values(reward: MarginReward, completions: Completions, rows: int) -> np.ndarray:
+    """float32 [row, side]: the margin reward of each completion of a row, such as chosen and rejected.
 
     Raises:
         UserError: the reward does not give one finite number a completion; names the first row.
@@ -224,7 +207,7 @@ def margin_values(reward: MarginReward, completions: Completions) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise UserError(f"row {completions.ids[bad[0]]}: {name} gave {values[bad[0]]}")
-    return values.reshape(-1, 2)
+    return values.reshape(rows, -1)
 
 
 def _tokens_to_arrays(tokenized: Tokenized) -> Arrays:

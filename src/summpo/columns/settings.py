@@ -6,6 +6,7 @@ from pathlib import Path
 
 from summpo.margin_rewards.margins import WeightedMargin
 from summpo.models import Model
+from summpo.row_kinds import RowKind
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits
 
@@ -20,8 +21,8 @@ class ColumnSettings:
     margins: Mapping[str, WeightedMargin]
     prompt: Prompt
     limits: Limits
-    on_pairs: bool
-    """Whether its rows are pairs, or single completions."""
+    kind: RowKind
+    """The kind of its rows."""
     batching: str
     """shared_prefix, or padded."""
     compiles: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from summpo.columns.base import Base, Rows
+from summpo.columns.base import Base
 from summpo.columns.freeze import Context, Freezer, content_of
 from summpo.columns.reuse import Shared
 from summpo.columns.settings import ColumnSettings
@@ -27,7 +27,7 @@ from summpo.models import Model
 from summpo.models.forward.scoring import score_completions, summed_log_ratios
 from summpo.models.weights.frozen import FrozenModels, fingerprint_model
 from summpo.records import FrozenColumns, Ragged, TokenRows
-from summpo.text.rows import PairRow
+from summpo.text.rows import LabelledRow, Rows, TextRow
 from summpo.text.tokens import Tokenized
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -41,7 +41,20 @@ class TextColumns:
     fingerprint: str
     """What the token rows were made from, as hex."""
     rewards: Mapping[str, np.ndarray]
-    """float32 [pair, 2] a margin reward, chosen and rejected; empty for SFT."""
+    """float32 [row, side] a margin reward, such as chosen and rejected; empty for SFT."""
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    """bool [row]; empty where rows have no label."""
+
+    def means(self) -> dict[str, float]:
+        """The mean of each margin reward of single completions; of pairs it cancels, and none is told."""
+        alone = {name: values for name, values in self.rewards.items() if values.shape[1] == 1}
+        return {name: float(values.mean(dtype=np.float64)) for name, values in alone.items()}
+
+    def against(self, means: Mapping[str, float]) -> TextColumns:
+        """The same with the rewards of single completions beside the mean that they are compared with, [row, 2]."""
+        beside = {name: np.full_like(self.rewards[name], mean) for name, mean in means.items() if len(self.labels)}
+        paired = {name: np.concatenate([self.rewards[name], mean], axis=1) for name, mean in beside.items()}
+        return replace(self, rewards={**self.rewards, **paired})
 
     def spreads(self) -> dict[str, float]:
         """The spread of each margin reward over the pairs (`summpo.margin_rewards.margins.spread`)."""
@@ -95,13 +108,14 @@ class DataStage:
     def from_text(self, rows: Rows) -> TextColumns:
         """Token rows and margin rewards of a split."""
         tokenized, key = self.freezer.tokens(rows, self.settings.prompt, self.settings.limits)
-        if not self.settings.on_pairs:
-            return TextColumns(tokenized, key, {})
-        pairs: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
+        kept: list[TextRow] = [rows[index] for index in tokenized.kept]
+        labels = np.array([row.label for row in kept if isinstance(row, LabelledRow)], bool)
         rewards = {name: margin.reward for name, margin in self.settings.margins.items()}
-        found = self.freezer.margins(pairs, rewards, self.context(tokenized))
+        if not rewards:
+            return TextColumns(tokenized, key, {}, labels)
+        found = self.freezer.margins(kept, rewards, self.context(tokenized))
         self.release()  # before the policy is loaded
-        return TextColumns(tokenized, key, found)
+        return TextColumns(tokenized, key, found, labels)
 
     def context(self, tokenized: Tokenized) -> Context:
         """What margin rewards that compute with models are given: device, base, and log-ratios under adapters on it."""
@@ -109,7 +123,7 @@ class DataStage:
         device = device_of(self.settings.accelerator)
 
         def log_ratios(adapter: str) -> list[float]:
-            """log pi / log ref of each pair's chosen and rejected completion, in turn."""
+            """log pi / log ref of each row's completions, in turn."""
             of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized, device)
             of_base = self.log_probs(base, tokenized, device)
             return summed_log_ratios(of_adapter, of_base)
@@ -129,7 +143,9 @@ class DataStage:
         Raises:
             UserError: a reward that is to be normalised is the same for both completions of every training pair.
         """
-        tokenized, settings = text.tokenized, self.settings
+        settings = self.settings
+        rows = settings.kind.token_rows(text.tokenized.rows, settings.limits.max_length)
+        tokenized = replace(text.tokenized, rows=rows)
         margins = np.zeros((len(tokenized.rows), 0), np.float32)
         if text.rewards:
             margins = margin_table(text.rewards, settings.margins, spreads)
@@ -137,7 +153,7 @@ class DataStage:
         if settings.reference is not None:
             is_policy = settings.reference == settings.model
             reference = self.log_probs(settings.reference, tokenized, device, policy if is_policy else None)
-        return FrozenColumns(tokenized.rows, reference, margins)
+        return FrozenColumns(rows, reference, margins, text.labels)
 
     def release(self) -> None:
         """Lets go of the frozen models: what they had to say is columns by now."""

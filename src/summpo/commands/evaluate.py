@@ -25,6 +25,7 @@ from summpo.margin_rewards.margins import WeightedMargin
 from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
+from summpo.row_kinds import kind_of
 from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.runs.run_folder import RunFolder, write_whole
 from summpo.training.parts import WritingParts, margins_of, trained_parts, writing_parts
@@ -84,7 +85,7 @@ def evaluate_summaries(
 
     accuracies: dict[str, Any] = {"preference_accuracy": None, "preference_accuracy_with_margin": None}
     if preference is not None:  # first: what it refuses is known before a summary is written
-        from summpo.evaluation.held_out_preference import held_out_preference
+        from summpo.evaluation.held_out_rows import held_out_preference
 
         accuracies |= held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     rewards = {name: margin.reward for name, margin in margins.items()}
@@ -138,7 +139,7 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
     preference = preference_settings(config)
     assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
 
-    from summpo.evaluation.held_out_preference import held_out_preference
+    from summpo.evaluation.held_out_rows import held_out_preference
 
     found = held_out_preference(Path(str(config.run)), preference, config.split, config.accelerator)
     require(bool(found), f"there is no pair to judge by: the split {config.split} is empty")
@@ -166,8 +167,7 @@ def preference_settings(config: DictConfig) -> DictConfig | None:
     trained = trained_config(RunFolder(Path(config.run)))
     for key in ("dataset", "margin_reward", "w", "cache_dir", "eval_batch_size"):
         OmegaConf.update(trained, key, config[key], merge=False)
-    objective = from_target(trained.objective, "objective", OBJECTIVES)
-    if objective.learns_from != "pairs":
+    if kind_of(from_target(trained.objective, "objective", OBJECTIVES)).name != "pairs":
         return None
     trained_parts(trained)
     return trained

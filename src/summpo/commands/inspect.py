@@ -1,4 +1,4 @@
-"""`summpo inspect dataset=aclsum margin_reward=[length,coverage]`: what the pairs will teach, before a training run.
+"""`summpo inspect dataset=aclsum margin_reward=[length,coverage]`: what the rows will teach, before a training run.
 
 It takes the options of `summpo train` and a few of its own, goes through the same data stage, and loads no weights but
 those of a margin reward that has some. Its sweep lies around the break-even weight (docs/break_even.md).
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from summpo.columns.stage import DataStage, TextColumns
     from summpo.inspection import Inspection
-    from summpo.text.rows import PairRow
+    from summpo.text.rows import PairRow, Rows
     from summpo.text.tokens import Tokenized
 
 OWN = ("w", "split", "typical_reward_margin", "output_dir")
@@ -45,7 +45,8 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_config("inspect", arguments)
     parts = train_parts(config)
-    require(parts.on_pairs, "inspect looks at pairs, and the objective learns from completions (config key objective)")
+    sentence = "inspect looks at pairs or labels, and the objective learns from completions (config key objective)"
+    require(parts.kind.weighs_margins, sentence)
     require_choice("split", config.split, SPLITS)
     require_number("typical_reward_margin", config.typical_reward_margin, above=0)
     require(bool(config.output_dir.strip()), "output_dir must name a folder, got '' (config key output_dir)")
@@ -53,6 +54,8 @@ def run(arguments: list[str]) -> int:
     require_writable(folder)
     check_parts(parts, Path(config.cache_dir))
 
+    if parts.kind.name == "labelled rows":
+        return inspect_labels(config, parts, folder)
     found = inspection(config, parts, arguments)
     from summpo.inspection.figure import draw
     from summpo.inspection.table import lines
@@ -65,6 +68,59 @@ def run(arguments: list[str]) -> int:
     for name, content in contents.items():
         write_whole(folder / name, content)
     print("inspect: " + ", ".join(str(folder / name) for name in contents))
+    return 0
+
+
+def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
+    """The same of labelled rows, whose picture would be two bars: prints the tables and writes inspect.json."""
+    from summpo.columns.base import load_base
+    from summpo.columns.stage import DataStage
+    from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, lines, means_by_label
+    from summpo.margin_rewards.break_even import break_even, w0_of
+    from summpo.margin_rewards.margins import margin_table
+    from summpo.text.turns import tokens_around
+    from summpo.training.checks import check_models, require_rows, signed
+    from summpo.training.policy import text_rows
+
+    rows = text_rows(parts, config.split)
+    require(len(rows) > 0, f"there is no row to look at: the split {config.split} is empty (config key split)")
+    check_columns(parts.margins, rows)
+    settings = parts.columns(config)
+    base = load_base(settings, Shared())
+    check_models(parts, base)
+    stage = DataStage(settings, base, Shared())
+    text, stops = columns(stage, rows)
+    require_rows(text, parts.limits.max_length)
+    train = text if config.split == "train" else columns(stage, text_rows(parts, "train"))[0]
+    parts = parts.settled_with(parts.kind.settled(train.labels))
+    spreads = train.against(train.means()).spreads()
+    table = margin_table(text.against(train.means()).rewards, parts.margins, spreads)
+    speaks_for, counts = signed(parts.objective, table, text.labels)
+    w0, labels, counted = w0_of(parts.objective), text.labels, text.tokenized.counts
+    documents, both, contradicted = documents_of([rows[index] for index in text.tokenized.kept])  # type: ignore[misc]
+    around = tokens_around(base.tokenizer, parts.prompt)
+    found = LabelInspection(
+        dataset=dataset_name(config),
+        split=config.split,
+        rows={"desirable": int(labels.sum()), "undesirable": int((~labels).sum())},
+        dropped={name.removeprefix("dropped_"): n for name, n in counted.items() if name.startswith("dropped_")},
+        stops=stops,
+        weights={name: getattr(parts.objective, f"{name}_weight") for name in ("desirable", "undesirable")},
+        documents=documents,
+        both_labels=both,
+        contradicted=contradicted,
+        lengths=lengths_by_label(text.tokenized.rows.completions[0].lengths - around, labels),
+        margins={name: means_by_label(table[:, i], labels) for i, name in enumerate(parts.margins)},
+        break_even={
+            name: break_even(speaks_for[:, i], w0=w0 or 1.0, counts=counts) for i, name in enumerate(parts.margins)
+        },
+        break_even_is_of_objective=w0 is not None,
+    )
+    print("\n" + "\n".join(lines(found)) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    record = asdict(found) | {"config": plain(config)}
+    write_whole(folder / "inspect.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    print(f"inspect: {folder / 'inspect.json'}")
     return 0
 
 
@@ -141,7 +197,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     )
 
 
-def columns(stage: DataStage, rows: list[PairRow]) -> tuple[TextColumns, str | None]:
+def columns(stage: DataStage, rows: Rows) -> tuple[TextColumns, str | None]:
     """The columns that training would see; and why training would stop at a row: the stage then drops such rows."""
     try:
         return stage.from_text(rows), None

@@ -19,7 +19,7 @@ from summpo.models.weights.sources import check_paths
 from summpo.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from summpo.evaluation.held_out_loss import HeldOutLoss
+    from summpo.evaluation.held_out_rows import HeldOutRows
 
 HOW = {"quantized": "in 4 bits with its adapter", "original": "merged into the original weights",
        "dequantized": "merged into the dequantized weights"}  # fmt: skip
@@ -75,13 +75,13 @@ def check_held(model: Model, run: RunFolder) -> None:
         require(was == now, said)
 
 
-def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutLoss | None:
+def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutRows | None:
     """What tells the loss of the run's own validation rows; None, and a word of it, where there are none.
 
     Raises:
         UserError: the rows cannot be had any more.
     """
-    from summpo.evaluation.held_out_loss import held_out_loss
+    from summpo.evaluation.held_out_rows import held_out_loss
 
     trained = trained_config(run)
     trained.cache_dir = config.cache_dir

@@ -1,7 +1,8 @@
 """Data sets: source files to text rows. One frozen dataclass a file, one yaml in conf/dataset beside it.
 
-A data set knows columns. It does not know tokens, prompts, models or objectives. It offers `summaries`, `pairs` or
-both; what it lacks it does not define, and the command line says so before anything is loaded.
+A data set knows columns. It does not know tokens, prompts, models or objectives. It offers `summaries`,
+`pairs` and `labelled`, or some of them; what it lacks it does not define, and the command line says so before anything
+is loaded. Labelled rows are made of pairs where a data set has none of its own.
 
 The same call always returns the same rows in the same order. `limit` (rows a split, at most) is applied by the caller;
 a data set stops reading early where it can.
@@ -18,9 +19,9 @@ from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from summpo.errors import UserError, require, require_choice
-from summpo.text.rows import PairRow, SummaryRow
+from summpo.text.rows import LabelledRow, PairRow, SummaryRow, TextRow
 
-R = TypeVar("R", bound=SummaryRow | PairRow)
+R = TypeVar("R", bound=TextRow)
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -87,6 +88,34 @@ class PairDataset(Protocol):
             UserError: naming the file, row or column that cannot be used.
         """
         ...
+
+
+@runtime_checkable
+class LabelledDataset(Protocol):
+    """Documents with a summary each that is labelled good or bad."""
+
+    limit: int | None
+
+    def labelled(self, split: Split) -> list[LabelledRow]:
+        """The rows of one split.
+
+        Raises:
+            UserError: naming the file, row or column that cannot be used.
+        """
+        ...
+
+
+def labelled_rows(pairs: Sequence[PairRow]) -> list[LabelledRow]:
+    """Two labelled rows a pair: the chosen summary as good, the rejected one as bad."""
+
+    def side(pair: PairRow, name: str, label: bool) -> LabelledRow:
+        text, score = pair.completions[name], dict(zip(pair.completions, pair.scores, strict=True))[name]
+        return LabelledRow(
+            f"{pair.id}/{name}", pair.document, text, label, score, pair.references, pair.prompt, pair.place,
+            messages=pair.messages,
+        )  # fmt: skip
+
+    return [side(pair, name, name == "chosen") for pair in pairs for name in pair.completions]
 
 
 def assign_splits(keys: Iterable[str], shares: Mapping[Split, float], seed: int) -> dict[str, Split]:

@@ -1,6 +1,7 @@
 """Your own data: a file of rows, a folder with one a split, or a data set on the Hub; its columns say what they are.
 
-Summaries: {document, summary}. Pairs: {document or prompt, chosen, rejected}. Either may have: id, prompt (a ready
+Summaries: {document, summary}. Pairs: {document or prompt, chosen, rejected}. Labelled: {document or prompt, summary or
+completion, label}, or a score in place of the label. All may have: id, prompt (a ready
 prompt that replaces the template), reference (text) or references (list); pairs also score_chosen, score_rejected and
 source (where the document comes from, for `summpo inspect`). Conversations and instructions: see `row_shapes`. How rows
 are read that are neither, and which of their columns are not, is said in one line.
@@ -20,6 +21,7 @@ from summpo.datasets import (
     SftOn,
     Split,
     assign_splits,
+    labelled_rows,
     require_limit,
     require_path,
     require_seed,
@@ -31,6 +33,7 @@ from summpo.datasets.shapes.row_shapes import (
     COLUMNS,
     Asked,
     is_unwanted,
+    label_in,
     other_names,
     pair_in,
     reading_lines,
@@ -43,9 +46,9 @@ from summpo.datasets.shapes.usable_rows import say_once, train_limit, usable
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.hub_or_folder import has_split, read_split, read_whole
 from summpo.files.jsonl import RowFault, Rows, SourceRow
-from summpo.text.rows import PairRow, SummaryRow
+from summpo.text.rows import LabelledRow, PairRow, SummaryRow, TextRow
 
-R = TypeVar("R", bound=SummaryRow | PairRow)
+R = TypeVar("R", bound=TextRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,8 @@ class Jsonl:
     """Of what is cut: decides which documents go where."""
     limit: int | None = None
     """Rows a split, at most; null = all."""
+    threshold: float | None = None
+    """Labelled rows: a score of at least this much is a label of true; null = the column label is read."""
     bad_rows: BadRows = "error"
     """A row that cannot be used: error = stop; drop = leave it out, say how many there are of each kind, and where."""
 
@@ -90,6 +95,8 @@ class Jsonl:
         )
         require_seed(self.seed)
         require_limit(self.limit)
+        if self.threshold is not None:
+            require_number("dataset.threshold", self.threshold)
 
     def summaries(self, split: Split) -> list[SummaryRow]:
         """The rows of one split as summaries; pairs give each (document, summary) once.
@@ -146,6 +153,37 @@ class Jsonl:
             raise
         references = references_of(rows)
         return [replace(row, references=references.get(row.document, ())) for row in rows]
+
+    def labelled(self, split: Split) -> list[LabelledRow]:
+        """The rows of one split as labelled summaries; a pair gives two, one of either label.
+
+        Raises:
+            UserError: naming the file, line or column that cannot be used.
+        """
+
+        def either(row: SourceRow) -> tuple[Asked, LabelledRow | PairRow]:
+            is_pair = row.value("chosen") is not None and row.value("label") is None
+            return self._pair(row) if is_pair else self._labelled(row)
+
+        rows = self._rows(split, either)
+        references = references_of(rows)
+        found = [one for row in rows for one in (labelled_rows([row]) if isinstance(row, PairRow) else [row])]
+        return [replace(row, references=references.get(row.document, ())) for row in found]
+
+    def _labelled(self, row: SourceRow) -> tuple[Asked, LabelledRow]:
+        """How a row is read as a labelled summary, and that, with the references that it names itself."""
+        label, (asked, summary) = label_in(row, self.threshold), self._summary(row)
+        return asked, LabelledRow(
+            id=summary.id,
+            document=summary.document,
+            summary=summary.summary,
+            label=label,
+            score=row.optional_number("score"),
+            references=summary.references,
+            prompt=summary.prompt,
+            place=summary.place,
+            messages=summary.messages,
+        )
 
     def _pair(self, row: SourceRow) -> tuple[Asked, PairRow]:
         """How a row is read as a pair, and the pair, with the references that it names itself."""
@@ -232,7 +270,7 @@ class Jsonl:
             yield with_messages_read(replace(row, columns={**row.columns, **given}))
 
 
-def references_of(rows: Sequence[SummaryRow | PairRow]) -> dict[str, tuple[str, ...]]:
+def references_of(rows: Sequence[TextRow]) -> dict[str, tuple[str, ...]]:
     """The distinct references that the rows of each document name, for the documents that have any."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from summpo.errors import UserError
-from summpo.text.rows import PairRow
+from summpo.text.rows import TextRow
 from summpo.text.words import count_words
 
 UNITS = ("tokens", "words", "characters")
@@ -127,17 +127,27 @@ class ColumnReward(Protocol):
         ...
 
 
-def columns_of(rows: Sequence[PairRow]) -> Completions:
-    """What pairs say beside their texts; those that no limit keeps, equal or with a blank side, are left out."""
-    usable = [row for row in rows if row.chosen != row.rejected and row.chosen.strip() and row.rejected.strip()]
+def completions_of(rows: Sequence[TextRow]) -> Completions:
+    """The completions of rows, those of each in turn; no token is counted."""
+    each = [row for row in rows for _ in row.completions]
     return Completions(
-        documents=[row.document for row in usable for _ in range(2)],
-        texts=[text for row in usable for text in (row.chosen, row.rejected)],
+        documents=[row.document for row in each],
+        texts=[text for row in rows for text in row.completions.values()],
         count_tokens=lambda texts: [],
-        ids=[row.id for row in usable for _ in range(2)],
-        references=[row.references for row in usable for _ in range(2)],
-        scores=[score for row in usable for score in (row.score_chosen, row.score_rejected)],
+        ids=[row.id for row in each],
+        references=[row.references for row in each],
+        scores=[score for row in rows for score in row.scores],
+        prompts=[row.prompt for row in each],
     )
+
+
+def columns_of(rows: Sequence[TextRow]) -> Completions:
+    """What rows say beside their texts; those that no limit keeps, equal or with a blank side, are left out."""
+
+    def is_usable(texts: Sequence[str]) -> bool:
+        return len(set(texts)) == len(texts) and all(map(str.strip, texts))
+
+    return completions_of([row for row in rows if is_usable(list(row.completions.values()))])
 
 
 @runtime_checkable

@@ -14,6 +14,11 @@ choice on m without an intercept; for `length`, w* / w0 is that of the choice on
 standard error is one over the root of the information, sum sigma (1 - sigma) m^2. Along this line the loss is least at
 t = (w - w*) / beta, so the sign is that of the whole run and not of its first step alone; beta has no part in w*.
 
+Labels of single summaries, BCO: the loss is -log sigmoid(s (beta log(pi / ref) - w m) / w0), s = 1 where the summary is
+good and -1 where it is bad, m less its mean over the rows. Along the same line log(pi / ref) = t m to first order, so
+that all of this holds of s m in the place of m, each row counted by what its label weighs. KTO and APO-zero bend the
+same logit by a sigmoid, which has the same slope at w = 0 and no such root: a guide.
+
 Where it fails is told in docs/break_even.md. Pure functions of margins; pairs are taken to be independent.
 """
 
@@ -27,6 +32,7 @@ from typing import Any, Literal
 import numpy as np
 
 from summpo.margin_rewards.margins import WeightedMargin
+from summpo.objectives import LabelledObjective
 
 MULTIPLES = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Of w*: the points of a sweep around it."""
@@ -57,25 +63,29 @@ class BreakEven:
         return tuple(float(f"{times * self.weight:.2g}") for times in MULTIPLES)
 
 
-def break_even(margins: np.ndarray, others: np.ndarray | None = None, w0: float = 1.0) -> BreakEven:
+def break_even(
+    margins: np.ndarray, others: np.ndarray | None = None, w0: float = 1.0, counts: np.ndarray | None = None
+) -> BreakEven:
     """The root of S, by Newton's steps between bounds.
 
     Args:
         margins: [pair], chosen minus rejected, scaled and clipped as training sees them, not weighed.
         others: [pair], nats that margin rewards of fixed weights add to w m.
         w0: the weight of the human preference, by which the logit is divided.
+        counts: [pair], what each pair counts; None for 1.
     """
     margins = np.asarray(margins, np.float64)
     if not (margins > 0).any() or not (margins < 0).any():
         signs = "raised" if (margins > 0).any() else "lowered" if (margins < 0).any() else "never told"
         return BreakEven(None, None, signs)
     unit = float(np.abs(margins).max())
+    weights = np.ones_like(margins) if counts is None else np.asarray(counts, np.float64)
     m, shift = margins / unit, np.zeros_like(margins) if others is None else np.asarray(others, np.float64) / w0
 
     def slope(at: float) -> tuple[float, float]:
         """S, and its own slope: the information."""
         share = sigmoid(at * m + shift)
-        return float(share @ m), float((share * (1 - share)) @ m**2)
+        return float((weights * share) @ m), float((weights * share * (1 - share)) @ m**2)
 
     low, high, at = -1.0, 1.0, 0.0
     while slope(low)[0] > 0:
@@ -127,12 +137,18 @@ def where_it_lies(name: str, weight: float, found: BreakEven, meanings: tuple[st
 
 
 def where_they_lie(
-    margins: Mapping[str, WeightedMargin], table: np.ndarray, follow_w: Set[str], w: float, objective: Any
+    margins: Mapping[str, WeightedMargin],
+    table: np.ndarray,
+    follow_w: Set[str],
+    w: float,
+    objective: Any,
+    counts: np.ndarray | None = None,
 ) -> list[str]:
     """`where_it_lies` of w; where nothing follows w, of each margin reward that has a weight of its own.
 
     Args:
-        table: [pair, reward], the scaled margins of the training pairs.
+        table: [pair, reward], the scaled margins of the training pairs, or of labelled rows with their signs.
+        counts: [pair], what each counts; None for 1.
         follow_w: names of the rewards whose weight is w.
     """
     own_w0 = w0_of(objective)
@@ -146,10 +162,12 @@ def where_they_lie(
         asked = {f"margin_reward.{n}.weight": (margins[n].weight, [m == n for m in names]) for n in own}
     sentences = []
     for key, (weight, moves) in asked.items():
-        found = break_even(columns[:, moves].sum(axis=1), weighed[:, [not one for one in moves]].sum(axis=1), w0)
+        others = weighed[:, [not one for one in moves]].sum(axis=1)
+        found = break_even(columns[:, moves].sum(axis=1), others, w0, counts)
         moved = {name: margins[name] for name, one in zip(names, moves, strict=True) if one}
         sentences.append(where_it_lies(key, weight, found, meanings_of(moved)))
-    guide = "" if own_w0 is not None else " (of dpo and modpo: no more than a guide for this objective)"
+    whose = "bco" if isinstance(objective, LabelledObjective) else "dpo and modpo"
+    guide = "" if own_w0 is not None else f" (of {whose}: no more than a guide for this objective)"
     return [sentence + guide for sentence in sentences]
 
 
@@ -166,7 +184,7 @@ def meanings_of(margins: Mapping[str, WeightedMargin]) -> tuple[str, str]:
 
 
 def w0_of(objective: Any) -> float | None:
-    """The w0 of an objective of pairs, asked of its own arithmetic; None where what is derived here is not its own.
+    """The w0 of an objective, asked of its own arithmetic; None where what is derived here is not its own.
 
     It is its own where the loss is -log sigmoid((beta D - w m) / w0), D of log-ratios summed over tokens.
     """
@@ -177,6 +195,11 @@ def w0_of(objective: Any) -> float | None:
     from summpo.records import LogProbs, PairLogProbs
 
     objective = copy.deepcopy(objective)  # whatever it may remember
+    if isinstance(objective, LabelledObjective):
+        rewards, labels = torch.linspace(-2, 2, 8), torch.arange(8) % 3 == 0
+        losses = objective.link(rewards, torch.zeros(()), labels)
+        is_log_sigmoid = torch.allclose(losses, softplus(torch.where(labels, -rewards, rewards)), atol=1e-5)
+        return float(-1 / objective.rewards(torch.zeros(1), torch.ones(1))) if is_log_sigmoid else None
     lengths, margin = torch.tensor([1, 3, 2, 2]), torch.tensor([0.5, -1.0])
     rest = torch.full((8,), -2.0)
     moves = [torch.zeros(8), *(sign * torch.linspace(0.1, 0.9, 8) ** 2 for sign in (1, -1))]

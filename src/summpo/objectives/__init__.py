@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-from summpo.errors import require, require_number
+from summpo.errors import require, require_choice, require_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,13 +79,85 @@ class ScoreObjective(Protocol):
         ...
 
 
-Objective = CompletionObjective | PairwiseObjective | ScoreObjective
-OBJECTIVES = (CompletionObjective, PairwiseObjective, ScoreObjective)
+@runtime_checkable
+class LabelledObjective(Protocol):
+    """Learns from completions that are labelled good or bad, each by itself, against a reference point."""
+
+    learns_from: ClassVar[str]
+    """"labelled"."""
+    needs_reference: ClassVar[bool]
+    """True."""
+
+    @property
+    def needs_mismatched(self) -> bool:
+        """Whether `points` looks at the log-ratios of mismatched completions."""
+        ...
+
+    @property
+    def reference_point(self) -> str:
+        """Over which rows the mean of `points` is taken: batch, running or none."""
+        ...
+
+    @property
+    def desirable_weight(self) -> float | None:
+        """What the loss of a good row weighs; None for left to the training rows."""
+        ...
+
+    @property
+    def undesirable_weight(self) -> float | None:
+        """What the loss of a bad row weighs; None for left to the training rows."""
+        ...
+
+    def rewards(self, log_ratios: Tensor, margin: Tensor) -> Tensor:
+        """Float [row]: what the policy says that each completion is worth to whom the labels are from.
+
+        Args:
+            log_ratios: float [row], log pi - log ref of each completion.
+            margin: float [row], its weighted margin rewards, each less its mean over the training rows.
+        """
+        ...
+
+    def points(self, rewards: Tensor, mismatched: Tensor) -> Tensor:
+        """Float [row]: the reference point hangs on their mean.
+
+        Args:
+            mismatched: float [row], log pi - log ref of each prompt with another row's completion, where asked for.
+        """
+        ...
+
+    def point_of(self, mean: Tensor) -> Tensor:
+        """Float []: the reference point, from the mean of `points`; 0 where none is asked for."""
+        ...
+
+    def link(self, rewards: Tensor, point: Tensor, labels: Tensor) -> Tensor:
+        """Float [row]: the loss of each row, not weighed by its label.
+
+        Args:
+            point: float [], the reference point, without a gradient.
+            labels: bool [row].
+        """
+        ...
+
+
+Objective = CompletionObjective | PairwiseObjective | ScoreObjective | LabelledObjective
+OBJECTIVES = (CompletionObjective, PairwiseObjective, ScoreObjective, LabelledObjective)
 
 
 def needs_collisions(objective: Objective) -> bool:
     """Whether an objective looks at `LogProbs.log_collisions`, which cost one pass more over the logits."""
     return isinstance(objective, CollisionObjective) and objective.needs_collisions
+
+
+def require_reference_point(value: str) -> None:
+    """Guards where the reference point comes from."""
+    require_choice("objective.reference_point", value, ("batch", "running", "none"))
+
+
+def require_label_weights(desirable: float | None, undesirable: float | None) -> None:
+    """Guards what the labels weigh: null or above 0."""
+    for key, value in (("desirable_weight", desirable), ("undesirable_weight", undesirable)):
+        if value is not None:
+            require_number(f"objective.{key}", value, above=0)
 
 
 def require_label_smoothing(value: float) -> None:

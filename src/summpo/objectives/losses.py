@@ -12,7 +12,7 @@ name says mean. Nothing here knows of models, batches or configuration.
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -139,6 +139,33 @@ def probability_of_pair(mean_log_probs: Float[Tensor, " sequence"]) -> Float[Ten
     """p(chosen) p(rejected) with p = exp(mean log-prob), without a gradient. WPO, 2406.11827 eq. 2."""
     chosen, rejected = mean_log_probs.detach().chunk(2)
     return (chosen + rejected).exp()
+
+
+def labelled_reward(
+    log_ratios: Float[Tensor, " row"], margin: Float[Tensor, " row"], beta: float, w0: float = 1.0
+) -> Float[Tensor, " row"]:
+    """What a completion is worth to whom the labels are from: (beta (log pi - log ref) - w . (m - mean of m)) / w0.
+
+    As in MODPO (2310.03708 eq. 9 to 11) the policy that is best for w0 r + w . m, r what the labels are about and m the
+    margin rewards, has beta log(pi / ref) = w0 r + w . m - c(x), so r = (beta log(pi / ref) - w . m + c(x)) / w0. Of a
+    pair c(x) cancels. Here r is compared with a reference point, what the policy's own summaries are worth: the mean of
+    r over y ~ pi(x), which holds the same c(x),
+
+        z(x) = (beta KL(pi || ref) - w . (mean of m over pi)) / w0 + c(x) / w0
+
+    so that r - z = ((beta log(pi / ref) - w . (m - mean of m)) - beta KL) / w0: a margin reward counts by how far it is
+    from its mean, and a constant added to it changes nothing. The mean over the policy's own summaries is taken to be
+    that over the training rows, a frozen number; KL is beta's part of the reference point. Without margins and with
+    w0 = 1 it is KTO's implicit reward (2402.01306 eq. 7).
+    """
+    return (beta * log_ratios - margin) / w0
+
+
+def labelled_logit(
+    rewards: Float[Tensor, " row"], point: Float[Tensor, ""], labels: Bool[Tensor, " row"]
+) -> Float[Tensor, " row"]:
+    """How clearly a reward is on its label's side of the reference point: r - z where desirable, z - r where not."""
+    return torch.where(labels, rewards - point, point - rewards)
 
 
 def negative_log_likelihood(log_probs: Float[Tensor, " token"]) -> Float[Tensor, " token"]:

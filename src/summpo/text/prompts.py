@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from summpo.errors import require
 from summpo.text import chat_templates
 from summpo.text.chat_templates import MASK
-from summpo.text.rows import Message, PairRow, SummaryRow
+from summpo.text.rows import Message, TextRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -169,7 +169,7 @@ def merged(turns: tuple[Message, ...]) -> tuple[Message, ...]:
     return (*turns[1:first], asked, *turns[first + 1 :])
 
 
-def source_of(row: SummaryRow | PairRow) -> Source:
+def source_of(row: TextRow) -> Source:
     """What a row's prompt is made of."""
     if row.messages is not None:
         return row.messages

@@ -18,7 +18,7 @@ import numpy as np
 from summpo.errors import UserError, require_choice, require_number
 from summpo.text.encoding import AT_ONCE, TooLong, cut_to_fit, once, rendered_tokens, token_ends
 from summpo.text.prompts import Prompt, Source, source_of
-from summpo.text.rows import PairRow, SummaryRow
+from summpo.text.rows import PairRow, Rows, SummaryRow, TextRow
 from summpo.text.turns import completion_tokens
 
 if TYPE_CHECKING:
@@ -76,14 +76,7 @@ class _Dropped:
     policy: str
 
 
-def completions_of(row: SummaryRow | PairRow) -> tuple[str, ...]:
-    """The row's completions: (summary,) or (chosen, rejected)."""
-    return (row.chosen, row.rejected) if isinstance(row, PairRow) else (row.summary,)
-
-
-def tokenize(
-    rows: Sequence[SummaryRow] | Sequence[PairRow], tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: Limits
-) -> Tokenized:
+def tokenize(rows: Rows, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: Limits) -> Tokenized:
     """Token rows of text rows, in their order.
 
     Each distinct prompt and each distinct completion is encoded once, those of `AT_ONCE` rows together, and its ids are
@@ -105,7 +98,7 @@ def tokenize(
     completions: list[tuple[np.ndarray, ...]] = []
     for first in range(0, len(rows), AT_ONCE):
         some = rows[first : first + AT_ONCE]
-        texts = zip(*map(completions_of, some), strict=True)
+        texts = zip(*(row.completions.values() for row in some), strict=True)
         sides = [encode([(row.prompt, text) for row, text in zip(some, side, strict=True)]) for side in texts]
         ids_of_rows = list(zip(*sides, strict=True))
         fates = make_prompts(some, [max(map(len, ids)) for ids in ids_of_rows])
@@ -165,9 +158,7 @@ class _Prompts:
         self.whole = once(self._encode)
         self.ends = once(partial(token_ends, tokenizer=tokenizer))
 
-    def __call__(
-        self, rows: Sequence[SummaryRow] | Sequence[PairRow], reserved: Sequence[int]
-    ) -> list[_Fitting | _Dropped]:
+    def __call__(self, rows: Rows, reserved: Sequence[int]) -> list[_Fitting | _Dropped]:
         """Each row's prompt that leaves its longest completion so many tokens, or why there is none."""
         for row in rows:
             if row.messages is not None and len(row.messages) > 1 and not self.prompt.chat:
@@ -196,7 +187,7 @@ class _Prompts:
         ids = rendered_tokens([self.prompt.render(source, self.tokenizer) for source in sources], self.tokenizer)
         return [np.array(own, np.int32) for own in ids]
 
-    def _of_row(self, rows: Sequence[SummaryRow] | Sequence[PairRow], error: UserError) -> UserError:
+    def _of_row(self, rows: Sequence[TextRow], error: UserError) -> UserError:
         """The fault of one of the rows, with the place of the first that has it."""
         for row in rows:
             try:
@@ -205,12 +196,10 @@ class _Prompts:
                 return UserError(f"{place_of(row)}: {own}")
         return error
 
-    def _may_cut(self, row: SummaryRow | PairRow) -> bool:
+    def _may_cut(self, row: TextRow) -> bool:
         return self.limits.too_long == "truncate_document" and isinstance(source_of(row), str)
 
-    def _fate(
-        self, row: SummaryRow | PairRow, ids: np.ndarray, total: int, cut: np.ndarray | None
-    ) -> _Fitting | _Dropped:
+    def _fate(self, row: TextRow, ids: np.ndarray, total: int, cut: np.ndarray | None) -> _Fitting | _Dropped:
         is_blank = row.prompt is not None and not row.prompt.strip()
         if is_blank or not len(ids):  # nothing would stand before the completion's first token to predict it from
             sentence = f"{place_of(row)}: the prompt is empty (tokens.empty=drop drops it)"
@@ -228,22 +217,21 @@ class _Prompts:
         return _Dropped("too_long", sentence, "error" if self.limits.too_long == "error" else "drop")
 
 
-def _unusable(row: SummaryRow | PairRow, limits: Limits) -> _Dropped | None:
+def _unusable(row: TextRow, limits: Limits) -> _Dropped | None:
     """What is wrong with a row's document or its completions at any length."""
     if row.prompt is None and not row.document.strip():
         sentence = f"{place_of(row)}: the document is empty (tokens.empty=drop drops it)"
         return _Dropped("empty_document", sentence, limits.empty)
-    texts = completions_of(row)
-    for column, text in zip(("chosen", "rejected") if len(texts) == 2 else ("summary",), texts, strict=True):
+    for column, text in row.completions.items():
         if not text.strip():
             sentence = f"{place_of(row)}: column {column} is empty (tokens.empty=drop drops it)"
             return _Dropped("empty_completion", sentence, limits.empty)
-    if len(texts) == 2 and texts[0].strip() == texts[1].strip():
+    if isinstance(row, PairRow) and row.chosen.strip() == row.rejected.strip():
         sentence = f"{place_of(row)}: chosen and rejected are the same text (tokens.identical=drop drops it)"
         return _Dropped("identical_pair", sentence, limits.identical)
     return None
 
 
-def place_of(row: SummaryRow | PairRow) -> str:
+def place_of(row: TextRow) -> str:
     """Where a row stands, for sentences about it: "pairs.jsonl, line 3 (row a)", or its id alone."""
     return f"{row.place} (row {row.id})" if row.place else f"row {row.id}"

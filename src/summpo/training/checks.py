@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 
 from summpo.columns.base import Base
@@ -18,6 +19,7 @@ from summpo.models.weights.fingerprints import fingerprint_tokenizer, fingerprin
 from summpo.models.weights.folders import check_context
 from summpo.models.weights.loading import load_tokenizer
 from summpo.models.weights.sources import resolve
+from summpo.objectives import LabelledObjective, Objective
 from summpo.training.parts import TrainParts, follows_w
 
 
@@ -39,8 +41,33 @@ def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, sp
     if train.rewards:
         table = margin_table(train.rewards, parts.margins, spreads)
         following = {name for name in parts.margins if follows_w(config.margin_reward, name)}
-        for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective):
+        table, counts = signed(parts.objective, table, train.labels)
+        for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective, counts):
             print(f"weight: {sentence}")
+
+
+def signed(objective: Objective, table: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Margins, [row, reward], as if of pairs, with what each row counts: a bad row speaks against what it has more of.
+
+    Those of pairs are left as they are, and count 1 (None).
+    """
+    if not isinstance(objective, LabelledObjective):
+        return table, None
+    desirable, undesirable = objective.desirable_weight or 1.0, objective.undesirable_weight or 1.0
+    return table * np.where(labels, 1, -1)[:, None], np.where(labels, desirable, undesirable)
+
+
+def say_of_labels(parts: TrainParts, labels: np.ndarray) -> None:
+    """How many training rows have which label, and what each weighs; a word where all have the same."""
+    if isinstance(parts.objective, LabelledObjective):
+        counts = {"desirable": int(labels.sum()), "undesirable": int((~labels).sum())}
+        weights = {name: float(getattr(parts.objective, f"{name}_weight")) for name in counts}
+        told = ", ".join(f"{counts[name]:,} {name} of weight {weights[name]:.3g}" for name in counts)
+        sums = ", ".join(f"{counts[name] * weights[name]:,.4g}" for name in counts)
+        print(f"labels: {told}: in all {sums}")
+        for name, way in (("desirable", "to"), ("undesirable", "from")):
+            if not counts[name]:
+                print(f"labels: no training row is {name}: nothing tells the policy what to turn {way}")
 
 
 def require_rows(train: TextColumns, max_length: int) -> None:

@@ -1,7 +1,8 @@
 """Lightning's data module over frozen columns: which batch comes when, in which process, and from where to go on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,8 @@ from lightning.pytorch import LightningDataModule
 
 from summpo.models.forward.layouts import Layout
 from summpo.records import Batch, FrozenColumns
+from summpo.row_kinds import RowKind
 from summpo.training.plan import Plan
-
-MakeBatch = Callable[[FrozenColumns, np.ndarray, np.ndarray, Layout], Batch]
-"""`batches.completion_batch` or `batches.pair_batch`."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,8 @@ class TrainStream:
     rank: int
     total: int
     start: int
-    make_batch: MakeBatch
+    kind: RowKind
     layout: Layout
-    counts_tokens: bool
-    """True: a step's loss is the mean over its completion tokens (SFT); False: over its rows."""
 
     def __len__(self) -> int:
         return self.total
@@ -35,13 +32,16 @@ class TrainStream:
     def __iter__(self) -> Iterator[Batch]:
         for index in range(self.start, self.total):
             rows, real = self.plan.shard(index, self.rank)
-            yield self.make_batch(self.columns, rows, real * self._share(index), self.layout)
+            yield self.kind.batch(self.columns, rows, real * self._share(index), self.layout)
 
     def _share(self, index: int) -> float:
         """What a unit of loss counts, so that Lightning's mean over batches and processes is the step's exact mean."""
-        rows = self.plan.step_rows(index, self.total)
-        units = self.columns.rows.completions[0].lengths[rows].sum() if self.counts_tokens else len(rows)
+        units = self._units[self.plan.step_rows(index, self.total)].sum()
         return self.plan.accumulate * self.plan.world_size / float(units)
+
+    @cached_property
+    def _units(self) -> np.ndarray:
+        return self.kind.units(self.columns.rows)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ValidationBatches:
     batch_size: int
     rank: int
     world_size: int
-    make_batch: MakeBatch
+    kind: RowKind
     layout: Layout
 
     def _rows(self) -> np.ndarray:
@@ -67,10 +67,10 @@ class ValidationBatches:
     def __iter__(self) -> Iterator[Batch]:
         mine = self._rows()
         if not len(mine):
-            yield self.make_batch(self.columns, np.zeros(1, np.int64), np.zeros(1), self.layout)
+            yield self.kind.batch(self.columns, np.zeros(1, np.int64), np.zeros(1), self.layout)
         for first in range(0, len(mine), self.batch_size):
             rows = mine[first : first + self.batch_size]
-            yield self.make_batch(self.columns, rows, np.ones(len(rows)), self.layout)
+            yield self.kind.batch(self.columns, rows, np.ones(len(rows)), self.layout)
 
 
 class ColumnData(LightningDataModule):
@@ -84,14 +84,13 @@ class ColumnData(LightningDataModule):
         total_batches: int,
         validations: int,
         eval_batch_size: int,
-        make_batch: MakeBatch,
-        counts_tokens: bool,
+        kind: RowKind,
         layout: Layout,
     ) -> None:
         super().__init__()
         self.train, self.validation = train, validation
         self.plan, self.total_batches, self.eval_batch_size = plan, total_batches, eval_batch_size
-        self.make_batch, self.counts_tokens, self.layout = make_batch, counts_tokens, layout
+        self.kind, self.layout = kind, layout
         self.total_steps = -(-total_batches // plan.accumulate)
         self.validation_points = self._evenly(validations) if validation is not None else frozenset()
         self.batches_done = 0
@@ -119,9 +118,8 @@ class ColumnData(LightningDataModule):
             self._rank,
             self.total_batches,
             self.batches_done,
-            self.make_batch,
+            self.kind,
             self.layout,
-            self.counts_tokens,
         )
 
     def val_dataloader(self) -> ValidationBatches | list[Any]:
@@ -129,7 +127,7 @@ class ColumnData(LightningDataModule):
         if self.validation is None:
             return []
         return ValidationBatches(
-            self.validation, self.eval_batch_size, self._rank, self.plan.world_size, self.make_batch, self.layout
+            self.validation, self.eval_batch_size, self._rank, self.plan.world_size, self.kind, self.layout
         )
 
     @property

@@ -15,14 +15,15 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from summpo.columns.settings import ColumnSettings
 from summpo.config import tree
 from summpo.config.nodes import from_fields, from_target, without
-from summpo.datasets import SPLITS, PairDataset, SummaryDataset
+from summpo.datasets import SPLITS, LabelledDataset, PairDataset, SummaryDataset
 from summpo.errors import FieldError, require, require_choice, require_number
 from summpo.margin_rewards import MarginReward
 from summpo.margin_rewards.checks import check_kind
 from summpo.margin_rewards.margins import NORMALIZE, SCALING, WeightedMargin
 from summpo.models import Lora, Model
-from summpo.objectives import OBJECTIVES, Objective, PairwiseObjective, ScoreObjective
+from summpo.objectives import OBJECTIVES, CompletionObjective, Objective, PairwiseObjective, ScoreObjective
 from summpo.objectives.sft_term import WithSFT
+from summpo.row_kinds import RowKind, kind_of
 from summpo.text.prompts import Prompt, require_template
 from summpo.text.tokens import Limits
 from summpo.training.optimizers import AdamW
@@ -41,7 +42,7 @@ class TrainParts:
     model: Model
     reference: Model
     lora: Lora | None
-    dataset: SummaryDataset | PairDataset
+    dataset: SummaryDataset | PairDataset | LabelledDataset
     objective: Objective
     margins: dict[str, WeightedMargin]
     prompt: Prompt
@@ -55,14 +56,18 @@ class TrainParts:
     """Whether a layer's activations are computed once more in the backward pass."""
 
     @property
-    def on_pairs(self) -> bool:
-        """Whether it trains on pairs, and not on single completions."""
-        return self.objective.learns_from == "pairs"
+    def kind(self) -> RowKind:
+        """The kind of rows that its objective learns from."""
+        return kind_of(self.objective)
 
     @property
     def needs_reference(self) -> bool:
         """Whether its loss compares the policy with a frozen reference."""
-        return isinstance(self.objective, PairwiseObjective) and self.objective.needs_reference
+        return not isinstance(self.objective, CompletionObjective) and self.objective.needs_reference
+
+    def settled_with(self, settings: Mapping[str, Any]) -> TrainParts:
+        """The same with what the training rows say of the fields of the objective that are left to them."""
+        return replace(self, objective=replace(self.objective, **settings)) if settings else self  # type: ignore[type-var]
 
     @property
     def trains_adapter(self) -> bool:
@@ -77,7 +82,7 @@ class TrainParts:
             margins=self.margins,
             prompt=self.prompt,
             limits=self.limits,
-            on_pairs=self.on_pairs,
+            kind=self.kind,
             batching=self.batching,
             compiles=self.compiles,
             precision=str(config.trainer.precision),
@@ -180,7 +185,7 @@ def train_parts(config: DictConfig) -> TrainParts:
         UserError: one sentence with the key and the value.
     """
     parts = trained_parts(config)
-    if not parts.on_pairs:
+    if not parts.kind.weighs_margins:
         idle = [str(name) for name in config.margin_reward if name not in default_margins()]
         require(
             not idle,
@@ -219,7 +224,8 @@ def trained_parts(config: DictConfig) -> TrainParts:
     check_numbers(config)
     objective = objective_of(config)
     margins = margins_of(config.margin_reward)
-    if objective.learns_from == "completions":
+    kind = kind_of(objective)
+    if not kind.weighs_margins:
         require(config.w == 0, f"w weighs margin rewards and this objective has no pairs to weigh, got w={config.w}")
         weighed = [name for name, margin in margins.items() if margin.weight != 0]
         require(
@@ -230,12 +236,10 @@ def trained_parts(config: DictConfig) -> TrainParts:
         margins = {}
     elif config.w > 0:
         require(len(margins) > 0, f"w={config.w} weighs nothing: choose a margin reward, e.g. margin_reward=length")
-    dataset = from_target(config.dataset, "dataset", (SummaryDataset, PairDataset))
-    wanted, what = (SummaryDataset, "summaries") if objective.learns_from == "completions" else (PairDataset, "pairs")
+    dataset = from_target(config.dataset, "dataset", (SummaryDataset, PairDataset, LabelledDataset))
     require(
-        isinstance(dataset, wanted),
-        f"dataset={type(dataset).__name__} has no {what}, which the objective learns from"
-        + (": make some with `summpo pairs` and read them with dataset=jsonl" if what == "pairs" else ""),
+        isinstance(dataset, kind.reader),
+        f"dataset={type(dataset).__name__} has no {kind.name}, which the objective learns from{kind.otherwise}",
     )
     if isinstance(dataset, PairDataset):
         check_kind(margins, dataset)

@@ -11,10 +11,6 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import torch
-
-from summpo.models.forward.layouts import Layout
-from summpo.records import Batch, FrozenColumns, PairBatch
 
 
 @lru_cache(maxsize=2)
@@ -164,30 +160,3 @@ def cut(plan: Plan, order: np.ndarray) -> EpochBatches:
             first, held, longest = place, tokens, tokens
     bounds += [len(order)] * (1 + -len(bounds) % plan.world_size)
     return EpochBatches(order, np.array(bounds), plan.world_size)
-
-
-def completion_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> Batch:
-    """The batch of these rows' only completions (SFT, scoring)."""
-    tokens = columns.rows
-    sequences = [(tokens.prompts[row], tokens.completions[0][row]) for row in rows]
-    ids = tuple(tokens.ids[row] for row in rows)
-    return Batch(row_ids=ids, share=torch.from_numpy(share.astype(np.float32)), **layout(sequences))
-
-
-def pair_batch(columns: FrozenColumns, rows: np.ndarray, share: np.ndarray, layout: Layout) -> PairBatch:
-    """The batch of these rows' pairs, with their frozen columns."""
-    tokens = columns.rows
-    sequences = [(tokens.prompts[row], side[row]) for side in tokens.completions for row in rows]
-    batch = layout(sequences)
-    if columns.reference is None:
-        reference = torch.zeros(len(batch["token_at"]))
-    else:
-        flat = np.concatenate([side[row] for side in columns.reference for row in rows])
-        reference = torch.from_numpy(flat.astype(np.float32))
-    return PairBatch(
-        row_ids=tuple(tokens.ids[row] for row in rows),
-        share=torch.from_numpy(share.astype(np.float32)),
-        reference=reference,
-        margins=torch.from_numpy(columns.margins[rows].astype(np.float32)),
-        **batch,
-    )

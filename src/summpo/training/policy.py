@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedModel
 
-from summpo.columns.base import Base, Rows
+from summpo.columns.base import Base
 from summpo.columns.reuse import Shared, on_disk
 from summpo.errors import require
 from summpo.margin_rewards.checks import check_columns, column_rewards
@@ -25,6 +25,7 @@ from summpo.models.weights.loading import load_scorer
 from summpo.models.weights.saving import save_full
 from summpo.models.weights.sources import base_name
 from summpo.runs.run_folder import RunFolder
+from summpo.text.rows import Rows
 from summpo.training.parts import TrainParts
 
 
@@ -45,8 +46,7 @@ def dropout_of(parts: TrainParts) -> float:
 
 def text_rows(parts: TrainParts, split: str) -> Rows:
     """The data set's rows of a split, as many as its limit allows, of the kind that the objective learns from."""
-    read = parts.dataset.pairs if parts.on_pairs else parts.dataset.summaries  # type: ignore[union-attr]
-    return read(split)[: parts.dataset.limit]  # type: ignore[index]
+    return parts.kind.read(parts.dataset, split)[: parts.dataset.limit]  # type: ignore[arg-type]
 
 
 def held_out_rows(parts: TrainParts, config: DictConfig) -> Rows:
@@ -80,7 +80,7 @@ def source_of(parts: TrainParts, split: str) -> Any:
     files = [on_disk(Path(text)) for text in settings if isinstance(text, str) and Path(text).expanduser().exists()]
     path = getattr(parts.dataset, "path", None)
     is_here = path is not None and Path(path).expanduser().exists()
-    return (parts.dataset, parts.on_pairs, split, files) if is_here else object()
+    return (parts.dataset, parts.kind.name, split, files) if is_here else object()
 
 
 def load_plain(parts: TrainParts, base: Base) -> PreTrainedModel:

@@ -19,7 +19,7 @@ from summpo.config.tree import plain
 from summpo.models.devices import check_device, check_kernels
 from summpo.runs.run_folder import RunFolder
 from summpo.training.callbacks import read_metrics
-from summpo.training.checks import check_models, require_rows, say_of_rows, say_of_weights
+from summpo.training.checks import check_models, require_rows, say_of_labels, say_of_rows, say_of_weights
 from summpo.training.loggers import begin_logging
 from summpo.training.parts import train_parts
 from summpo.training.policy import (
@@ -82,12 +82,17 @@ def train(
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
     say_of_rows(text, parts.limits.max_length)
     require_rows(text["train"], parts.limits.max_length)
+    settled = {"margin_means": text["train"].means(), "objective": parts.kind.settled(text["train"].labels)}
+    text = {split: columns.against(settled["margin_means"]) for split, columns in text.items()}
+    parts = parts.settled_with(settled["objective"])
+    say_of_labels(parts, text["train"].labels)
     spreads = text["train"].spreads()
     say_of_weights(parts, config, text["train"], spreads)
     facts = {
         "rows": {split: text[split].tokenized.counts for split in SPLITS},
         "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": text[split].fingerprint for split in SPLITS}},
         "margin_spreads": spreads,
+        "settled": settled,
         "lora": lora_of(parts),
         "config": plain(config),
     }
@@ -111,6 +116,8 @@ def train(
     if keeps_base_whole(trainer) and not parts.compiles:
         shared.give_back(module.policy)
     done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
+    if module.carried[1] > 0:
+        done["reference_point"] = module.carried.tolist()
     summary = summary_of(config, done) | facts
     run.write_summary(summary)
     print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")

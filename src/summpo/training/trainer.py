@@ -16,16 +16,15 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from torch import nn
 
-from summpo.columns.base import Base, Rows
+from summpo.columns.base import Base
 from summpo.datasets import one_per_document
 from summpo.errors import UserError
 from summpo.models.weights.folders import stop_ids
 from summpo.records import FrozenColumns, TokenRows
 from summpo.runs.run_folder import RunFolder
-from summpo.text.rows import PairRow, SummaryRow
+from summpo.text.rows import Rows
 from summpo.text.tokens import prompts_to_write_from
 from summpo.text.turns import end_ids
-from summpo.training import plan as batches
 from summpo.training.callbacks import (
     LastCheckpoint,
     MetricsTable,
@@ -36,8 +35,9 @@ from summpo.training.callbacks import (
 )
 from summpo.training.data import ColumnData
 from summpo.training.loggers import make_loggers
-from summpo.training.module import PreferenceModule, SFTModule
+from summpo.training.module import TrainingModule
 from summpo.training.parts import TrainParts
+from summpo.training.plan import Plan
 from summpo.writing.decoding import Decoding
 
 # What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
@@ -62,7 +62,7 @@ def make_data(
 ) -> ColumnData:
     """The data module: which rows make which step."""
     rows = frozen["train"].rows
-    plan = batches.Plan(
+    plan = Plan(
         rows=len(rows),
         batch_size=config.batch_size,
         world_size=world_size,
@@ -81,8 +81,7 @@ def make_data(
         total_batches=plan.total_batches(config.trainer.max_epochs, config.trainer.max_steps),
         validations=config.validation.times,
         eval_batch_size=config.eval_batch_size,
-        make_batch=batches.pair_batch if parts.on_pairs else batches.completion_batch,
-        counts_tokens=not parts.on_pairs,
+        kind=parts.kind,
         layout=base.layout,
     )
 
@@ -103,12 +102,10 @@ def prompt_numbers(rows: TokenRows) -> np.ndarray:
     return np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
 
 
-def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> SFTModule | PreferenceModule:
-    """The Lightning module of the objective's kind."""
-    if not parts.on_pairs:
-        return SFTModule(policy, parts.objective, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
+def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> TrainingModule:
+    """The Lightning module of the run's kind of rows."""
     weights = [margin.weight for margin in parts.margins.values()]
-    return PreferenceModule(policy, parts.objective, weights, parts.optimizer, data.plan, data.total_steps)  # type: ignore[arg-type]
+    return TrainingModule(policy, parts.kind, weights, parts.optimizer, data.plan, data.total_steps)
 
 
 def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
@@ -157,7 +154,7 @@ def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callba
 
 def sample_callback(config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, base: Base) -> list[Callback]:
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
-    documents = one_per_document([as_summary(row) for row in rows], parts.limits.empty)[: config.validation.samples]
+    documents = one_per_document([row.as_summary for row in rows], parts.limits.empty)[: config.validation.samples]
     decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
     if not documents or not config.validation.times or parts.trains_scorer:
         return []
@@ -168,15 +165,6 @@ def sample_callback(config: DictConfig, run: RunFolder, parts: TrainParts, rows:
     ends = end_ids(base.tokenizer, parts.prompt, stop_ids(base.folder))
     path = run.validation_samples_path
     return [SampleSummaries(path, documents, prompts, base.tokenizer, decoding, ends, base_is_reference)]
-
-
-def as_summary(row: SummaryRow | PairRow) -> SummaryRow:
-    """A pair's document with its chosen summary."""
-    if isinstance(row, SummaryRow):
-        return row
-    return SummaryRow(
-        row.id, row.document, row.chosen, row.references or (row.chosen,), row.prompt, messages=row.messages
-    )
 
 
 def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFolder) -> None:

@@ -10,6 +10,8 @@
 A column system goes before a conversation that has no system line. The answers are chosen and rejected, or one summary
 (completion, output, response, answer), each text or a message. Where there is none, the last turn of messages is the
 summary; chosen and rejected may be whole conversations, whose prompt is what they share.
+
+A summary is labelled by label (kto_tag), or by score beside dataset.threshold.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +38,7 @@ SCORES = {
     for side in ("chosen", "rejected")
 }
 LABELS = ("label", "kto_tag")
-BESIDE = ("id", "reference", "references", "source", *LABELS)
+BESIDE = ("id", "reference", "references", "source", "score", *LABELS)
 COLUMNS = (
     *("document", "prompt", "summary", "completion", "chosen", "rejected", *CONVERSATIONS, *SYSTEMS, "history"),
     *(*QUESTIONS, *INPUTS, *ANSWERS[2:], "score_chosen", "score_rejected", *BESIDE),
@@ -260,7 +262,34 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(str.strip, [*([] if reference is None else [reference]), *references])))
 
 
+SAYS = {"true": True, "1": True, "false": False, "0": False, "-1": False}
+"""What a label may say, of numbers without `.0`."""
+
+
+def spelled(label: object) -> str:
+    """A label as `SAYS` has it."""
+    return str(label).strip().lower().removesuffix(".0")
+
+
+def label_in(row: SourceRow, threshold: float | None) -> bool:
+    """Whether a row's summary is labelled as good, or scored at least `threshold`.
+
+    Raises:
+        RowFault: there is neither, or the label says something else.
+    """
+    score = row.optional_number("score")
+    if threshold is not None and score is not None:
+        return score >= threshold
+    name = next((name for name in LABELS if row.value(name) is not None), None)
+    if name is None:
+        hint = "dataset.threshold makes labels of scores" if threshold is None else "and so is score"
+        raise row.fault(f"column label is missing or null ({hint})")
+    says = SAYS.get(spelled(row.value(name)))
+    if says is None:
+        raise row.fault(f"column {name} must be true or false, 1 or 0, got {row.value(name)!r}")
+    return says
+
+
 def is_unwanted(row: SourceRow) -> bool:
     """Whether a row is labelled as one not to imitate (false, 0 or -1)."""
-    labels = [str(row.value(name)).strip().lower().removesuffix(".0") for name in LABELS]
-    return any(label in ("false", "0", "-1") for label in labels)
+    return any(SAYS.get(spelled(row.value(name))) is False for name in LABELS)
