@@ -1,9 +1,9 @@
-"""One step of MODPO with a length penalty, from two summaries to the loss and the step: no Hydra, no Lightning, no cache.
+"""One step of MODPO with a length penalty, from summaries to the loss and the step, without Hydra and Lightning.
 
     python experiments/one_step.py [MODEL] [W]
 
 MODEL is a Hub id, a folder, or embedded (SmolLM2-135M-Instruct, the default); W is what a token weighs, in nats.
-The lines are those that a training run goes through, in the same order: rows, tokens, frozen columns, batch, loss, step.
+What a training run goes through, in its order: rows, tokens, frozen columns, batch, loss, step.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from summpo.text.rows import PairRow
 from summpo.text.tokens import Limits, tokenize
 
 DOCUMENT = (
-    "We study how summaries of papers get longer when models learn from the choices of readers. Readers choose the longer "
-    "of two summaries seven times in ten. A penalty on the length of the chosen summary takes this back."
+    "We study how summaries of papers get longer when models learn from the choices of readers. Readers choose the "
+    "longer of two summaries seven times in ten. A penalty on the length of the chosen summary takes this back."
 )
 ROWS = [
     PairRow(id="longer", document=DOCUMENT, chosen="Readers choose long summaries; a penalty on length undoes what "
             "models learn from that.", rejected="A penalty on length."),
     PairRow(id="shorter", document=DOCUMENT, chosen="Readers like length; a penalty undoes it.",
-            rejected="The paper is about summaries, and about readers, and about models that learn from what they say."),
+            rejected="The paper is about summaries, about readers, and about models that learn from what they say."),
 ]  # fmt: skip
 
 
