@@ -32,7 +32,7 @@ CASES = {
     "dpo": {"objective": "dpo"},
     "sampo": WEIGHED,
     "reward_model": {"objective": "reward_model"},
-    "kto": {**WEIGHED, "objective": "kto"},
+    "kto": {**WEIGHED, "objective": "kto", "dataset.limit": 7},
     "bco": {**WEIGHED, "objective": "bco", "dataset.limit": 7},
 }
 
