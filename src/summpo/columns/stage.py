@@ -29,6 +29,7 @@ from summpo.models.weights.frozen import FrozenModels, fingerprint_model
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.text.rows import PairRow
 from summpo.text.tokens import Tokenized
+from summpo.text.turns import without_ends
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -97,7 +98,8 @@ class DataStage:
         tokenized, key = self.freezer.tokens(rows, self.settings.prompt, self.settings.limits)
         if not self.settings.on_pairs:
             return TextColumns(tokenized, key, {})
-        pairs: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
+        kept: list[PairRow] = [rows[index] for index in tokenized.kept]  # type: ignore[misc]
+        pairs = without_ends(kept, self.base.tokenizer, self.settings.prompt)
         rewards = {name: margin.reward for name, margin in self.settings.margins.items()}
         found = self.freezer.margins(pairs, rewards, self.context(tokenized))
         self.release()  # before the policy is loaded

@@ -90,7 +90,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     from summpo.inspection.statistics import quantiles
     from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
     from summpo.margin_rewards.break_even import w0_of
-    from summpo.text.turns import tokens_around
+    from summpo.text.turns import without_ends
     from summpo.training.checks import check_models, require_rows
     from summpo.training.policy import text_rows
 
@@ -104,10 +104,8 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     stage = DataStage(settings, base, shared)
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
-    pairs = [rows[index] for index in text.tokenized.kept]
-    ready = [pair.prompt for pair in pairs]
-    around = {one: tokens_around(base.tokenizer, parts.prompt, one) for one in set(ready)}
-    lengths = lengths_of(pairs, text.tokenized, [around[one] for one in ready])
+    pairs = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
+    lengths = lengths_of(pairs, base.tokenizer)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
     margins = margins_of(stage, parts, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)
