@@ -21,8 +21,6 @@ from summpo.inspection.lengths import (
 )
 from summpo.models.weights.loading import load_tokenizer
 from summpo.text.encoding import text_tokens
-from summpo.text.prompts import Prompt
-from summpo.text.tokens import Limits, tokenize
 
 counts = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=40)
 
@@ -102,7 +100,7 @@ def test_lengths_are_of_the_completions_without_eos(tiny_model_path: Path) -> No
     """White space does not make a word. The longer by words: the first pair's chosen by 2, the second's rejected by 1."""
     tokenizer = load_tokenizer(tiny_model_path)
     rows = [pair("a", "one  two\nthree", "one"), pair("b", "one", "two words")]
-    found = lengths_of(rows, tokenize(rows, tokenizer, Prompt(), Limits()))
+    found = lengths_of(rows, tokenizer)
     assert (found.chosen_words.tolist(), found.rejected_words.tolist()) == ([3, 1], [1, 2])
     for side, texts in (
         (found.chosen_tokens, [r.chosen for r in rows]),
@@ -111,7 +109,7 @@ def test_lengths_are_of_the_completions_without_eos(tiny_model_path: Path) -> No
         assert side.tolist() == [len(ids) for ids in text_tokens(texts, tokenizer)]
     assert length_tendencies(found)["length in words"].mean_difference == 0.5
     rows = [pair("港口", "港口购买电动船。", "河流淤塞。"), pair("บ", "ง่าย", "ยาก มาก")]
-    found = lengths_of(rows, tokenize(rows, tokenizer, Prompt(), Limits()))
+    found = lengths_of(rows, tokenizer)
     assert (found.chosen_words.tolist(), found.rejected_words.tolist()) == ([7, 3], [4, 6])
 
 

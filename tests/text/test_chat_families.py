@@ -16,15 +16,14 @@ from chat_models import FAMILIES, Family, chat_model, chat_tokenizer
 from summpo.columns.freeze import Freezer
 from summpo.columns.store import ColumnStore
 from summpo.errors import UserError
-from summpo.inspection.lengths import lengths_of
 from summpo.models import Model
 from summpo.models.weights.folders import stop_ids
 from summpo.models.weights.loading import load_tokenizer
-from summpo.text.encoding import count_tokens, rendered_tokens
+from summpo.text.encoding import rendered_tokens
 from summpo.text.prompts import Prompt, Ready
 from summpo.text.rows import Message, PairRow, SummaryRow
 from summpo.text.tokens import Limits, prompts_to_write_from, tokenize
-from summpo.text.turns import completion_tokens, end_ids, tokens_around, turn_of
+from summpo.text.turns import completion_tokens, end_ids, turn_of
 from summpo.writing.answers import answer_of, opens_thought
 from summpo.writing.decoding import Decoding
 from summpo.writing.generation import cut_at_end
@@ -213,18 +212,6 @@ def test_documents_and_summaries_that_spell_control_tokens_are_text(name: str, t
 
 
 @each
-def test_the_length_of_a_summary_is_of_the_summary_alone(name: str, tokenizers: dict[str, Any]) -> None:
-    """As `inspect` counts it, whatever stands around a turn: nine letters, in SentencePiece with the space before."""
-    tokenizer = tokenizers[name]
-    row = PairRow("a", "A cat.", "Rain fell", "Words.")
-    for prompt in (PROMPT, Prompt()):
-        tokenized = tokenize([row], tokenizer, prompt, Limits(max_length=256))
-        found = lengths_of([row], tokenized, tokens_around(tokenizer, prompt))
-        assert [*found.chosen_tokens, *found.rejected_tokens] == count_tokens(["Rain fell", "Words."], tokenizer)
-    assert tokens_around(tokenizer, Prompt()) == 1
-
-
-@each
 def test_what_a_ready_prompt_has_is_not_written_again(name: str, tokenizers: dict[str, Any]) -> None:
     """The completion behind a ready prompt is that behind the same one rendered; of a thought it has what is missing."""
     tokenizer = tokenizers[name]
@@ -341,17 +328,6 @@ def test_a_plain_template_that_opens_a_thought(tokenizers: dict[str, Any]) -> No
     prompt = Prompt(template="{document}\n<think>\n")
     (ids,) = completion_tokens(["Words."], tokenizers["smollm"], prompt)
     assert tokenizers["smollm"].decode(ids) == "\n</think>\n\nWords.<|im_end|>"
-
-
-def test_the_length_of_a_summary_behind_a_thought(tokenizers: dict[str, Any]) -> None:
-    """Each row's own tokens around its text: behind a ready prompt with an empty thought there are fewer."""
-    tokenizer = tokenizers["qwen_3"]
-    ready = PROMPT.render("A cat.", tokenizer).text + "<think>\n\n</think>\n\n"
-    assert tokens_around(tokenizer, PROMPT, ready) == 2 < tokens_around(tokenizer, PROMPT)
-    pairs = [PairRow("a", "A cat.", "Rain fell", "Words.", prompt=prompt) for prompt in (None, ready)]
-    around = [tokens_around(tokenizer, PROMPT, pair.prompt) for pair in pairs]
-    found = lengths_of(pairs, tokenize(pairs, tokenizer, PROMPT, Limits(max_length=256)), around)
-    assert (found.chosen_tokens.tolist(), found.rejected_tokens.tolist()) == ([9, 9], [6, 6])
 
 
 def test_the_day_is_no_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizers: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from summpo.models.weights.frozen import FrozenModels, fingerprint_model
 from summpo.records import FrozenColumns, Ragged, TokenRows
 from summpo.text.rows import LabelledRow, Rows, TextRow
 from summpo.text.tokens import Tokenized
+from summpo.text.turns import without_ends
 
 AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -109,6 +110,7 @@ class DataStage:
         """Token rows and margin rewards of a split."""
         tokenized, key = self.freezer.tokens(rows, self.settings.prompt, self.settings.limits)
         kept: list[TextRow] = [rows[index] for index in tokenized.kept]
+        kept = without_ends(kept, self.base.tokenizer, self.settings.prompt)
         labels = np.array([row.label for row in kept if isinstance(row, LabelledRow)], bool)
         rewards = {name: margin.reward for name, margin in self.settings.margins.items()}
         if not rewards:

@@ -78,7 +78,8 @@ def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
     from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, lines, means_by_label
     from summpo.margin_rewards.break_even import break_even, w0_of
     from summpo.margin_rewards.margins import margin_table
-    from summpo.text.turns import tokens_around
+    from summpo.text.encoding import count_tokens
+    from summpo.text.turns import without_ends
     from summpo.training.checks import check_models, require_rows, signed
     from summpo.training.policy import text_rows
 
@@ -97,8 +98,9 @@ def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
     table = margin_table(text.against(train.means()).rewards, parts.margins, spreads)
     speaks_for, counts = signed(parts.objective, table, text.labels)
     w0, labels, counted = w0_of(parts.objective), text.labels, text.tokenized.counts
-    documents, both, contradicted = documents_of([rows[index] for index in text.tokenized.kept])  # type: ignore[misc]
-    around = tokens_around(base.tokenizer, parts.prompt)
+    kept = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
+    documents, both, contradicted = documents_of(kept)  # type: ignore[misc]
+    lengths = np.array(count_tokens([row.as_summary.summary for row in kept], base.tokenizer))
     found = LabelInspection(
         dataset=dataset_name(config),
         split=config.split,
@@ -109,7 +111,7 @@ def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
         documents=documents,
         both_labels=both,
         contradicted=contradicted,
-        lengths=lengths_by_label(text.tokenized.rows.completions[0].lengths - around, labels),
+        lengths=lengths_by_label(lengths, labels),
         margins={name: means_by_label(table[:, i], labels) for i, name in enumerate(parts.margins)},
         break_even={
             name: break_even(speaks_for[:, i], w0=w0 or 1.0, counts=counts) for i, name in enumerate(parts.margins)
@@ -146,7 +148,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     from summpo.inspection.statistics import quantiles
     from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
     from summpo.margin_rewards.break_even import w0_of
-    from summpo.text.turns import tokens_around
+    from summpo.text.turns import without_ends
     from summpo.training.checks import check_models, require_rows
     from summpo.training.policy import text_rows
 
@@ -160,10 +162,8 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     stage = DataStage(settings, base, shared)
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
-    pairs = [rows[index] for index in text.tokenized.kept]
-    ready = [pair.prompt for pair in pairs]
-    around = {one: tokens_around(base.tokenizer, parts.prompt, one) for one in set(ready)}
-    lengths = lengths_of(pairs, text.tokenized, [around[one] for one in ready])
+    pairs = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
+    lengths = lengths_of(pairs, base.tokenizer)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
     margins = margins_of(stage, parts, text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)

@@ -6,13 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from summpo.inspection.statistics import Tendency, tendency
+from summpo.text.encoding import count_tokens
 from summpo.text.rows import PairRow
-from summpo.text.tokens import Tokenized
 from summpo.text.words import count_words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 NO_SOURCE = "(no source)"
 
@@ -80,18 +84,11 @@ class Bucket:
         return f"{self.low}+" if self.high is None else f"{self.low}-{self.high}"
 
 
-def lengths_of(pairs: Sequence[PairRow], tokenized: Tokenized, around: Sequence[int] | int = 1) -> Lengths:
-    """The lengths of the pairs' completions.
-
-    Args:
-        around: tokens of a completion that are not of its text, of each pair or of all alike: EOS, or what a chat
-            template puts around a turn.
-    """
-    tokens = [side.lengths - np.asarray(around) for side in tokenized.rows.completions]
-    words = [
-        np.array([count_words(text) for text in texts])
-        for texts in zip(*((p.chosen, p.rejected) for p in pairs), strict=True)
-    ]
+def lengths_of(pairs: Sequence[PairRow], tokenizer: PreTrainedTokenizerBase) -> Lengths:
+    """The lengths of the pairs' completions, without what ends a turn or is put around it."""
+    sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
+    tokens = [np.array(count_tokens(texts, tokenizer)) for texts in sides]
+    words = [np.array([count_words(text) for text in texts]) for texts in sides]
     return Lengths(*tokens, *words)
 
 

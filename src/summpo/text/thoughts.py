@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,32 @@ def ends_a_thought(turn: str) -> bool:
     """Whether an assistant's turn stands behind a thought that it holds, and says nothing yet."""
     *_, last = _CLOSE.split(turn)
     return last != turn and not last.strip()
+
+
+def around_own_thought(before: str, text: str, opened: str = "") -> tuple[str, str, str, str]:
+    """What is put before an answer's own thought, the thought, what is put behind it, and the rest of the answer.
+
+    Its thought takes the place of the empty one, in the template's white space, or goes on with the one that is open.
+    An answer without one has an empty thought, with nothing behind it.
+
+    Args:
+        before: what is put before an answer that does not think; with an empty thought, or the end of one, in it.
+        opened: what the prompt has of an open thought, from its opening mark on.
+    """
+    close, start = _CLOSE.search(before), len(text) - len(text.lstrip())
+    thoughts = without_thoughts(text[start:], opened=False).thoughts if close else ""
+    first = commonprefix([text[start:], thoughts])  # noqa: RUF071 - of texts: those amid the answer are left out
+    if close is None or close[0] not in first:
+        return before, "", "", text
+    place = start + first.rindex(close[0])
+    thought, answer = text[:place], text[place + len(close[0]) :]
+    own = _OPEN.match(thought, start)
+    thought = thought[own.end() :] if own else thought
+    empty = _OPEN.search(before, 0, close.start())
+    if empty is None:
+        return "", thought.lstrip() if own and opened[-1:].isspace() else thought, close[0], answer
+    middle = (empty.end() + close.start()) // 2
+    return before[:middle], thought.strip("\n"), before[middle:], answer.lstrip("\n")
 
 
 def own_part(prompt: str, control: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from summpo.errors import UserError, require_choice, require_number
 from summpo.text.encoding import AT_ONCE, TooLong, cut_to_fit, once, rendered_tokens, token_ends
 from summpo.text.prompts import Prompt, Source, source_of
 from summpo.text.rows import PairRow, Rows, SummaryRow, TextRow
-from summpo.text.turns import completion_tokens
+from summpo.text.turns import completion_tokens, without_ends
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -91,6 +91,7 @@ def tokenize(rows: Rows, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, lim
         ready, texts = zip(*completions, strict=True)
         return [np.array(ids, np.int32) for ids in completion_tokens(texts, tokenizer, prompt, ready=ready)]
 
+    rows = without_ends(rows, tokenizer, prompt)  # type: ignore[assignment]
     encode, make_prompts = once(encode_completions), _Prompts(tokenizer, prompt, limits)
     counts: Counter[str] = Counter()
     kept: list[int] = []

@@ -6,19 +6,29 @@ ids that the same turn has in the middle of a conversation, and those that TRL t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from summpo.errors import UserError, require
 from summpo.text.chat_templates import MASK
 from summpo.text.encoding import rendered_tokens, text_tokens
 from summpo.text.prompts import Prompt, Rendered, control_tokens, spells
-from summpo.text.rows import Message
-from summpo.text.thoughts import closing_of, empty_thought, ends_a_thought, opening_of, own_part
+from summpo.text.rows import Message, PairRow, TextRow
+from summpo.text.thoughts import (
+    around_own_thought,
+    closing_of,
+    empty_thought,
+    ends_a_thought,
+    opening_of,
+    own_part,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+Row = TypeVar("Row", bound=TextRow)
 
 _SPACE = "\u2003"
 """White space that no template writes."""
@@ -39,16 +49,19 @@ class Turn:
     strips: tuple[bool, bool] = (False, False)
     """Whether white space before what is said is left out, and that behind it."""
     thought: str = ""
-    """What opens a thought at the end of `start`, which `before` closes; nothing in most."""
+    """What the prompt has of a thought that it opens, which `before` closes; nothing in most."""
 
     def text(self, said: str, ended: bool) -> Rendered:
         """The short conversation with the assistant's answer in it, whole or up to the end of what is said."""
-        before, behind = self.strips
-        said = said.lstrip() if before else said
-        said = said.rstrip() if behind else said
-        first = len(self.start) + len(self.before)
-        whole = self.start + self.before + said + (self.after if ended else "")
-        return Rendered(whole, (slice(first, first + len(said)),), by_template=True)
+        strips_before, strips_behind = self.strips
+        said = said.lstrip() if strips_before else said
+        said = said.rstrip() if strips_behind else said
+        before, thought, between, answer = around_own_thought(self.before, said, self.thought)
+        first = len(self.start) + len(before)
+        second = first + len(thought) + len(between)
+        whole = self.start + before + thought + between + answer + (self.after if ended else "")
+        outside = (slice(first, first + len(thought)), slice(second, second + len(answer)))
+        return Rendered(whole, outside, by_template=True)
 
     def behind(self, prompt: str, own: str) -> Turn:
         """The same behind a ready prompt: what that has already is not written again.
@@ -59,10 +72,10 @@ class Turn:
         whole = self.thought + self.before
         held = next((count for count in range(len(whole), 0, -1) if prompt.endswith(whole[:count])), 0)
         if held:
-            return replace(self, before=whole[held:])
+            return replace(self, before=whole[held:], thought=whole[:held])
         closing = closing_of(own)
         if closing is not None:
-            return replace(self, before=empty_thought(closing))
+            return replace(self, before=empty_thought(closing), thought=opening_of(own))
         return replace(self, before="") if self.thought or ends_a_thought(own) else self
 
 
@@ -121,15 +134,47 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, of_model: Sequen
     Raises:
         UserError: the prompt asks for a chat template that cannot be used; another's is passed over.
     """
-    of_turn = None
-    if prompt.chat or tokenizer.chat_template:
-        try:
-            of_turn = end_token(turn_of(replace(prompt, chat=True), tokenizer), tokenizer)
-        except UserError:
-            if prompt.chat:
-                raise
+    turn = _turn_if_any(prompt, tokenizer)
+    of_turn = None if turn is None else end_token(turn, tokenizer)
     ids = [tokenizer.eos_token_id, *of_model, of_turn]
     return list(dict.fromkeys(int(id) for id in ids if id is not None))  # type: ignore[arg-type]
+
+
+def _turn_if_any(prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> Turn | None:
+    """The turn of a chat template that can be used, whether or not the prompt asks for it."""
+    if not prompt.chat and not tokenizer.chat_template:
+        return None
+    try:
+        return turn_of(replace(prompt, chat=True), tokenizer)
+    except UserError:
+        if prompt.chat:
+            raise
+        return None
+
+
+def without_ends(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[Row]:
+    """The rows, without the ends of turns at the end of what answers a ready prompt.
+
+    There they are real, as all control tokens of the prompt are, and every completion is ended anyway. What answers a
+    document is text, whatever it ends with.
+
+    Raises:
+        UserError: as `end_ids`.
+    """
+    if all(row.prompt is None for row in rows):
+        return list(rows)
+    ends = {str(tokenizer.convert_ids_to_tokens(id)) for id in end_ids(tokenizer, prompt)}
+    turn = _turn_if_any(prompt, tokenizer)
+    if turn is not None and end_token(turn, tokenizer) is not None:
+        ends.add(turn.after.strip())
+    closing = re.compile(rf"(?:(?:{'|'.join(map(re.escape, ends))})\s*)+\Z")
+    return [row if row.prompt is None or not ends else _without_end(row, closing) for row in rows]
+
+
+def _without_end(row: Row, closing: re.Pattern[str]) -> Row:
+    names = ("chosen", "rejected") if isinstance(row, PairRow) else ("summary",)
+    texts: dict[str, Any] = {name: closing.sub("", getattr(row, name)) for name in names}
+    return replace(row, **texts, references=tuple(closing.sub("", text) for text in row.references))
 
 
 def completion_tokens(
@@ -141,7 +186,7 @@ def completion_tokens(
 ) -> list[list[int]]:
     """The ids of completions: text and EOS, or with a chat template what follows its prompt in the assistant's turn.
 
-    A thought that the prompt has opened is closed first.
+    A thought that the prompt has opened is closed first, but by an answer that goes on with it.
 
     Args:
         ended: with the end of the turn; or up to the end of what is said.
@@ -157,10 +202,11 @@ def completion_tokens(
     if not prompt.chat:
         eos = [int(tokenizer.eos_token_id)] * ended  # type: ignore[arg-type]
         own = [own_part(prompt.template if before is None else before, control) for before in prompts]
-        closing = [None if mark is None else empty_thought(mark) for mark in map(closing_of, own)]
         said = text_tokens(texts, tokenizer)
-        behind = [(i, before) for i, before in enumerate(closing) if before]
-        closed = [Turn("", before, "").text(texts[i], ended) for i, before in behind]
+        behind = [(i, mark) for i, mark in enumerate(map(closing_of, own)) if mark is not None]
+        closed = [
+            Turn("", empty_thought(mark), "", thought=opening_of(own[i])).text(texts[i], ended) for i, mark in behind
+        ]
         for (i, _), ids in zip(behind, rendered_tokens(closed, tokenizer), strict=True):
             said[i] = ids
         return [[*ids, *eos] for ids in said]
@@ -182,20 +228,10 @@ def completion_tokens(
     ]
 
 
-def tokens_around(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, ready: str | None = None) -> int:
-    """How many tokens of a completion are not of its text: EOS, or what the chat template puts around it.
-
-    Args:
-        ready: the ready prompt that it follows, where there is one.
-    """
-    (whole,) = completion_tokens(["a"], tokenizer, prompt, ready=[ready])
-    return len(whole) - len(text_tokens(["a"], tokenizer)[0])
-
-
 def _apart(turn: Turn, text: str, tokenizer: PreTrainedTokenizerBase, ended: bool) -> list[int]:
     """The ids of a turn whose first letters would be one token with the prompt's last."""
     rendered = turn.text(text, ended)
-    (said,) = rendered.outside
     cut = len(turn.start)
-    own = Rendered(rendered.text[cut:], (slice(said.start - cut, said.stop - cut),), by_template=True)
+    outside = tuple(slice(place.start - cut, place.stop - cut) for place in rendered.outside)
+    own = Rendered(rendered.text[cut:], outside, by_template=True)
     return rendered_tokens([own], tokenizer)[0]

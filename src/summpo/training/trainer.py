@@ -24,7 +24,7 @@ from summpo.records import FrozenColumns, TokenRows
 from summpo.runs.run_folder import RunFolder
 from summpo.text.rows import Rows
 from summpo.text.tokens import prompts_to_write_from
-from summpo.text.turns import end_ids
+from summpo.text.turns import end_ids, without_ends
 from summpo.training.callbacks import (
     LastCheckpoint,
     MetricsTable,
@@ -159,6 +159,7 @@ def sample_callback(config: DictConfig, run: RunFolder, parts: TrainParts, rows:
     if not documents or not config.validation.times or parts.trains_scorer:
         return []
     room, key = decoding.max_new_tokens, "validation.max_new_tokens"
+    documents = without_ends(documents, base.tokenizer, parts.prompt)
     prompts, _ = prompts_to_write_from(documents, base.tokenizer, parts.prompt, parts.limits, room, key)
     has_adapter = parts.lora is not None or parts.model.adapter is not None
     base_is_reference = parts.needs_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)

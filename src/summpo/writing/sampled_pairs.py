@@ -21,6 +21,7 @@ from summpo.runs.run_folder import write_whole
 from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.rouge import rouge_scorer
 from summpo.text.rows import SummaryRow
+from summpo.text.turns import without_ends
 from summpo.text.words import count_words
 from summpo.writing.generation import Generated
 from summpo.writing.writer import Key, Writer
@@ -108,6 +109,7 @@ def make_pairs(
     """
     target = folder / f"{split}.jsonl"
     kept = PartialResults(folder / f"{split}.samples.jsonl", samples_of)
+    rows = without_ends(rows, writer.tokenizer, writer.prompt)
     prompts, _ = writer.prompts(rows)
 
     def record(key: Key, written: list[Generated]) -> Record:

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.rows import SummaryRow
+from summpo.text.turns import without_ends
 from summpo.writing.decoding import batches_of
 from summpo.writing.generation import Generated, cache_bytes
 from summpo.writing.long_documents import LongDocuments
@@ -30,6 +31,7 @@ def summarise(
     Raises:
         UserError: there is no room for a document, or for the summaries of its parts.
     """
+    rows = without_ends(rows, writer.tokenizer, writer.prompt)
     prompts, left_out = writer.prompts(rows)
     by_id = {row.id: row for row in rows}
     over = {row.id: out for row, out in zip(rows, left_out, strict=True) if out}
