@@ -12,11 +12,15 @@ A column system goes before a conversation that has no system line. The answers 
 summary; chosen and rejected may be whole conversations, whose prompt is what they share.
 """
 
+import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from summpo.datasets.shapes.conversations import (
     CONVERSATIONS,
+    SPOKEN,
     answer_of,
     answered,
     asked,
@@ -25,6 +29,7 @@ from summpo.datasets.shapes.conversations import (
     is_spoken,
     parted,
     turns_of,
+    unread_keys,
 )
 from summpo.files.jsonl import SourceRow
 from summpo.text.rows import Message
@@ -36,6 +41,15 @@ SCORES = {
     for side in ("chosen", "rejected")
 }
 LABELS = ("label", "kto_tag")
+UNWANTED = (
+    *("false", "f", "0", "-1", "no", "n", "bad", "worse", "undesirable", "undesired", "unwanted", "rejected", "reject"),
+    *("negative", "dislike", "disliked", "thumbs_down", "down", "downvote", "incorrect", "wrong", "fail", "failed"),
+)
+WANTED = (
+    *("true", "t", "1", "+1", "yes", "y", "good", "better", "desirable", "desired", "wanted", "chosen", "accepted"),
+    *("accept", "positive", "like", "liked", "thumbs_up", "up", "upvote", "correct", "right", "pass", "passed"),
+)
+"""What a label says of an answer: not to be imitated, or to be."""
 BESIDE = ("id", "reference", "references", "source", *LABELS)
 COLUMNS = (
     *("document", "prompt", "summary", "completion", "chosen", "rejected", *CONVERSATIONS, *SYSTEMS, "history"),
@@ -228,9 +242,10 @@ def other_names(row: SourceRow, column: str) -> str:
 
 
 def unread(row: SourceRow, read: set[str]) -> list[str]:
-    """The columns that hold something, and were not read."""
+    """The columns, and the keys of messages, that hold something and were not read."""
     known = {*read, *BESIDE, *SCORES["chosen"], *SCORES["rejected"]}
-    return [str(name) for name, value in row.columns.items() if name not in known and value not in (None, "", [], {})]
+    others = [str(name) for name, value in row.columns.items() if name not in known and value not in (None, "", [], {})]
+    return others + [f"{name}.{key}" for name in SPOKEN if name in read for key in unread_keys(row.value(name))]
 
 
 def reading_lines(path: str, rows: Iterable[tuple[str | None, Sequence[str]]]) -> list[str]:
@@ -261,6 +276,18 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
 
 
 def is_unwanted(row: SourceRow) -> bool:
-    """Whether a row is labelled as one not to imitate (false, 0 or -1)."""
-    labels = [str(row.value(name)).strip().lower().removesuffix(".0") for name in LABELS]
-    return any(label in ("false", "0", "-1") for label in labels)
+    """Whether a row is labelled as one not to imitate.
+
+    Raises:
+        RowFault: a label says neither that nor the opposite.
+    """
+    return "unwanted" in [_label(row, name) for name in LABELS if row.value(name) not in (None, "")]
+
+
+def _label(row: SourceRow, column: str) -> Literal["wanted", "unwanted"]:
+    said = row.value(column)
+    label = re.sub(r"[\s-]+(?=[a-z])", "_", str(said).strip().lower().removesuffix(".0"))
+    if label not in (*WANTED, *UNWANTED):
+        skips = f"dataset.columns={{{column}: null}} leaves it unread"
+        raise row.fault(f"column {column} says neither good nor bad, got {reprlib.repr(said)}; {skips}")
+    return "wanted" if label in WANTED else "unwanted"
