@@ -136,11 +136,11 @@ def test_a_yaml_says_what_it_is_and_names_every_field_with_its_default(path: Pat
     known = {field.name: field.default for field in fields(get_class(config["_target_"]))}
     assert list(config) == ["_target_", *known]
     for name, default in known.items():
-        value = config[name]
-        assert (tuple(value) if OmegaConf.is_list(value) else value) == (None if default is MISSING else default)
+        value = "" if OmegaConf.is_missing(config, name) else config[name]
+        assert (tuple(value) if OmegaConf.is_list(value) else value) == ("" if default is MISSING else default)
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("# ")
-    if config["path"] is None and "jsonl" in config["_target_"]:
+    if OmegaConf.is_missing(config, "path"):
         config["path"] = "owner/name"
     built = instantiate(config)
     assert isinstance(built, SummaryDataset | PairDataset)

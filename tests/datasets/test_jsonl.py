@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -287,3 +288,36 @@ def test_real_documents_lack_the_columns() -> None:
     )
     with pytest.raises(UserError, match=sentence):
         Jsonl(path=str(REAL)).summaries("train")
+
+
+class TestLimit:
+    """Rows that can be used, of a file whose 10th row is broken."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        rows = [json.dumps({"document": f"d{n}", "summary": f"s{n}"}) for n in range(9)]
+        rows.insert(2, json.dumps({"document": "d", "summary": "s", "label": False}))
+        (tmp_path / "train.jsonl").write_text("\n".join([*rows, "{broken"]) + "\n")
+        return tmp_path / "train.jsonl"
+
+    @pytest.mark.parametrize("is_folder", [False, True])
+    def test_no_more_is_read_where_nothing_is_held_out(self, file: Path, is_folder: bool) -> None:
+        path = file.parent if is_folder else file
+        dataset = Jsonl(path=str(path), limit=5, validation_fraction=0, test_fraction=0)
+        assert [row.summary for row in dataset.summaries("train")] == ["s0", "s1", "s2", "s3", "s4"]
+        with pytest.raises(UserError, match="line 11: malformed JSON"):
+            replace(dataset, limit=10).summaries("train")
+
+    def test_a_share_of_nothing_is_not_read(self, file: Path) -> None:
+        dataset = Jsonl(path=str(file), limit=5, validation_fraction=0, test_fraction=0)
+        assert dataset.summaries("validation") == dataset.summaries("test") == []
+
+    @pytest.mark.parametrize("is_folder", [False, True])
+    def test_the_documents_of_a_whole_file_say_what_is_held_out(self, file: Path, is_folder: bool) -> None:
+        """No document changes its split by the limit."""
+        path = file.parent if is_folder else file
+        with pytest.raises(UserError, match="line 11: malformed JSON"):
+            Jsonl(path=str(path), limit=2).summaries("train")
+        file.write_text(file.read_text().replace("{broken\n", ""))
+        whole = Jsonl(path=str(path), validation_fraction=0.4).summaries("train")
+        assert Jsonl(path=str(path), validation_fraction=0.4, limit=2).summaries("train") == whole[:2] != whole

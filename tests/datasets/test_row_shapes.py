@@ -272,11 +272,63 @@ def test_scores_that_are_spelt_are_numbers(tmp_path: Path) -> None:
 def test_unpaired_rows_labelled_false_are_not_imitated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         {"document": f"d{n}", "summary": f"s{n}", "label": label}
-        for n, label in enumerate((True, False, 1, 0, -1, 0.0, "False", "news"))
+        for n, label in enumerate((True, False, 1, 0, -1, 0.0, "False", None, ""))
     ]
-    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s0", "s2", "s7"]
-    assert "5 of 8 rows are left out: labelled false" in capsys.readouterr().out
-    assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 8
+    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == ["s0", "s2", "s7", "s8"]
+    assert "5 of 9 rows are left out: labelled false" in capsys.readouterr().out
+    assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 9
+
+
+def test_labels_in_words_are_read(tmp_path: Path) -> None:
+    good = ("desirable", "good", "Yes", "chosen", "thumbs_up", "Thumbs up", "1.0", "positive")
+    bad = ("undesirable", "bad", "NO", "rejected", "thumbs_down", "thumbs-down", "-1.0", "negative")
+    rows = [{"document": f"d{n}", "summary": label, "label": label} for n, label in enumerate((*good, *bad))]
+    assert [row.summary for row in data(tmp_path, *rows).summaries("train")] == [*good]
+
+
+@pytest.mark.parametrize("label", ["news", 2, 0.5, ["good"], "not sure"])
+@pytest.mark.parametrize("column", ["label", "kto_tag"])
+def test_a_label_that_says_neither_good_nor_bad_is_a_fault(tmp_path: Path, column: str, label: Any) -> None:
+    rows = [{"document": "d0", "summary": "s0"}, {"document": "d1", "summary": "s1", column: label}]
+    skips = f"dataset.columns={{{column}: null}} leaves it unread"
+    with pytest.raises(UserError) as caught:
+        data(tmp_path, *rows).summaries("train")
+    place = f"{tmp_path}/rows.jsonl, line 2"
+    assert str(caught.value) == f"{place}: column {column} says neither good nor bad, got {label!r}; {skips}"
+    assert len(data(tmp_path, *rows, columns={column: None}).summaries("train")) == 2
+    assert len(data(tmp_path, *rows, bad_rows="drop").summaries("train")) == 1
+    assert len(data(tmp_path, *rows, sft_on="both").summaries("train")) == 2
+
+
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"loss": False}])
+def test_an_answer_marked_as_none_to_learn_from_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mark: dict[str, Any]
+) -> None:
+    """Only the turn that would be taught counts; a rejected answer is to be learnt to avoid."""
+    earlier = [{"messages": [USER, {**GOOD, **mark}, USER, {**GOOD, "content": "s1", "weight": 1, "train": True}]}]
+    for marked in (
+        {"messages": [USER, {**GOOD, **mark}]},
+        {"prompt": [USER], "completion": [{**GOOD, **mark}]},
+        {"prompt": [USER], "completion": {**GOOD, **mark}},
+        {"chosen": [USER, {**GOOD, **mark}], "rejected": [USER, BAD]},
+    ):
+        assert [row.summary for row in data(tmp_path, *earlier, marked).summaries("train")] == ["s1"]
+    said = capsys.readouterr().out
+    for column in ("messages", "completion", "chosen"):
+        assert f"1 of 2 rows are left out: the last turn of {column} is marked as none to learn from" in said
+    assert "not read" not in said
+    (pair,) = data(tmp_path, {"chosen": [USER, GOOD], "rejected": [USER, {**BAD, **mark}]}).pairs("train")
+    assert pair.rejected == BAD["content"]
+
+
+def test_what_of_a_message_is_not_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    thought = {**GOOD, "reasoning_content": "Hm.", "weight": 0.5, "name": None}
+    data(tmp_path, {"messages": [USER, thought], "x": 1}).summaries("train")
+    assert capsys.readouterr().out.endswith("; not read: x, messages.reasoning_content, messages.weight\n")
+    data(tmp_path, {"chat": [USER, thought]}, columns={"messages": "chat"}).summaries("train")
+    assert capsys.readouterr().out.endswith("; not read: messages.reasoning_content, messages.weight\n")
+    data(tmp_path, {"chosen": [USER, thought], "rejected": [USER, BAD]}).pairs("train")
+    assert capsys.readouterr().out.endswith("; not read: chosen.reasoning_content, chosen.weight\n")
 
 
 def test_labels_go_by_either_name(tmp_path: Path) -> None:

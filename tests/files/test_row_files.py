@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow
 import pytest
+from pyarrow import feather
 
 import datasets
 from summpo.errors import UserError
@@ -38,6 +39,12 @@ def saved(save: Callable[[datasets.Dataset, Path], Any]) -> Callable[[Path], byt
     return content
 
 
+def in_file_format(table: pyarrow.Table, file: Path) -> bytes:
+    with pyarrow.ipc.new_file(str(file), table.schema) as writer:
+        writer.write_table(table, max_chunksize=1)
+    return file.read_bytes()
+
+
 FORMATS: dict[str, bytes | Callable[[Path], bytes]] = {
     "a.jsonl": LINES,
     "bom.jsonl": b"\xef\xbb\xbf" + LINES,
@@ -56,6 +63,13 @@ FORMATS: dict[str, bytes | Callable[[Path], bytes]] = {
     "a.json.gz": gzip.compress(json.dumps(ROWS).encode()),
     "a.parquet": saved(lambda table, file: table.to_parquet(file)),
     "a.arrow": saved(lambda table, folder: table.save_to_disk(folder)),
+    "file.arrow": saved(lambda table, file: in_file_format(table.data.table, file)),
+    "named-otherwise.data": saved(lambda table, file: in_file_format(table.data.table, file)),
+    "packed.arrow.gz": saved(
+        lambda table, file: file.write_bytes(gzip.compress(in_file_format(table.data.table, file)))
+    ),
+    "a.feather": saved(lambda table, file: feather.write_feather(table.to_pandas(), str(file))),
+    "zstd.feather": saved(lambda table, file: feather.write_feather(table.data.table, str(file), compression="zstd")),
 }
 
 
@@ -74,6 +88,11 @@ NOT_READ = {
     "pointer.parquet": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", " is a pointer of Git LFS"),
     "page.json": (b"\n<!DOCTYPE html><html>", " is HTML or XML"),
     "wide.jsonl": ('{"a": 1}\n'.encode("utf-16"), " is text in UTF-16, not UTF-8"),
+    "unmarked.jsonl": ('{"a": 1}\n'.encode("utf-16-le"), " is text in UTF-16, not UTF-8"),
+    "unmarked.json": ('\n[{"a": 1}]'.encode("utf-16-be"), " is text in UTF-16, not UTF-8"),
+    "unmarked.csv": ("document,summary\na,b\n".encode("utf-16-le"), " is text in UTF-16, not UTF-8"),
+    "other-end.csv": ("document,summary\na,b\n".encode("utf-16-be"), " is text in UTF-16, not UTF-8"),
+    "old.feather": (b"FEA1\0\0\0\0", " is a Feather file of the first version"),
     "base.json": (b"SQLite format 3\0", " is an SQLite data base"),
     "rows.tar": (b"\0" * 257 + b"ustar", " is a tar archive"),
     "array.npy": (b"\x93NUMPY", " is a NumPy array"),

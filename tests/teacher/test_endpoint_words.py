@@ -1,6 +1,7 @@
 """An endpoint's words, fit for a screen."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,27 @@ def test_whatever_is_said_is_one_line_that_can_be_shown(words: str) -> None:
 
 def test_a_mebibyte_is_cut() -> None:
     assert len(one_line("word " * 2**18)) <= 300
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown", "names"),
+    [
+        ("flagged by\nmoderation", "Provider returned error: flagged by moderation", set()),
+        ({"error": {"message": "too long", "code": "context"}}, "Provider returned error: too long", {"context"}),
+        ('{"error": {"message": "too long", "type": "E"}}', "Provider returned error: too long", {"e"}),
+        ('[{"error": {"message": "no", "status": "BLOCKED"}}]', "Provider returned error: no", {"blocked"}),
+        ('{"detail": "no"}', "Provider returned error: no", set()),
+        ('{"error": "no"}', "Provider returned error: no", set()),
+        ("{}", "Provider returned error: {}", set()),
+        ("half \ud800", "Provider returned error: half \ufffd", set()),
+        ("", "Provider returned error", set()),
+        (None, "Provider returned error", set()),
+        (5, "Provider returned error", set()),
+    ],
+)
+def test_what_a_router_passes_on_stands_behind_its_own_words(raw: Any, shown: str, names: set[str]) -> None:
+    error = {"message": "Provider returned error", "code": 502, "metadata": {"raw": raw, "provider_name": "X"}}
+    assert error_in({"error": error}, b"") == (shown, names)
 
 
 def test_all_names_of_an_error() -> None:

@@ -164,6 +164,51 @@ class TestAnswers:
                 "server_error", f"200 with finish_reason {reason.lower()}: 502: Upstream error", "retry", maybe_paid
             )
 
+    @pytest.mark.parametrize("ending", ["stop", "length", "", None, "error"])
+    @pytest.mark.parametrize("place", ["choice", "message", "body", "beside"])
+    @pytest.mark.parametrize(
+        "error", [{"code": 502, "message": "died"}, {"message": "died", "code": 200}, "died", {"message": "died"}]
+    )
+    def test_beside_an_error_are_none(self, ending: Any, place: str, error: Any) -> None:
+        """A text may end anywhere where what wrote it failed, whatever the reason for its end."""
+        said = {"error": error} if place != "beside" else {"code": 502, "message": "died"}
+        message = {"content": "half an"} | (said if place == "message" else {})
+        choice = {"message": message, "finish_reason": ending} | (said if place == "choice" else {})
+        found = read(completion(choices=[choice], **(said if place in ("body", "beside") else {})))
+        what = "finish_reason error" if ending == "error" else "an error"
+        assert found == Fault("server_error", f"200 with {what}: 502: died", "retry", True)
+
+    @pytest.mark.parametrize(
+        "beside",
+        [
+            {"error": None},
+            {"error": {}},
+            {"error": {"code": None, "message": ""}},
+            {"code": 0, "message": "Success"},
+            {"code": 200},
+        ],
+    )
+    def test_beside_what_says_that_nothing_is_wrong(self, beside: dict) -> None:
+        found = read(completion(choices=[{"message": {"content": "whole"}, "finish_reason": "stop"}], **beside))
+        assert isinstance(found, Answer) and found.text == "whole"
+
+    @pytest.mark.parametrize(
+        ("code", "raw", "reason", "then"),
+        [(400, "Output blocked by content filtering policy", "content_filter", "reject"),
+         (400, '{"error": {"code": "content_filter", "message": "no"}}', "content_filter", "reject"),
+         (403, {"error": {"message": "flagged"}}, "content_filter", "reject"),
+         (400, "prompt is too long", "bad_request", "reject"), (502, "overloaded", "server_error", "retry")],
+    )  # fmt: skip
+    def test_that_failed_behind_a_router(self, code: int, raw: Any, reason: str, then: str) -> None:
+        error = {"code": code, "message": "Provider returned error", "metadata": {"raw": raw, "provider_name": "X"}}
+        choice = {"message": {"content": ""}, "finish_reason": "error", "error": error}
+        for found in (
+            read(completion(choices=[choice])),
+            fault_of(code, {}, json.dumps({"error": error}).encode(), 0.0),
+        ):
+            assert isinstance(found, Fault) and (found.reason, found.then) == (reason, then)
+            assert "Provider returned error: " in found.detail
+
     @pytest.mark.parametrize(
         ("code", "reason", "then"),
         [(429, "rate_limited", "retry"), (400, "bad_request", "reject"), (403, "forbidden", "reject"),

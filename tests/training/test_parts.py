@@ -121,7 +121,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     ),
     (["++objective.beta=0.1"], ["unknown option objective.beta; objective has no options"]),
     # what is missing
-    (["dataset=jsonl"], ["path must be text, got None (config key dataset.path)"]),
+    (["dataset=jsonl"], ["dataset.path is required"]),
     (["~model.path"], ["model.path"]),
     (["~w"], ["w"]),
     (["model.path=???"], ["path is required"]),

@@ -73,6 +73,8 @@ def run(arguments: list[str]) -> int:
 
 def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
     """The same of labelled rows, whose picture would be two bars: prints the tables and writes inspect.json."""
+    import numpy as np
+
     from summpo.columns.base import load_base
     from summpo.columns.stage import DataStage
     from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, lines, means_by_label

@@ -56,8 +56,8 @@ class Jsonl:
     """One row a line. What has no splits of its own is cut by document, so that no document is in two of them."""
 
     path: str
-    """Required: a file (JSONL, a JSON array, CSV, Parquet; .gz, .zst, .xz, .bz2), a folder with one for each of train,
-    validation and test, or a Hub id."""
+    """Required: a file (JSONL, a JSON array, CSV, Parquet, Arrow; .gz, .zst, .xz, .bz2), a folder with one for each of
+    train, validation and test, or a Hub id."""
     columns: Mapping[str, str | None] | None = field(default=None, hash=False)
     """Your names for the columns: {document: article, summary: highlights}; {prompt: null} = a column not to read."""
     splits: Mapping[str, str] | None = field(default=None, hash=False)
@@ -244,15 +244,20 @@ class Jsonl:
                 share = f"{self.validation_fraction:.3g} of train's documents"
                 print(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
-        made = self._usable(rows, make)
+        if shares[split] == 0:
+            return []
+        limit = train_limit(self, split)
+        if shares["train"] == 1:
+            return self._usable(rows, make, limit)
+        made = self._usable(rows, make)  # whole, for where a document goes depends on all of them
         split_of = assign_splits((row.document for row in made), shares, self.seed)
         part = [row for row in made if split_of[row.document] == split]
         require(
-            bool(part) or shares[split] == 0,
+            bool(part),
             f"{self.path} has {len(split_of)} distinct documents, too few to leave one for {split}: add rows, set "
             "dataset.validation_fraction or dataset.test_fraction to 0, or give a folder with a file for each split",
         )
-        return part
+        return part[:limit]
 
     def _named(self, rows: Rows) -> Rows:
         """The rows with their columns under the names that are read."""

@@ -1,4 +1,4 @@
-"""One file of rows: JSON lines, a JSON array, CSV, Parquet or Arrow, packed or not, read row by row.
+"""One file of rows: JSON lines, a JSON array, CSV, Parquet, Arrow or Feather, packed or not, read row by row.
 
 What a file is, its first bytes say; its name only whether text is CSV. What is not read is named by its kind. A JSON
 array is read whole, all else as far as its rows are asked for.
@@ -24,9 +24,12 @@ from summpo.files.jsonl import HALF_PAIR, Cell, RowFault, Rows, SourceRow, json_
 
 TEXT_ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv")
 PACKED_ENDINGS = (".gz", ".zst", ".xz", ".bz2")
-ENDINGS = (*TEXT_ENDINGS, ".parquet", ".arrow", *(text + packed for packed in PACKED_ENDINGS for text in TEXT_ENDINGS))
+ENDINGS = (
+    *(*TEXT_ENDINGS, ".parquet", ".arrow", ".feather"),
+    *(text + packed for packed in PACKED_ENDINGS for text in TEXT_ENDINGS),
+)
 """What the names of files of rows end in, in the order in which a folder is searched."""
-KINDS = "JSON lines, a JSON array, CSV, Parquet or Arrow, perhaps packed (.gz, .zst, .xz, .bz2)"
+KINDS = "JSON lines, a JSON array, CSV, Parquet, Arrow or Feather, perhaps packed (.gz, .zst, .xz, .bz2)"
 
 NOT_READ = {
     rb"PK[\x03\x05]": "a ZIP archive (a spreadsheet is one too)",
@@ -42,7 +45,8 @@ NOT_READ = {
     rb"Obj\x01": "an Avro file",
     rb"\x80[\x02-\x05]": "a pickle",
     rb"\xd0\xcf\x11\xe0": "an old Office file",
-    rb"\xff\xfe|\xfe\xff": "text in UTF-16, not UTF-8",
+    rb"\xff\xfe|\xfe\xff|(?:[\t-~]\x00){2}|(?:\x00[\t-~]){2}": "text in UTF-16, not UTF-8",
+    rb"FEA1": "a Feather file of the first version",
     rb"(?s).{257}ustar": "a tar archive",
 }
 """How the files begin that hold rows, or may seem to, and are not read."""
@@ -90,8 +94,10 @@ def _rows(file: IO[bytes], path: Path) -> Rows:
     text, endings = head.removeprefix(b"\xef\xbb\xbf").lstrip(), {ending.lower() for ending in path.suffixes[-2:]}
     if head.startswith(b"PAR1") or path.suffix == ".parquet":
         return _parquet(file, path)
-    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")) or path.suffix == ".arrow":
-        return _arrow(path)
+    if head.startswith(b"ARROW1"):
+        return _arrow_file(file, path)
+    if head.startswith(b"\xff\xff\xff\xff") or path.suffix == ".arrow":
+        return _arrow_stream(path)
     if text.startswith(b"["):
         return _array(file, path)
     if not text.startswith(b"{") and endings & {".csv", ".tsv"}:
@@ -160,13 +166,17 @@ def _csv(file: IO[bytes], path: Path) -> Rows:
             yield SourceRow(place, start_of_row, dict(zip(names, map(Cell, cells), strict=True)))
 
 
+def _seekable(file: IO[bytes]) -> IO[bytes]:
+    """The file, or what it holds, where it can be read from front to back alone."""
+    return file if isinstance(file, io.BufferedReader) and file.seekable() else io.BytesIO(file.read())
+
+
 def _parquet(file: IO[bytes], path: Path) -> Rows:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
-        is_plain = isinstance(file, io.BufferedReader) and file.seekable()
-        table = ParquetFile(file if is_plain else io.BytesIO(file.read()))
+        table = ParquetFile(_seekable(file))
         decode = _decoder(table.schema_arrow)
         batches = (batch.to_pylist() for batch in table.iter_batches(batch_size=256))
         yield from _numbered((decode(columns) for batch in batches for columns in batch), path)
@@ -174,7 +184,23 @@ def _parquet(file: IO[bytes], path: Path) -> Rows:
         raise UserError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 
-def _arrow(path: Path) -> Rows:
+def _arrow_file(file: IO[bytes], path: Path) -> Rows:
+    """The rows of Arrow's file format, which pandas and Polars write as Feather."""
+    from pyarrow import ArrowException
+    from pyarrow.ipc import open_file
+
+    try:
+        table = open_file(_seekable(file))
+        decode = _decoder(table.schema)
+        batches = map(table.get_batch, range(table.num_record_batches))
+        parts = (part.slice(start, 256) for part in batches for start in range(0, part.num_rows, 256))
+        yield from _numbered((decode(columns) for part in parts for columns in part.to_pylist()), path)
+    except (ArrowException, ValueError) as error:
+        raise UserError(f"{path} cannot be read as Arrow: {' '.join(str(error).split())}") from error
+
+
+def _arrow_stream(path: Path) -> Rows:
+    """The rows of Arrow's stream format, in which `datasets` saves."""
     import datasets
 
     try:

@@ -31,17 +31,42 @@ def json_of(body: bytes) -> Any:
 def error_in(said: Any, body: bytes) -> tuple[str, frozenset[str]]:
     """An error's message, or else how the body begins; and what it is called: its code, type and status.
 
+    Behind a router's message, which says little, stands the one that it passes on; its names are the error's, too.
+
     Args:
         said: the body's JSON; Google's is a list of one.
     """
-    said = said[0] if isinstance(said, list) and said else said
-    found = (said.get("error") or said) if isinstance(said, dict) else None
+    found = _error(said)
     if not isinstance(found, dict):
         return one_line(found if isinstance(found, str) else beginning(body)), frozenset()
-    message = next((found[name] for name in MESSAGES if found.get(name)), None)
-    names = (found.get(name) for name in ("code", "type", "status"))
-    codes = frozenset(name.lower() for name in names if isinstance(name, str))
-    return one_line(str(message) if message else beginning(body)), codes
+    passed_on = _passed_on(found)
+    words = (_message(found), _message(passed_on))
+    return one_line(": ".join(filter(None, words)) or beginning(body)), _names(found) | _names(passed_on)
+
+
+def _error(said: Any) -> Any:
+    """What speaks of an error; None where a body is no object."""
+    said = said[0] if isinstance(said, list) and said else said
+    return (said.get("error") or said) if isinstance(said, dict) else None
+
+
+def _passed_on(error: dict[str, Any]) -> Any:
+    """What a router had from the endpoint behind it: text, or an error that it may hold as text (OpenRouter)."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    found = _error(json_of(storable(raw).encode()) if isinstance(raw, str) else raw)
+    return found or raw
+
+
+def _message(error: Any) -> str:
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else ""
+    return str(next((error[name] for name in MESSAGES if error.get(name)), ""))
+
+
+def _names(error: Any) -> frozenset[str]:
+    names = (error.get(name) for name in ("code", "type", "status")) if isinstance(error, dict) else ()
+    return frozenset(name.lower() for name in names if isinstance(name, str))
 
 
 def beginning(body: bytes) -> str:

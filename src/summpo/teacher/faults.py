@@ -126,7 +126,8 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     """What a 200 says.
 
     An answer is what has a message: content null is an empty text, which a parser rejects for its own reason, as it
-    does a text that finish_reason says is cut. An endpoint that counts no tokens is taken to have used all it could.
+    does a text that finish_reason says is cut; a text beside an error is none, for it may end anywhere. An endpoint
+    that counts no tokens is taken to have used all it could.
     """
     whole = json_of(body)
     if whole is None:
@@ -139,8 +140,8 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
     ending = ending_of(finish_reason)
     text, thoughts = text_of(message), thoughts_of(message)
     error = error_of(said, choice, message)
-    if ending == "failed" or (error is not None and not text):
-        what = f"finish_reason {reason_of(finish_reason)}" if finish_reason else "an error"
+    if ending == "failed" or error is not None:
+        what = f"finish_reason {reason_of(finish_reason)}" if ending == "failed" else "an error"
         return failed_behind(error, what, bool(text or thoughts), body)
     if choice is None or (text is None and ending == "whole"):
         return Fault("no_choices", f"200 without an answer in it: {error_in(said, body)[0]}", maybe_paid=True)
@@ -158,8 +159,9 @@ def read_answer(body: bytes, request: Request) -> Answer | Fault:
 
 def error_of(said: dict[str, Any], choice: Any, message: Any) -> Any:
     """The error that a 200 speaks of, wherever endpoints put it; None where it speaks of none."""
-    found = next((one["error"] for one in (choice, message, said) if isinstance(one, dict) and one.get("error")), None)
-    if found is None and choice is None:
+    held = (one.get("error") for one in (choice, message, said) if isinstance(one, dict))
+    found = next((one for one in held if (any(one.values()) if isinstance(one, dict) else one)), None)
+    if found is None and (choice is None or code_of(said) is not None):
         errors = said.get("errors")
         return errors[0] if isinstance(errors, list) and errors else said if any(map(said.get, MESSAGES)) else None
     return {**said, "error": None, "message": found} if isinstance(found, str) else found
@@ -171,12 +173,16 @@ def failed_behind(error: Any, what: str, was_written: bool, body: bytes) -> Faul
     Nothing was paid where nothing was written; a key that the upstream refuses is the endpoint's.
     """
     told = error if isinstance(error, dict) else {}
-    codes = (str(told.get(name)) for name in ("code", "status", "status_code", "statusCode"))
-    code = next((int(one) for one in codes if re.fullmatch(r"[45][0-9][0-9]", one)), 502)
-    fault = fault_of(code, {}, json.dumps({"error": told}).encode() if told else body, 0.0)
+    fault = fault_of(code_of(told) or 502, {}, json.dumps({"error": told}).encode() if told else body, 0.0)
     then = fault.then if fault.then == "reject" or fault.reason == "out_of_credit" else "retry"
     reason = fault.reason if then == fault.then else "server_error"
     return replace(fault, reason=reason, then=then, detail=f"200 with {what}: {fault.detail}", maybe_paid=was_written)
+
+
+def code_of(error: dict[str, Any]) -> int | None:
+    """The status that an error within a body has; None where it has none that is an error's."""
+    codes = (str(error.get(name)) for name in ("code", "status", "status_code", "statusCode"))
+    return next((int(one) for one in codes if re.fullmatch(r"[45][0-9][0-9]", one)), None)
 
 
 def first_choice(said: Any) -> dict[str, Any] | None:

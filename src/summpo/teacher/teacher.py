@@ -23,9 +23,9 @@ MOST_IN_FLIGHT = 1000
 SAID_ELSEWHERE = {
     "model": "teacher.model",
     "messages": "mode, prompt",
-    "max_tokens": "max_tokens",
-    "max_completion_tokens": "max_tokens",
-    "temperature": "temperature",
+    "max_tokens": "mode.max_tokens, or a judge's max_tokens",
+    "max_completion_tokens": "mode.max_tokens, or a judge's max_tokens",
+    "temperature": "mode.temperature, or a judge's temperature",
     "response_format": "mode.json_schema, mode.json_object, or a judge's json_schema",
 }
 """What extra_body may not say, for a key of its own does, by which requests are told apart and costs bounded."""

@@ -29,6 +29,8 @@ NAMES = {
 }
 ROLES = {name: role for role, names in NAMES.items() for name in names}
 CALLS = ("tool_calls", "function_call")
+MARKS = ("weight", "train", "training", "trainable", "loss")
+"""Keys by which a message says whether it is to be learnt from: 0 or false is no."""
 TEXT_PARTS = ("text", "input_text", "output_text")
 
 
@@ -116,6 +118,17 @@ def _part(row: SourceRow, column: str) -> str:
     return row.text(f"{column}.text")
 
 
+def unread_keys(messages: Any) -> list[str]:
+    """The keys of messages that hold something and are not read: reasoning_content, name ..."""
+    found: dict[str, None] = {}
+    for message in messages if isinstance(messages, list) else [messages]:
+        for key, value in message.items() if is_message(message) else ():
+            is_read = key in (*ROLE_KEYS, *TEXT_KEYS) or (key in MARKS and value in (0, 1))
+            if not is_read and value not in (None, "", [], {}):
+                found[str(key)] = None
+    return list(found)
+
+
 def earlier_turns(row: SourceRow) -> list[Message]:
     """The turns before the question that stand in the column history: pairs of the user and the assistant, or messages.
 
@@ -149,9 +162,15 @@ def answer_of(row: SourceRow, turns: list[Message], column: str) -> str:
 
     Raises:
         RowFault: it is not the assistant's.
+        LeftOut: it is marked as none to learn from; a rejected one is to be learnt to avoid.
     """
     if turns[-1].role != "assistant":
         raise row.fault(f"column {column} must end with a turn of the assistant, got one of the {turns[-1].role}")
+    messages = row.value(column)
+    last = messages[-1] if isinstance(messages, list) else messages
+    mark = next((key for key in MARKS if last.get(key) == 0), None)
+    if mark is not None and column != "rejected":
+        raise row.left_out(f"the last turn of {column} is marked as none to learn from ({mark}: 0 or false)")
     return turns[-1].content
 
 

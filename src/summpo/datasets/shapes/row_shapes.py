@@ -14,11 +14,15 @@ summary; chosen and rejected may be whole conversations, whose prompt is what th
 A summary is labelled by label (kto_tag), or by score beside dataset.threshold.
 """
 
+import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from summpo.datasets.shapes.conversations import (
     CONVERSATIONS,
+    SPOKEN,
     answer_of,
     answered,
     asked,
@@ -27,6 +31,7 @@ from summpo.datasets.shapes.conversations import (
     is_spoken,
     parted,
     turns_of,
+    unread_keys,
 )
 from summpo.files.jsonl import SourceRow
 from summpo.text.rows import Message
@@ -38,6 +43,15 @@ SCORES = {
     for side in ("chosen", "rejected")
 }
 LABELS = ("label", "kto_tag")
+UNWANTED = (
+    *("false", "f", "0", "-1", "no", "n", "bad", "worse", "undesirable", "undesired", "unwanted", "rejected", "reject"),
+    *("negative", "dislike", "disliked", "thumbs_down", "down", "downvote", "incorrect", "wrong", "fail", "failed"),
+)
+WANTED = (
+    *("true", "t", "1", "+1", "yes", "y", "good", "better", "desirable", "desired", "wanted", "chosen", "accepted"),
+    *("accept", "positive", "like", "liked", "thumbs_up", "up", "upvote", "correct", "right", "pass", "passed"),
+)
+"""What a label says of an answer: not to be imitated, or to be."""
 BESIDE = ("id", "reference", "references", "source", "score", *LABELS)
 COLUMNS = (
     *("document", "prompt", "summary", "completion", "chosen", "rejected", *CONVERSATIONS, *SYSTEMS, "history"),
@@ -230,9 +244,10 @@ def other_names(row: SourceRow, column: str) -> str:
 
 
 def unread(row: SourceRow, read: set[str]) -> list[str]:
-    """The columns that hold something, and were not read."""
+    """The columns, and the keys of messages, that hold something and were not read."""
     known = {*read, *BESIDE, *SCORES["chosen"], *SCORES["rejected"]}
-    return [str(name) for name, value in row.columns.items() if name not in known and value not in (None, "", [], {})]
+    others = [str(name) for name, value in row.columns.items() if name not in known and value not in (None, "", [], {})]
+    return others + [f"{name}.{key}" for name in SPOKEN if name in read for key in unread_keys(row.value(name))]
 
 
 def reading_lines(path: str, rows: Iterable[tuple[str | None, Sequence[str]]]) -> list[str]:
@@ -262,15 +277,6 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(str.strip, [*([] if reference is None else [reference]), *references])))
 
 
-SAYS = {"true": True, "1": True, "false": False, "0": False, "-1": False}
-"""What a label may say, of numbers without `.0`."""
-
-
-def spelled(label: object) -> str:
-    """A label as `SAYS` has it."""
-    return str(label).strip().lower().removesuffix(".0")
-
-
 def label_in(row: SourceRow, threshold: float | None) -> bool:
     """Whether a row's summary is labelled as good, or scored at least `threshold`.
 
@@ -284,12 +290,22 @@ def label_in(row: SourceRow, threshold: float | None) -> bool:
     if name is None:
         hint = "dataset.threshold makes labels of scores" if threshold is None else "and so is score"
         raise row.fault(f"column label is missing or null ({hint})")
-    says = SAYS.get(spelled(row.value(name)))
-    if says is None:
-        raise row.fault(f"column {name} must be true or false, 1 or 0, got {row.value(name)!r}")
-    return says
+    return _label(row, name) == "wanted"
 
 
 def is_unwanted(row: SourceRow) -> bool:
-    """Whether a row is labelled as one not to imitate (false, 0 or -1)."""
-    return any(SAYS.get(spelled(row.value(name))) is False for name in LABELS)
+    """Whether a row is labelled as one not to imitate.
+
+    Raises:
+        RowFault: a label says neither that nor the opposite.
+    """
+    return "unwanted" in [_label(row, name) for name in LABELS if row.value(name) not in (None, "")]
+
+
+def _label(row: SourceRow, column: str) -> Literal["wanted", "unwanted"]:
+    said = row.value(column)
+    label = re.sub(r"[\s-]+(?=[a-z])", "_", str(said).strip().lower().removesuffix(".0"))
+    if label not in (*WANTED, *UNWANTED):
+        skips = f"dataset.columns={{{column}: null}} leaves it unread"
+        raise row.fault(f"column {column} says neither good nor bad, got {reprlib.repr(said)}; {skips}")
+    return "wanted" if label in WANTED else "unwanted"
