@@ -142,6 +142,8 @@ class TestSettings:
             ),
             (["teacher.extra_body=[1]"], "extra_body must be a JSON object such as {reasoning_effort: low}, got [1]"),
             (["teacher.extra_body.model=x"], "extra_body must not have model: config key teacher.model says it"),
+            (["teacher.extra_body={temperature:1}"], "config key mode.temperature, or a judge's temperature says it"),
+            (["teacher.extra_body={max_tokens:1}"], "config key mode.max_tokens, or a judge's max_tokens says it"),
             (
                 ["teacher.extra_body.stream=true"],
                 "extra_body must not have stream=True: a request has one whole answer",
