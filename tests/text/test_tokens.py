@@ -411,8 +411,16 @@ class RowByRow:
                 return ids
         return None
 
+    def unended(self, row: PairRow, text: str) -> str:
+        """The text without the EOS that it ends with, once or more often, where it answers a ready prompt."""
+        eos = str(self.tokenizer.eos_token)
+        while row.prompt is not None and text.rstrip().endswith(eos):
+            text = text.rstrip().removesuffix(eos)
+        return text
+
     def fate(self, row: PairRow) -> tuple[str, list[list[int]] | str]:
         """What becomes of the row: its name in the counts, and its ids or the sentence of the policy `error`."""
+        row = replace(row, chosen=self.unended(row, row.chosen), rejected=self.unended(row, row.rejected))
         if row.prompt is None and not row.document.strip():
             return "empty_document", "the document is empty (tokens.empty=drop drops it)"
         for column, text in (("chosen", row.chosen), ("rejected", row.rejected)):
