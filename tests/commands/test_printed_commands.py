@@ -104,6 +104,11 @@ def pair(n: int) -> dict[str, Any]:
     return row | {"score_chosen": 3 + n, "score_rejected": 2}
 
 
+def labelled(n: int) -> dict[str, Any]:
+    """A summary that was liked or not."""
+    return {"document": text(n, 24), "summary": text(n, 4 + n % 9), "label": n % 3 > 0}
+
+
 def comparison(n: int) -> dict[str, Any]:
     """A row of summarize_from_feedback."""
     summaries = [
@@ -159,6 +164,7 @@ def world(tiny_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> It
                 write(Path(name, f"{split}.jsonl"), [row(n + 20 * len(split)) for n in range(count)])
         shutil.copytree("outputs/pairs", "long")
         shutil.copy("outputs/pairs/train.jsonl", "my_pairs.jsonl")
+        write(Path("labelled.jsonl"), [labelled(n) for n in range(24)])
         for file in ("my_documents/train.jsonl", "my_documents.jsonl"):
             write(Path(file), [{"id": f"d{n}", "source": "s", "text": document(n, 60)} for n in range(12)])
         for file in ("book.txt", "paper.txt"):
