@@ -1,23 +1,10 @@
 """Models: what the user names, and how it becomes a base, a policy and a tokenizer.
 
-    sources       a Hub id, a folder, a GGUF file or the embedded model -> a folder of safetensors
-    folders       what a folder of weights holds, by its files' names and its config
-    gguf          a GGUF file -> that folder, once
-    loading       the folder -> base model and tokenizer
-    adapters      LoRA on a base: fresh, loaded, saved
-    rope          a longer context by scaled rotary positions
-    shared_prefix attention over rows in which completions share their prompt
-    varlen_attention  the same as one call for all of a row, for a GPU
-    varlen_proof  whether that call is right on this device
-    frozen_casts  weights that autocast casts once
-    recomputing   activation checkpointing
-    compiling     torch.compile, layer by layer
-    merge         base + adapter -> a folder that plain transformers loads
-    scorers       reward models that are used, not trained
-    encoders      how far one text supports another: NLI, or sentence embeddings
-    token_embeddings  one vector for each token of a text of any length
-    saving        folders that appear whole or not at all
-    fingerprints  what weights, adapters and tokenizers are, as hex
+    weights   where a model comes from, loading, LoRA adapters, merging, saving, fingerprints, longer contexts (RoPE)
+    forward   log-probs of completions: layouts of a batch, prompts that completions share, frozen models' scores
+    speed     what makes a step cheaper and changes no number: casts kept, activation checkpointing, torch.compile
+    judges    models that score texts and are not trained here: reward models, NLI, embeddings
+    devices   what is asked for by name, and whether it is there
 
 This file holds the config targets alone. It knows no data and no objective, and imports nothing heavy.
 """
