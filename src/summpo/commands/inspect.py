@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -24,14 +24,17 @@ from summpo.config.tree import plain
 from summpo.datasets import SPLITS
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.margin_rewards.checks import check_columns
+from summpo.objectives import LabelledObjective
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.training.parts import TrainParts, follows_w, train_parts
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from summpo.columns.base import Base
     from summpo.columns.stage import DataStage, TextColumns
     from summpo.inspection import Inspection
+    from summpo.inspection.labels import LabelInspection
     from summpo.text.rows import PairRow, Rows
     from summpo.text.tokens import Tokenized
 
@@ -54,16 +57,20 @@ def run(arguments: list[str]) -> int:
     require_writable(folder)
     check_parts(parts, Path(config.cache_dir))
 
-    if parts.kind.name == "labelled rows":
-        return inspect_labels(config, parts, folder)
-    found = inspection(config, parts, arguments)
+    from summpo.inspection import labels, table
     from summpo.inspection.figure import draw
-    from summpo.inspection.table import lines
 
-    shares = {"tokens": found.longer.tokens.share, "words": found.longer.words.share}
-    record = asdict(found) | {"longer_share": shares, "rules": found.fit.rules, "config": plain(config)}
-    contents = {"inspect.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n", "inspect.png": draw(found)}
-    print("\n" + "\n".join(lines(found)) + "\n")
+    if isinstance(parts.objective, LabelledObjective):  # a picture of them would be two bars
+        of_labels = label_inspection(config, parts)
+        tables, record, pictures = labels.lines(of_labels), asdict(of_labels), {}
+    else:
+        found = inspection(config, parts, arguments)
+        shares = {"tokens": found.longer.tokens.share, "words": found.longer.words.share}
+        tables, pictures = table.lines(found), {"inspect.png": draw(found)}
+        record = asdict(found) | {"longer_share": shares, "rules": found.fit.rules}
+    text = json.dumps(record | {"config": plain(config)}, indent=1, ensure_ascii=False) + "\n"
+    contents = {"inspect.json": text, **pictures}
+    print("\n" + "\n".join(tables) + "\n")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         write_whole(folder / name, content)
@@ -71,44 +78,79 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
-    """The same of labelled rows, whose picture would be two bars: prints the tables and writes inspect.json."""
-    import numpy as np
+@dataclass(frozen=True)
+class Looked:
+    """The rows of a split, and what the data stage makes of them."""
 
+    rows: Rows
+    kept: list[Any]
+    """The rows that training would see, without the ends of turns."""
+    base: Base
+    stage: DataStage
+    text: TextColumns
+    stops: str | None
+    """Why training would stop at a row; None where it would not."""
+
+
+def looked_at(config: DictConfig, parts: TrainParts, what: str) -> Looked:
+    """Reads the rows and takes their columns from the data stage.
+
+    Args:
+        what: what a row is called.
+
+    Raises:
+        UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
+    """
     from summpo.columns.base import load_base
     from summpo.columns.stage import DataStage
-    from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, lines, means_by_label
-    from summpo.margin_rewards.break_even import break_even, w0_of
-    from summpo.margin_rewards.margins import margin_table
-    from summpo.text.encoding import count_tokens
     from summpo.text.turns import without_ends
-    from summpo.training.checks import check_models, require_rows, signed
+    from summpo.training.checks import check_models, require_rows
     from summpo.training.policy import text_rows
 
     rows = text_rows(parts, config.split)
-    require(len(rows) > 0, f"there is no row to look at: the split {config.split} is empty (config key split)")
+    require(len(rows) > 0, f"there is no {what} to look at: the split {config.split} is empty (config key split)")
     check_columns(parts.margins, rows)
-    settings = parts.columns(config)
-    base = load_base(settings, Shared())
+    settings, shared = parts.columns(config), Shared()
+    base = load_base(settings, shared)
     check_models(parts, base)
-    stage = DataStage(settings, base, Shared())
+    stage = DataStage(settings, base, shared)
     text, stops = columns(stage, rows)
     require_rows(text, parts.limits.max_length)
-    train = text if config.split == "train" else columns(stage, text_rows(parts, "train"))[0]
+    kept = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
+    return Looked(rows, kept, base, stage, text, stops)
+
+
+def label_inspection(config: DictConfig, parts: TrainParts) -> LabelInspection:
+    """What labelled rows will teach.
+
+    Raises:
+        UserError: as `looked_at`.
+    """
+    import numpy as np
+
+    from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, means_by_label
+    from summpo.margin_rewards.break_even import break_even, w0_of
+    from summpo.margin_rewards.margins import margin_table
+    from summpo.text.encoding import count_tokens
+    from summpo.training.checks import signed
+    from summpo.training.policy import text_rows
+
+    looked = looked_at(config, parts, "row")
+    text = looked.text
+    train = text if config.split == "train" else columns(looked.stage, text_rows(parts, "train"))[0]
     parts = parts.settled_with(parts.kind.settled(train.labels))
     spreads = train.against(train.means()).spreads()
     table = margin_table(text.against(train.means()).rewards, parts.margins, spreads)
     speaks_for, counts = signed(parts.objective, table, text.labels)
     w0, labels, counted = w0_of(parts.objective), text.labels, text.tokenized.counts
-    kept = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
-    documents, both, contradicted = documents_of(kept)  # type: ignore[misc]
-    lengths = np.array(count_tokens([row.as_summary.summary for row in kept], base.tokenizer))
-    found = LabelInspection(
+    documents, both, contradicted = documents_of(looked.kept)
+    lengths = np.array(count_tokens([row.summary for row in looked.kept], looked.base.tokenizer))
+    return LabelInspection(
         dataset=dataset_name(config),
         split=config.split,
         rows={"desirable": int(labels.sum()), "undesirable": int((~labels).sum())},
         dropped={name.removeprefix("dropped_"): n for name, n in counted.items() if name.startswith("dropped_")},
-        stops=stops,
+        stops=looked.stops,
         weights={name: getattr(parts.objective, f"{name}_weight") for name in ("desirable", "undesirable")},
         documents=documents,
         both_labels=both,
@@ -120,22 +162,14 @@ def inspect_labels(config: DictConfig, parts: TrainParts, folder: Path) -> int:
         },
         break_even_is_of_objective=w0 is not None,
     )
-    print("\n" + "\n".join(lines(found)) + "\n")
-    folder.mkdir(parents=True, exist_ok=True)
-    record = asdict(found) | {"config": plain(config)}
-    write_whole(folder / "inspect.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    print(f"inspect: {folder / 'inspect.json'}")
-    return 0
 
 
 def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) -> Inspection:
-    """Reads the rows, takes their columns from the data stage, and counts.
+    """What pairs will teach.
 
     Raises:
-        UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
+        UserError: as `looked_at`.
     """
-    from summpo.columns.base import load_base
-    from summpo.columns.stage import DataStage
     from summpo.inspection import Inspection
     from summpo.inspection.fit import fit
     from summpo.inspection.lengths import (
@@ -150,24 +184,13 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     from summpo.inspection.statistics import quantiles
     from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
     from summpo.margin_rewards.break_even import w0_of
-    from summpo.text.turns import without_ends
-    from summpo.training.checks import check_models, require_rows
-    from summpo.training.policy import text_rows
 
-    rows: list[PairRow] = list(text_rows(parts, config.split))  # type: ignore[arg-type]
-    require(len(rows) > 0, f"there is no pair to look at: the split {config.split} is empty (config key split)")
-    check_columns(parts.margins, rows)
-    shared = Shared()
-    settings = parts.columns(config)
-    base = load_base(settings, shared)
-    check_models(parts, base)
-    stage = DataStage(settings, base, shared)
-    text, stops = columns(stage, rows)
-    require_rows(text, parts.limits.max_length)
-    pairs = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
-    lengths = lengths_of(pairs, base.tokenizer)
+    looked = looked_at(config, parts, "pair")
+    rows: list[PairRow] = list(looked.rows)  # type: ignore[arg-type]
+    pairs, tokenizer, tokenized = looked.kept, looked.base.tokenizer, looked.text.tokenized
+    lengths = lengths_of(pairs, tokenizer)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
-    margins = margins_of(stage, parts, text, config.split)
+    margins = margins_of(looked.stage, parts, looked.text, config.split)
     typical, weights = config.typical_reward_margin, own_weights(config, parts)
     own_w0 = w0_of(parts.objective)
     w0 = 1.0 if own_w0 is None else own_w0
@@ -178,8 +201,8 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
         dataset=dataset_name(config),
         split=config.split,
         pairs=len(pairs),
-        stops=stops,
-        fit=fit(rows, full_tokens(stage, rows, text.tokenized), parts.limits, parts.prompt, base.tokenizer),
+        stops=looked.stops,
+        fit=fit(rows, full_tokens(looked.stage, rows, tokenized), parts.limits, parts.prompt, tokenizer),
         longer=longer_by(lengths),
         by_source=longer_by_source(pairs, lengths),
         by_difference=longer_by_difference(chosen, rejected),

@@ -56,6 +56,7 @@ class SHP:
         posts: Counter[str] = Counter()
 
         def pair(row: SourceRow) -> PairRow:
+            """The row's comments, where their votes and their number of a post are within the limits."""
             if ratio_of(row) < self.min_ratio:
                 raise row.left_out(f"a ratio below {self.min_ratio:g} (dataset.min_ratio)")
             found = comments(row)

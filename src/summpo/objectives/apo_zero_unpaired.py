@@ -21,7 +21,7 @@ class APOZeroUnpaired:
     w0: float = 1.0
     """The weight of the labels beside the margin rewards' weights; > 0."""
     desirable_weight: float | None = None
-    """What a row labelled true or false weighs; null = so that both labels weigh the same in all."""
+    """What a desirable row's loss weighs; null = so that both labels weigh the same in all."""
     undesirable_weight: float | None = None
     """What an undesirable row's loss weighs; null = so that both labels weigh the same in all."""
 

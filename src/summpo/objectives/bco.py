@@ -26,7 +26,7 @@ class BCO:
     reference_point: str = "running"
     """The reference point: running = of all rows so far; batch = of the step's batch, over all processes; none = 0."""
     desirable_weight: float | None = None
-    """What a row labelled true or false weighs; null = so that both labels weigh the same in all."""
+    """What a desirable row's loss weighs; null = so that both labels weigh the same in all."""
     undesirable_weight: float | None = None
     """What an undesirable row's loss weighs; null = so that both labels weigh the same in all."""
 

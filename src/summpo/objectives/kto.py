@@ -28,7 +28,7 @@ class KTO:
     """The reference point: batch = of the step's batch, over all processes; running = of all rows so far; none = 0, and
     half the work."""
     desirable_weight: float | None = None
-    """What a row labelled true or false weighs; null = so that both labels weigh the same in all."""
+    """What a desirable row's loss weighs; null = so that both labels weigh the same in all."""
     undesirable_weight: float | None = None
     """What an undesirable row's loss weighs; null = so that both labels weigh the same in all."""
 

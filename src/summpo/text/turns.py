@@ -163,12 +163,13 @@ def without_ends(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, prompt
     """
     if all(row.prompt is None for row in rows):
         return list(rows)
-    ends = {str(tokenizer.convert_ids_to_tokens(id)) for id in end_ids(tokenizer, prompt)}
     turn = _turn_if_any(prompt, tokenizer)
-    if turn is not None and end_token(turn, tokenizer) is not None:
-        ends.add(turn.after.strip())
+    of_turn = None if turn is None else end_token(turn, tokenizer)
+    ends = {str(tokenizer.eos_token)}
+    if turn is not None and of_turn is not None:
+        ends |= {str(tokenizer.convert_ids_to_tokens(of_turn)), turn.after.strip()}
     closing = re.compile(rf"(?:(?:{'|'.join(map(re.escape, ends))})\s*)+\Z")
-    return [row if row.prompt is None or not ends else _without_end(row, closing) for row in rows]
+    return [row if row.prompt is None else _without_end(row, closing) for row in rows]
 
 
 def _without_end(row: Row, closing: re.Pattern[str]) -> Row:

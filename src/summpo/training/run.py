@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from omegaconf import DictConfig
 
-from summpo.columns.base import load_base
+from summpo.columns.base import Base, load_base
 from summpo.columns.reuse import Shared
-from summpo.columns.stage import DataStage
+from summpo.columns.stage import DataStage, TextColumns
 from summpo.config.tree import plain
 from summpo.models.devices import check_device, check_kernels
 from summpo.runs.run_folder import RunFolder
 from summpo.training.callbacks import read_metrics
 from summpo.training.checks import check_models, require_rows, say_of_labels, say_of_rows, say_of_weights
+from summpo.training.data import ColumnData
 from summpo.training.loggers import begin_logging
-from summpo.training.parts import train_parts
+from summpo.training.module import TrainingModule
+from summpo.training.parts import TrainParts, train_parts
 from summpo.training.policy import (
     check_rows,
     held_out_rows,
@@ -88,14 +90,7 @@ def train(
     say_of_labels(parts, text["train"].labels)
     spreads = text["train"].spreads()
     say_of_weights(parts, config, text["train"], spreads)
-    facts = {
-        "rows": {split: text[split].tokenized.counts for split in SPLITS},
-        "fingerprints": {"model": base.fingerprint, **{f"{split}_tokens": text[split].fingerprint for split in SPLITS}},
-        "margin_spreads": spreads,
-        "settled": settled,
-        "lora": lora_of(parts),
-        "config": plain(config),
-    }
+    facts = facts_of(config, parts, base, text) | {"margin_spreads": spreads, "settled": settled}
     trainer = make_trainer(config, run, sample_callback(config, run, parts, held_out, base))
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
@@ -115,13 +110,27 @@ def train(
     weights = save(module.policy, base, parts, run)
     if keeps_base_whole(trainer) and not parts.compiles:
         shared.give_back(module.policy)
-    done = {"metrics": metrics, "wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen()}
-    if module.carried[1] > 0:
-        done["reference_point"] = module.carried.tolist()
-    summary = summary_of(config, done) | facts
+    summary = summary_of(config, {"metrics": metrics} | done_by(trainer, module, data)) | facts
     run.write_summary(summary)
     print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
     return summary
+
+
+def facts_of(config: DictConfig, parts: TrainParts, base: Base, text: Mapping[str, TextColumns]) -> dict[str, Any]:
+    """What is known of a run before it trains: its rows, what they and the model are, its settings."""
+    tokens = {f"{split}_tokens": columns.fingerprint for split, columns in text.items()}
+    return {
+        "rows": {split: columns.tokenized.counts for split, columns in text.items()},
+        "fingerprints": {"model": base.fingerprint, **tokens},
+        "lora": lora_of(parts),
+        "config": plain(config),
+    }
+
+
+def done_by(trainer: Trainer, module: TrainingModule, data: ColumnData) -> dict[str, Any]:
+    """What a run has done: its time, its steps, what it has seen, and the reference point that it has come to."""
+    point = {"reference_point": module.carried.tolist()} if module.carried[1] > 0 else {}
+    return {"wall_time_s": round(elapsed(trainer), 1), "steps": trainer.global_step, **data.seen(), **point}
 
 
 def summary_of(config: DictConfig, done: Mapping[str, Any]) -> dict[str, Any]:

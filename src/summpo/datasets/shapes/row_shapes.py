@@ -18,7 +18,6 @@ import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from summpo.datasets.shapes.conversations import (
     CONVERSATIONS,
@@ -290,7 +289,7 @@ def label_in(row: SourceRow, threshold: float | None) -> bool:
     if name is None:
         hint = "dataset.threshold makes labels of scores" if threshold is None else "and so is score"
         raise row.fault(f"column label is missing or null ({hint})")
-    return _label(row, name) == "wanted"
+    return _is_wanted(row, name)
 
 
 def is_unwanted(row: SourceRow) -> bool:
@@ -299,13 +298,13 @@ def is_unwanted(row: SourceRow) -> bool:
     Raises:
         RowFault: a label says neither that nor the opposite.
     """
-    return "unwanted" in [_label(row, name) for name in LABELS if row.value(name) not in (None, "")]
+    return False in [_is_wanted(row, name) for name in LABELS if row.value(name) not in (None, "")]
 
 
-def _label(row: SourceRow, column: str) -> Literal["wanted", "unwanted"]:
+def _is_wanted(row: SourceRow, column: str) -> bool:
     said = row.value(column)
     label = re.sub(r"[\s-]+(?=[a-z])", "_", str(said).strip().lower().removesuffix(".0"))
     if label not in (*WANTED, *UNWANTED):
         skips = f"dataset.columns={{{column}: null}} leaves it unread"
         raise row.fault(f"column {column} says neither good nor bad, got {reprlib.repr(said)}; {skips}")
-    return "wanted" if label in WANTED else "unwanted"
+    return label in WANTED

@@ -139,6 +139,7 @@ def as_kernel(varlen_attn: Callable[..., Any]) -> Kernel:
         longest_keys: int,
         scaling: float | None,
     ) -> Tensor:
+        """As `Kernel`."""
         said = causal | (shares if query.shape[1] != key.shape[1] else {})
         return varlen_attn(query, key, value, starts, key_starts, longest, longest_keys, scale=scaling, **said)
 
