@@ -27,6 +27,7 @@ from summpo.text.tokens import Limits, tokenize
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
 from train_runs import metrics_of, small, write_labelled
+from trl_settings import plain
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")
 pytestmark = pytest.mark.bench
@@ -73,27 +74,13 @@ def trl_trainer(case: Case, model: Path, rows: list[LabelledRow], folder: Path) 
         for i in order
     ]
     settings = trl.KTOConfig(
-        output_dir=str(folder),
+        **plain(folder, case.batch, SEED),
         loss_type=case.loss_type,
         beta=BETA,
         desirable_weight=case.weights[0],
         undesirable_weight=case.weights[1],
         learning_rate=1e-2,
-        lr_scheduler_type="cosine",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        per_device_train_batch_size=case.batch,
         num_train_epochs=case.epochs,
-        train_sampling_strategy="sequential",
-        logging_steps=1,
-        max_length=None,
-        bf16=False,
-        gradient_checkpointing=False,
-        save_strategy="no",
-        report_to="none",
-        use_cpu=True,
-        seed=SEED,
-        disable_tqdm=True,
     )
     return trl.KTOTrainer(
         policy_of(model),

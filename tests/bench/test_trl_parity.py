@@ -30,6 +30,7 @@ from summpo.text.tokens import Limits, tokenize
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
 from train_runs import metrics_of, small, write_rows
+from trl_settings import plain
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")
 pytestmark = pytest.mark.bench
@@ -86,26 +87,7 @@ def trl_trainer(setting: Setting, folder: Path) -> Any:
     prompt = Prompt()
     rows = [setting.rows[i] for i in epoch_order(len(setting.rows), SEED, 0)]
     columns = [{"prompt": prompt.around(r.document), "chosen": r.chosen, "rejected": r.rejected} for r in rows]
-    settings = trl.DPOConfig(
-        output_dir=str(folder),
-        beta=0.1,
-        learning_rate=setting.lr,
-        lr_scheduler_type="cosine",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        per_device_train_batch_size=BATCH,
-        num_train_epochs=1,
-        train_sampling_strategy="sequential",
-        logging_steps=1,
-        max_length=None,
-        bf16=False,
-        gradient_checkpointing=False,
-        save_strategy="no",
-        report_to="none",
-        use_cpu=True,
-        seed=SEED,
-        disable_tqdm=True,
-    )
+    settings = trl.DPOConfig(**plain(folder, BATCH, SEED), beta=0.1, learning_rate=setting.lr, num_train_epochs=1)
     return trl.DPOTrainer(
         policy_of(setting),
         args=settings,
