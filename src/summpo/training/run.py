@@ -68,7 +68,7 @@ def train(
         BadLoss: the loss is not finite; the last good checkpoint stays.
     """
     run = RunFolder(folder)
-    config = settings.record
+    config = settings.record | {"output_dir": str(folder)}
     done = run.check(config)
     if done is not None:
         print(run.done_already)
