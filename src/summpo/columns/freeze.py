@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ from summpo.text.tokens import Limits, Tokenized, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
 
 SCORING = (score_completions, FrozenModels, attend, cast_once)
 """What a frozen model's log-probs are computed by."""
@@ -238,4 +241,4 @@ def _tokens_from_arrays(arrays: Arrays) -> Tokenized:
 
 
 def _say(what: str, rows: int, was_stored: bool) -> None:
-    print(f"columns: {what} of {rows} rows {'read from the cache' if was_stored else 'computed and stored'}")
+    log.info(f"columns: {what} of {rows} rows {'read from the cache' if was_stored else 'computed and stored'}")

@@ -12,6 +12,7 @@ import select
 import sys
 from collections.abc import Sequence
 
+from summpo.commands.logs import on_screen
 from summpo.errors import UserError, one_line, require
 
 COMMANDS = {
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a reader that goes away (`| head`) ends it without a word."""
     lost: OSError | None = None
     try:
-        code = command_line(list(sys.argv[1:] if argv is None else argv))
+        with on_screen():
+            code = command_line(list(sys.argv[1:] if argv is None else argv))
     except SystemExit as stop:  # of a training run
         code = stop.code if isinstance(stop.code, int) else 1
     except OSError as error:

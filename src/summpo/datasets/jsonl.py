@@ -7,6 +7,7 @@ source (where the document comes from, for `summpo inspect`). Conversations and 
 are read that are neither, and which of their columns are not, is said in one line.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,6 +48,8 @@ from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.hub_or_folder import has_split, read_split, read_whole
 from summpo.files.jsonl import RowFault, Rows, SourceRow
 from summpo.text.rows import LabelledRow, PairRow, SummaryRow, TextRow
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=TextRow)
 
@@ -242,7 +245,7 @@ class Jsonl:
             del shares["test"]
             if split == "validation":
                 share = f"{self.validation_fraction:.3g} of train's documents"
-                print(f"{self.path} has no file for validation: {share} are held out for it")
+                log.info(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
         if shares[split] == 0:
             return []

@@ -9,6 +9,7 @@ documents/work/                      what is between, until all is done
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ from summpo.errors import UserError, require
 from summpo.files.locks import alone
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.documents import Document
+
+log = logging.getLogger(__name__)
 
 MOST_TASKS = 500
 """Of a split, unless it is set: datatrove opens a file of each task at once, and systems allow 1024."""
@@ -63,7 +66,7 @@ def prepare(
     chosen = settings_of(sources, rules, student, teacher)
     if (record := recorded(folder / "documents.json")) is not None:
         require_same(record, chosen, sources, folder)
-        print(f"documents: done already with these settings, see {folder / 'documents.json'}")
+        log.info(f"documents: done already with these settings, see {folder / 'documents.json'}")
         return funnels_of(record)
     executor, parts = executor or Local(), parts_of(sources)
     with alone(folder, ".lock", f"{folder}: another process is making documents here"):
@@ -141,7 +144,7 @@ def begun(
             not (path / "submitted.json").exists(),
             f"jobs are at work in {path}, where {changed}: choose another output_dir, or stop them and take it away",
         )
-        print(f"documents: {changed} since {path} was begun; starting over")
+        log.info(f"documents: {changed} since {path} was begun; starting over")
     elif leftovers := sorted(file.name for file in folder.glob("*.jsonl")):
         raise UserError(
             f"{folder} holds {leftovers[0]} and nothing that says how it was made: choose another output_dir"

@@ -1,5 +1,6 @@
 """Where a data set lies: a local folder with files for each split, as they are or as the Hub has them, or the Hub."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,6 +10,8 @@ from typing import Any
 from summpo.errors import UserError, require
 from summpo.files.jsonl import RowFault, Rows, SourceRow
 from summpo.files.rows import ENDINGS, rows_of_file
+
+log = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 ALSO_CALLED = {"train": ("training",), "validation": ("valid", "val", "dev"), "test": ("testing",)}
@@ -101,7 +104,7 @@ def rows_of_files(files: Sequence[Path]) -> Rows:
         UserError: as `rows_of_file`.
     """
     if len({file.parent for file in files}) > 1:
-        print(f"{files[0]} and {len(files) - 1} more such files are read as one")
+        log.info(f"{files[0]} and {len(files) - 1} more such files are read as one")
     before, last = 0, -1
     for file in files:
         for row in rows_of_file(file):
@@ -163,4 +166,4 @@ def files_left_out(folder: str, names: Sequence[str], total: int, endings: Seque
         first = names[0] if names[0].isprintable() else ascii(names[0])
         are = "is" if len(names) == 1 else "are"
         what = f"{len(names)} of {total} files {are} left out"
-        print(f"{folder}: {what}, {first} the first: only {', '.join(endings)} are read")
+        log.info(f"{folder}: {what}, {first} the first: only {', '.join(endings)} are read")

@@ -1,6 +1,7 @@
 """From a run's parts to what it needs loaded: rows, tokenizer and policy; and the policy's weights to files."""
 
 import json
+import logging
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from summpo.models.weights.sources import base_name
 from summpo.runs.run_folder import RunFolder
 from summpo.text.rows import Rows
 from summpo.training.parts import TrainParts
+
+log = logging.getLogger(__name__)
 
 
 def lora_of(parts: TrainParts) -> dict[str, Any] | None:
@@ -109,7 +112,7 @@ def make_policy(parts: TrainParts, base: Base, seed: int, shared: Shared) -> nn.
         policy = load_adapter(model, adapter, base.fingerprint, trainable=True, dropout=dropout_of(parts))
         differences = ", ".join(unlike(policy, adapter, parts.lora, layers))
         if differences:
-            print(f"lora: goes on training {adapter} with {differences}")
+            log.info(f"lora: goes on training {adapter} with {differences}")
         return policy
     if parts.lora is not None:
         return add_lora(model, parts.lora)
@@ -121,7 +124,7 @@ def say_of_precision(parts: TrainParts, asked_for: str, precision: str) -> None:
     """Says so where all weights train, and are held otherwise than `asked_for` (`build.held_to_train`)."""
     if parts.model.dtype != asked_for:
         slow = "" if "mixed" in precision else "; trainer.precision=bf16-mixed computes in bfloat16"
-        print(
+        log.info(
             f"model: all its weights train, so they are held in {parts.model.dtype}: in {asked_for} (model.dtype) most "
             f"steps of training would be rounded away{slow}"
         )
@@ -130,7 +133,9 @@ def say_of_precision(parts: TrainParts, asked_for: str, precision: str) -> None:
 def say_of_logits(parts: TrainParts, policy: nn.Module) -> None:
     """Says so where the memory of a step grows with the vocabulary."""
     if not parts.trains_scorer and not has_frozen_head(policy):
-        print("logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen")
+        log.info(
+            "logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen"
+        )
 
 
 def save(policy: nn.Module, base: Base, parts: TrainParts, run: RunFolder) -> Path:

@@ -1,6 +1,7 @@
 """The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary."""
 
 import errno
+import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -45,6 +46,8 @@ from summpo.training.trainer import (
     sample_callback,
 )
 
+log = logging.getLogger(__name__)
+
 SPLITS = ("train", "validation")
 
 
@@ -67,7 +70,7 @@ def train(
     run = RunFolder(folder)
     done = run.check(plain(config))
     if done is not None:
-        print(run.done_already)
+        log.info(run.done_already)
         return done
     parts, shared = train_parts(config), shared or Shared()
     check_device(config.trainer.accelerator)
@@ -112,7 +115,7 @@ def train(
         shared.give_back(module.policy)
     summary = summary_of(config, {"metrics": metrics} | done_by(trainer, module, data)) | facts
     run.write_summary(summary)
-    print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
+    log.info(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
     return summary
 
 

@@ -1,6 +1,7 @@
 """How data sets read: each row made into what it is used as; what cannot be used is left out and counted."""
 
 import functools
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -9,6 +10,8 @@ from summpo.datasets import BadRows, Split, text_id, with_unique_ids
 from summpo.errors import require
 from summpo.files.jsonl import LeftOut, RowFault, Rows, SourceRow
 from summpo.text.rows import SummaryRow
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -58,8 +61,8 @@ def usable(dataset: _Read, rows: Rows, make: Callable[[SourceRow], T], limit: in
 
 @functools.cache
 def say_once(sentence: str) -> None:
-    """Prints what this process has not said yet: a source is read anew for each split, and tells the same of itself."""
-    print(sentence)
+    """Logs what this process has not said yet: a source is read anew for each split, and tells the same of itself."""
+    log.info(sentence)
 
 
 def train_limit(dataset: _Read, split: Split) -> int | None:
