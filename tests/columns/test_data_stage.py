@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from summpo.columns.base import Base, load_base
+from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import Shared
 from summpo.columns.stage import DataStage
 from summpo.commands.compose import compose_config
@@ -33,7 +33,7 @@ def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainParts
     """The columns of the training rows of a run with these settings."""
     config = compose_config("train", [*settings, *overrides])
     parts, shared = train_parts(config), Shared()
-    base = load_base(parts.columns(config), shared)
+    base = find_base(parts.columns(config), shared)
     stage = DataStage(parts.columns(config), base, shared)
     text = stage.from_text(text_rows(parts, "train"))
     return parts, base, stage.with_reference(text, text.spreads(), None, torch.device("cpu"))
@@ -92,7 +92,7 @@ def test_what_became_of_the_rows_is_said(
         config = compose_config("train", [*settings, *overrides])
         parts, shared = train_parts(config), Shared()
         columns = parts.columns(config)
-        stage = DataStage(columns, load_base(columns, shared), shared)
+        stage = DataStage(columns, find_base(columns, shared), shared)
         text = {split: stage.from_text(text_rows(parts, split)) for split in ("train", "validation")}
         capsys.readouterr()
         say_of_rows(text | {"none": stage.from_text([])}, parts.limits.max_length)

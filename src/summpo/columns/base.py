@@ -44,7 +44,7 @@ class Base:
         return share_prefixes if self.shares_prefixes else partial(pad, pad_id=self.pad_id)
 
 
-def load_base(settings: ColumnSettings, shared: Shared) -> Base:
+def find_base(settings: ColumnSettings, shared: Shared) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
     model, cache = settings.model, settings.cache
     folder, may_run_code = resolve(model, cache), model.trust_remote_code

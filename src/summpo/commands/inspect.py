@@ -101,7 +101,7 @@ def looked_at(config: DictConfig, parts: TrainParts, what: str) -> Looked:
     Raises:
         UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
     """
-    from summpo.columns.base import load_base
+    from summpo.columns.base import find_base
     from summpo.columns.stage import DataStage
     from summpo.text.turns import without_ends
     from summpo.training.checks import check_models, require_rows
@@ -111,7 +111,7 @@ def looked_at(config: DictConfig, parts: TrainParts, what: str) -> Looked:
     require(len(rows) > 0, f"there is no {what} to look at: the split {config.split} is empty (config key split)")
     check_columns(parts.margins, rows)
     settings, shared = parts.columns(config), Shared()
-    base = load_base(settings, shared)
+    base = find_base(settings, shared)
     check_models(parts, base)
     stage = DataStage(settings, base, shared)
     text, stops = columns(stage, rows)
@@ -171,7 +171,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
         UserError: as `looked_at`.
     """
     from summpo.inspection import Inspection
-    from summpo.inspection.fit import fit
+    from summpo.inspection.fit import fit_at
     from summpo.inspection.lengths import (
         histogram,
         length_tendencies,
@@ -190,8 +190,8 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     pairs, tokenizer, tokenized = looked.kept, looked.base.tokenizer, looked.text.tokenized
     lengths = lengths_of(pairs, tokenizer)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
-    margins = margins_of(looked.stage, parts, looked.text, config.split)
-    typical, weights = config.typical_reward_margin, own_weights(config, parts)
+    margins = scaled_margins(looked.stage, parts, looked.text, config.split)
+    typical, weights = config.typical_reward_margin, fixed_weights(config, parts)
     own_w0 = w0_of(parts.objective)
     w0 = 1.0 if own_w0 is None else own_w0
     at = break_even_of_w(margins, list(weights.values()), w0)
@@ -202,7 +202,7 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
         split=config.split,
         pairs=len(pairs),
         stops=looked.stops,
-        fit=fit(rows, full_tokens(looked.stage, rows, tokenized), parts.limits, parts.prompt, tokenizer),
+        fit=fit_at(rows, full_tokens(looked.stage, rows, tokenized), parts.limits, parts.prompt, tokenizer),
         longer=longer_by(lengths),
         by_source=longer_by_source(pairs, lengths),
         by_difference=longer_by_difference(chosen, rejected),
@@ -236,7 +236,7 @@ def columns(stage: DataStage, rows: Rows) -> tuple[TextColumns, str | None]:
         return stage.from_text(rows), str(stop)
 
 
-def margins_of(stage: DataStage, parts: TrainParts, text: TextColumns, split: str) -> np.ndarray:
+def scaled_margins(stage: DataStage, parts: TrainParts, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
     from summpo.margin_rewards.margins import margin_table
     from summpo.training.policy import text_rows
@@ -256,7 +256,7 @@ def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> 
     return stage.freezer.tokens(rows, stage.settings.prompt, UNLIMITED)[0]
 
 
-def own_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:
+def fixed_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:
     """The weight of each margin reward, None where it follows w."""
     return {
         name: None if follows_w(config.margin_reward, name) else margin.weight for name, margin in parts.margins.items()

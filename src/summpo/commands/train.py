@@ -19,9 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.columns.reuse import Shared
-from summpo.commands import DISK_REFUSES, RUN_FOLDER
+from summpo.commands import DISK_REFUSES, RUN_FOLDER, disk_sentence
 from summpo.commands import main as command_line
-from summpo.commands import sentence_of as os_sentence
 from summpo.commands.compose import as_addition, compose_config, parsed, register_schema
 from summpo.commands.help import wants_help
 from summpo.commands.logs import is_first_process
@@ -103,7 +102,7 @@ def job(config: DictConfig, shared: Shared) -> None:
         if error.errno not in DISK_REFUSES:
             raise
         is_gone = isinstance(error, FileNotFoundError) and not folder.path.exists()
-        stop(f"{folder.path} was taken away while the run wrote into it" if is_gone else os_sentence(error), 2)
+        stop(f"{folder.path} was taken away while the run wrote into it" if is_gone else disk_sentence(error), 2)
 
 
 def settings_files(config: DictConfig) -> dict[str, str]:

@@ -32,7 +32,7 @@ from summpo.datasets import (
 from summpo.datasets.shapes.conversations import with_messages_read
 from summpo.datasets.shapes.row_shapes import (
     COLUMNS,
-    Asked,
+    RowPrompt,
     is_unwanted,
     label_in,
     other_names,
@@ -46,7 +46,7 @@ from summpo.datasets.shapes.row_shapes import (
 from summpo.datasets.shapes.usable_rows import say_once, train_limit, usable
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.hub_or_folder import has_split, read_split, read_whole
-from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.files.jsonl import RowFault, SourceRow, SourceRows
 from summpo.text.rows import LabelledRow, PairRow, SummaryRow, TextRow
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Jsonl:
             UserError: naming the file, line or column that cannot be used.
         """
 
-        def either(row: SourceRow) -> tuple[Asked, SummaryRow | PairRow]:
+        def either(row: SourceRow) -> tuple[RowPrompt, SummaryRow | PairRow]:
             if row.value("chosen") is not None and row.value("summary") is None:
                 return self._pair(row)
             if self.sft_on == "chosen" and is_unwanted(row):
@@ -138,7 +138,7 @@ class Jsonl:
         lacking: list[SourceRow] = []
         has_pairs = False
 
-        def pair(row: SourceRow) -> tuple[Asked, PairRow]:
+        def pair(row: SourceRow) -> tuple[RowPrompt, PairRow]:
             nonlocal has_pairs
             if row.value("chosen") is None:
                 lacking.append(row)
@@ -164,7 +164,7 @@ class Jsonl:
             UserError: naming the file, line or column that cannot be used.
         """
 
-        def either(row: SourceRow) -> tuple[Asked, LabelledRow | PairRow]:
+        def either(row: SourceRow) -> tuple[RowPrompt, LabelledRow | PairRow]:
             is_pair = row.value("chosen") is not None and row.value("label") is None
             return self._pair(row) if is_pair else self._labelled(row)
 
@@ -173,7 +173,7 @@ class Jsonl:
         found = [one for row in rows for one in (labelled_rows([row]) if isinstance(row, PairRow) else [row])]
         return [replace(row, references=references.get(row.document, ())) for row in found]
 
-    def _labelled(self, row: SourceRow) -> tuple[Asked, LabelledRow]:
+    def _labelled(self, row: SourceRow) -> tuple[RowPrompt, LabelledRow]:
         """How a row is read as a labelled summary, and that, with the references that it names itself."""
         label, (asked, summary) = label_in(row, self.threshold), self._summary(row)
         return asked, LabelledRow(
@@ -188,7 +188,7 @@ class Jsonl:
             messages=summary.messages,
         )
 
-    def _pair(self, row: SourceRow) -> tuple[Asked, PairRow]:
+    def _pair(self, row: SourceRow) -> tuple[RowPrompt, PairRow]:
         """How a row is read as a pair, and the pair, with the references that it names itself."""
         asked, chosen, rejected = pair_in(row)
         return asked, PairRow(
@@ -205,7 +205,7 @@ class Jsonl:
             messages=asked.messages,
         )
 
-    def _summary(self, row: SourceRow) -> tuple[Asked, SummaryRow]:
+    def _summary(self, row: SourceRow) -> tuple[RowPrompt, SummaryRow]:
         """How a row is read as a summary, and the summary, with the references that it names itself."""
         asked, summary = summary_in(row)
         return asked, SummaryRow(
@@ -218,7 +218,9 @@ class Jsonl:
             messages=asked.messages,
         )
 
-    def _usable(self, rows: Rows, make: Callable[[SourceRow], tuple[Asked, R]], limit: int | None = None) -> list[R]:
+    def _usable(
+        self, rows: SourceRows, make: Callable[[SourceRow], tuple[RowPrompt, R]], limit: int | None = None
+    ) -> list[R]:
         """What is made of the rows that can be used; how they were read is said, and what of them was not."""
         named = {theirs.split(".")[0] for theirs in (self.columns or {}).values() if theirs}
 
@@ -231,7 +233,7 @@ class Jsonl:
             say_once(sentence)
         return with_unique_ids([made for *_, made in found])
 
-    def _rows(self, split: Split, make: Callable[[SourceRow], tuple[Asked, R]]) -> list[R]:
+    def _rows(self, split: Split, make: Callable[[SourceRow], tuple[RowPrompt, R]]) -> list[R]:
         name = (self.splits or {}).get
         whole = read_whole(Path(self.path).expanduser())
         shares: dict[Split, float] = {"validation": self.validation_fraction, "test": self.test_fraction}
@@ -262,7 +264,7 @@ class Jsonl:
         )
         return part[:limit]
 
-    def _named(self, rows: Rows) -> Rows:
+    def _named(self, rows: SourceRows) -> SourceRows:
         """The rows with their columns under the names that are read."""
         is_first = True
         for row in rows:

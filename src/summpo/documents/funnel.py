@@ -10,7 +10,7 @@ from summpo.documents import Split
 
 
 @dataclass(frozen=True)
-class Lengths:
+class DocumentLengths:
     """Of the kept documents."""
 
     fewest: int
@@ -28,15 +28,15 @@ class Funnel:
     kept: int
     sources: dict[str, tuple[int, int]]
     """Of each source: read, kept."""
-    tokens: Lengths
+    tokens: DocumentLengths
     """Of the student's tokenizer."""
-    characters: Lengths
+    characters: DocumentLengths
 
     @staticmethod
     def from_json(record: Mapping) -> Funnel:
         """The funnel of a JSON object."""
         sources = {name: (read, kept) for name, (read, kept) in record["sources"].items()}
-        lengths = {name: Lengths(**record[name]) for name in ("tokens", "characters")}
+        lengths = {name: DocumentLengths(**record[name]) for name in ("tokens", "characters")}
         return Funnel(**{**record, "sources": sources, **lengths})
 
 
@@ -54,8 +54,8 @@ class Running:
         self.most = max(self.most, length)
         self.count, self.total = self.count + 1, self.total + length
 
-    def lengths(self) -> Lengths:
-        return Lengths(self.fewest, round(self.total / max(1, self.count), 1), self.most)
+    def lengths(self) -> DocumentLengths:
+        return DocumentLengths(self.fewest, round(self.total / max(1, self.count), 1), self.most)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from summpo.documents import Columns, Fault, Part, require_columns
+from summpo.documents import Columns, FaultyRow, SourcePart, require_columns
 from summpo.documents.adapter import adapter_of, document_or_fault
 from summpo.documents.files import Place, located, why
 from summpo.errors import UserError
@@ -40,7 +40,7 @@ class Parquet:
     def _place(self) -> Place:
         return Place(self.path, (".parquet",))
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SourcePart]:
         """The files, by name.
 
         Raises:
@@ -48,7 +48,7 @@ class Parquet:
         """
         return self._place.parts()
 
-    def documents(self, part: Part) -> Iterator[Document | Fault]:
+    def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
         """The documents of a file.
 
         Raises:

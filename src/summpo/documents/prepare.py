@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from summpo.documents import PART_BYTES, DocumentSource, Part, Split
+from summpo.documents import PART_BYTES, DocumentSource, SourcePart, Split
 from summpo.documents.executors import Executor, Stage, silent
 from summpo.documents.executors.local import Local
 from summpo.documents.funnel import Funnel
@@ -81,7 +81,7 @@ def prepare(
         return funnels_of(finished(folder, plan, work))
 
 
-def read(out: Path, split: Split) -> Iterator[Document]:
+def documents_of_split(out: Path, split: Split) -> Iterator[Document]:
     """The documents of a split, one at a time.
 
     Raises:
@@ -126,7 +126,7 @@ def stages(
 
 
 def begun(
-    folder: Path, chosen: dict[str, Any], parts: Mapping[Split, list[Part]], executor: Executor
+    folder: Path, chosen: dict[str, Any], parts: Mapping[Split, list[SourcePart]], executor: Executor
 ) -> tuple[Work, dict[str, Any]]:
     """The work folder of these settings and files, with the number of tasks that it was begun with, and what they are.
 
@@ -180,7 +180,7 @@ def funnels_of(record: dict[str, Any]) -> dict[Split, Funnel]:
     }
 
 
-def tasks_of(parts: list[Part], executor: Executor) -> int:
+def tasks_of(parts: list[SourcePart], executor: Executor) -> int:
     """How many tasks read a split: what the executor says, or one for about `PART_BYTES`."""
     by_size = -(-sum(part.size for part in parts) // PART_BYTES)
     wanted = min(by_size, MOST_TASKS) if executor.tasks is None else executor.tasks

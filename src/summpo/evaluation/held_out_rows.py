@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from summpo.columns.base import Base, load_base
+from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import Shared
 from summpo.columns.stage import AUTOCAST, DataStage
 from summpo.config.tree import plain
@@ -88,7 +88,7 @@ def frozen_rows(
     """
     shared = Shared()
     settings = parts.columns(config)
-    base = load_base(settings, shared)
+    base = find_base(settings, shared)
     stage = DataStage(settings, base, shared)
     settled = summary.get("settled", {})  # runs from before there were labels had nothing to settle
     text = stage.from_text(rows)

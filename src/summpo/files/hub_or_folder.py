@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from summpo.errors import UserError, require
-from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.files.jsonl import RowFault, SourceRow, SourceRows
 from summpo.files.rows import ENDINGS, rows_of_file
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class NoSplit(UserError):
     """There is a data set, and it has no such split."""
 
 
-def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> Rows:
+def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> SourceRows:
     """The rows of one split: of its files (`split_files`) where `path` is a folder, else of the Hub data set `path`.
 
     A single file, and a table that `datasets` saved, is train.
@@ -61,14 +61,14 @@ def has_split(path: str, split: str, config: str | None = None, folder_on_hub: s
     return True
 
 
-def read_whole(path: Path) -> Rows | None:
+def read_whole(path: Path) -> SourceRows | None:
     """The rows of what has no splits: a file, or a folder as `datasets.Dataset.save_to_disk` leaves it; else None."""
     if (path / SAVED).is_file():
         return _tables(f"{path}", _loaded(path))
     return rows_of_file(path) if path.is_file() else None
 
 
-def _read_folder(folder: Path, split: str, inside: str | None) -> Rows:
+def _read_folder(folder: Path, split: str, inside: str | None) -> SourceRows:
     if (folder / SAVED_SPLITS).is_file() and (table := _loaded(folder).get(split)) is not None:
         return _tables(f"{folder}, split {split}", table)
     files = split_files(folder, split, inside)
@@ -97,7 +97,7 @@ def split_files(folder: Path, split: str, inside: str | None = None) -> list[Pat
     return []
 
 
-def rows_of_files(files: Sequence[Path]) -> Rows:
+def rows_of_files(files: Sequence[Path]) -> SourceRows:
     """The rows of files, one after the other; their numbers go on from file to file.
 
     Raises:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from summpo.inspection.fit import Fit
 from summpo.inspection.lengths import Bucket, Histogram, LongerBy
-from summpo.inspection.repeats import Repeats, Shared
+from summpo.inspection.repeats import Repeats, SharedDocuments
 from summpo.inspection.statistics import Tendency
 from summpo.inspection.weights import Reward, Weighed
 from summpo.margin_rewards.break_even import BreakEven
@@ -46,7 +46,7 @@ class Inspection:
     tendencies: dict[str, Tendency]
     """Of the length in tokens and in words."""
     repeats: Repeats
-    shared: tuple[Shared, ...]
+    shared: tuple[SharedDocuments, ...]
     unread: dict[str, str]
     """Splits that could not be read, and why."""
     typical_reward_margin: float

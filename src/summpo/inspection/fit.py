@@ -50,7 +50,7 @@ class Fit:
         }
 
 
-def fit(
+def fit_at(
     rows: Sequence[PairRow], full: Tokenized, limits: Limits, prompt: Prompt, tokenizer: PreTrainedTokenizerBase
 ) -> Fit:
     """What each rule makes of the rows at this max_length.

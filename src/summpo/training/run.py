@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from omegaconf import DictConfig
 
-from summpo.columns.base import Base, load_base
+from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import Shared
 from summpo.columns.stage import DataStage, TextColumns
 from summpo.config.tree import plain
@@ -81,7 +81,7 @@ def train(
     read = {"train": lambda: text_rows(parts, "train"), "validation": lambda: held_out}
     check_rows(parts, held_out, source["train"], shared)
     settings = parts.columns(config)
-    base = load_base(settings, shared)
+    base = find_base(settings, shared)
     check_models(parts, base)
     stage = DataStage(settings, base, shared)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
