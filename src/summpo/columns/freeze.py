@@ -53,7 +53,7 @@ class Context:
     """What margin rewards that compute with models are given beside the text."""
 
     cache_dir: Path | None = None
-    """Where the fingerprints of big files are remembered."""
+    """The folder in which fingerprints of big files are remembered."""
     device: str = "cpu"
     log_ratios: Callable[[str], Sequence[float]] | None = None
     base: Any = None

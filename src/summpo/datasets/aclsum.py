@@ -31,7 +31,7 @@ T = TypeVar("T")
 SECTIONS = ("abstract", "introduction", "conclusion")
 ASPECTS = ("challenge", "approach", "outcome")
 PAIRS = 4
-"""Of each paper."""
+"""Pairs of each paper."""
 
 ExpertSftOn = Literal["expert", "chosen", "both"]
 EXPERT_SFT_ON: tuple[ExpertSftOn, ...] = ("expert", "chosen", "both")

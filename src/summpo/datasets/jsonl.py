@@ -74,7 +74,7 @@ class Jsonl:
     test_fraction: float = 0.1
     """The part of a single file's documents that is held out for the test; 0 = none."""
     seed: int = 0
-    """Of what is cut: decides which documents go where."""
+    """Seed of the cut: decides which documents go where."""
     limit: int | None = None
     """Rows a split, at most; null = all."""
     threshold: float | None = None

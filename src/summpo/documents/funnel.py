@@ -11,7 +11,7 @@ from summpo.documents import Split
 
 @dataclass(frozen=True)
 class DocumentLengths:
-    """Of the kept documents."""
+    """Lengths of the kept documents."""
 
     fewest: int
     mean: float
@@ -24,12 +24,12 @@ class Funnel:
 
     read: int
     rejected: dict[str, int]
-    """By reason, in the order in which it was asked."""
+    """Documents left out, by reason, in the order in which the rules are asked."""
     kept: int
     sources: dict[str, tuple[int, int]]
-    """Of each source: read, kept."""
+    """Documents of each source: read, kept."""
     tokens: DocumentLengths
-    """Of the student's tokenizer."""
+    """Lengths in tokens of the student's tokenizer."""
     characters: DocumentLengths
 
     @staticmethod

@@ -13,7 +13,7 @@ from summpo.errors import UserError, require, require_number
 from summpo.text.documents import Document
 
 ROWS_AT_ONCE = 100
-"""Of long documents these are some megabytes."""
+"""Rows read at a time: of long documents these are some megabytes."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from summpo.text.documents import Document
 log = logging.getLogger(__name__)
 
 MOST_TASKS = 500
-"""Of a split, unless it is set: datatrove opens a file of each task at once, and systems allow 1024."""
+"""Tasks of a split, unless it is set: datatrove opens a file of each task at once, and systems allow 1024."""
 
 
 def prepare(

@@ -38,7 +38,7 @@ class Evaluation:
     record: Mapping[str, Any]
     """evaluation.json."""
     samples: Mapping[str, Sample]
-    """By document id."""
+    """The samples by document id."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Difference:
     difference: float
     """second - first."""
     low: float
-    """Of the 95% interval of the difference."""
+    """Lower end of the 95% interval of the difference."""
     high: float
     p: float
 
@@ -64,7 +64,7 @@ class PairedComparison:
     first: str
     second: str
     documents: int
-    """That both have."""
+    """Documents that both have."""
     first_documents: int
     second_documents: int
     differences: tuple[Difference, ...]

@@ -24,13 +24,13 @@ class Judgement:
     """What a judge said of two summaries, A and B, of one document."""
 
     a_wins: float
-    """1, 0, or 0.5 for a tie."""
+    """1 where A wins, 0 where B does, 0.5 for a tie."""
     first_wins: tuple[float, ...]
-    """Of each order that was asked: 1 where the summary that stood first won, 0 where the second did, 0.5 for a tie."""
+    """For each order asked: 1 where the summary that stood first won, 0 where the second did, 0.5 for a tie."""
     orders: tuple[str, ...]
-    """ab: A stood first; ba."""
+    """ab where A stood first, ba where B did."""
     answers: tuple[str, ...]
-    """Of each order, as it came."""
+    """The judge's answer in each order, as it came."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class JudgeTask:
     prompt: PromptFile
     both_orders: bool
     seed: int
-    """Of the drawn order."""
+    """Seed of the drawn order."""
     max_tokens: int
     temperature: float | None = 0.0
     json_schema: bool = False

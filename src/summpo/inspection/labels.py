@@ -26,7 +26,7 @@ class LabelInspection:
     rows: dict[str, int]
     """The rows that training would see by label, less those that the limits drop."""
     dropped: dict[str, int]
-    """By reason."""
+    """Number of rows dropped, by reason."""
     stops: str | None
     """Why training with these settings would stop at a row; None where it would not."""
     weights: dict[str, float]

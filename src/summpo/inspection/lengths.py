@@ -23,7 +23,7 @@ NO_SOURCE = "(no source)"
 
 @dataclass(frozen=True)
 class LongerChosen:
-    """Of how many pairs the chosen completion is the longer, the shorter, or as long as the rejected."""
+    """Number of pairs whose chosen completion is the longer, the shorter, or as long as the rejected."""
 
     pairs: int
     longer: int
@@ -32,7 +32,7 @@ class LongerChosen:
 
     @property
     def share(self) -> float:
-        """Of all pairs, ties among them, the part whose longer completion is the chosen one."""
+        """The share of all pairs, ties among them, whose longer completion is the chosen one."""
         return self.longer / self.pairs
 
     def __add__(self, other: LongerChosen) -> LongerChosen:

@@ -35,7 +35,7 @@ from summpo.margin_rewards.margins import WeightedMargin
 from summpo.objectives import LabelledObjective
 
 MULTIPLES = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Of w*: the points of a sweep around it."""
+"""The points of a sweep around w*, in multiples of it."""
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ class TeacherUse:
     dollars: float | None
     """None where the price is not known."""
     dollars_maybe: float | None = None
-    """At most, beside: requests that may have been paid and brought no answer."""
+    """Dollars at most, beside: of requests that may have been paid and brought no answer."""
     prompt_tokens_uncounted: int = 0
-    """Of prompt_tokens, those that the endpoint did not count: an upper bound, and so are the dollars then."""
+    """Those of prompt_tokens that the endpoint did not count: an upper bound, and so are the dollars then."""
     completion_tokens_uncounted: int = 0
 
     def as_record(self) -> dict[str, Any]:
@@ -99,13 +99,13 @@ class Synthesis:
     """What a card, a funnel and a manifest tell of a finished data set."""
 
     name: str
-    """Of the data set, for people."""
+    """The data set's name, for people."""
     teacher: str
     """The model, as it was asked for."""
     mode: str
     """self_judged, two_step ..."""
     settings: Mapping[str, Any]
-    """Of mode and filters, as they were set: {"mode.temperature": 0.7, ...}."""
+    """Settings of mode and filters: {"mode.temperature": 0.7, ...}."""
     prompts: Mapping[str, str]
     """The hash of each prompt."""
     stages: Sequence[FunnelStage]

@@ -11,10 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FunnelStage:
-    """One stage."""
+    """One stage of the funnel from documents to pairs: how many came, and how many it rejected."""
 
     name: str
-    """What those are that pass: selected, answered, parsed, kept ..."""
+    """What is said of those that pass: selected, answered, parsed, kept ..."""
     came: int
     rejected: tuple[tuple[str, int], ...] = ()
     """(reason, how many), in the order in which they are to be told."""

@@ -30,7 +30,7 @@ RULE = (
     "letters of other scripts and with accents belong to words, unstemmed; in scripts written without spaces each "
     "character is a word"
 )
-"""For those who read the numbers."""
+"""What is measured, for those who read the numbers."""
 
 
 @dataclass(frozen=True)

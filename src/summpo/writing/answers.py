@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadAnswer:
-    """What a model wrote, as it is read."""
+    """The answer in what a model wrote, and what is known of the thoughts before it."""
 
     text: str
-    """Without the white space around it."""
+    """The answer without the white space around it."""
     thought_tokens: int = 0
     """Tokens of the thoughts before it and their marks."""
     cut_in_thought: bool = False
-    """It stopped within a thought."""
+    """Whether it stopped within a thought."""
 
 
 def answer_of(written: Generated, tokenizer: PreTrainedTokenizerBase, keep_thoughts: bool = False) -> ReadAnswer:

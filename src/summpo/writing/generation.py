@@ -23,11 +23,11 @@ class Generated:
     """One completion as the model wrote it."""
 
     ids: list[int]
-    """Without the token that ends it."""
+    """Token ids without the one that ends it."""
     end: int | None = None
     """The token by which the model ended it; None where it was cut at max_new_tokens."""
     opened: bool = False
-    """Its prompt has opened a thought, within which it begins."""
+    """Whether its prompt has opened a thought, within which it begins."""
 
     @property
     def ended(self) -> bool:

@@ -19,7 +19,8 @@ from summpo.models.forward.families import SHARED_PREFIX
 from summpo.writing.decoding import Decoding
 
 TOKENS_READ_AT_ONCE = 512
-"""Of several prompts, padding included. More only adds padding: at this size a matrix product is at its best."""
+"""Tokens read in a forward of several prompts, padding included. More only adds padding: at this size a matrix product
+is at its best."""
 
 
 def is_proven_model(model: PreTrainedModel) -> bool:

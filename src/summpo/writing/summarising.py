@@ -75,7 +75,7 @@ def groups_of(over: Mapping[str, int], room: int, at_once: int) -> Iterator[list
 
 
 def parts_at_least(more: int, room: int) -> int:
-    """Into how many parts a document has to be cut that has so many tokens more than the `room` for it."""
+    """The number of parts into which a document has to be cut that has so many tokens more than the `room` for it."""
     return 1 + -(-more // room)
 
 

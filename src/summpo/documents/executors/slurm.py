@@ -29,7 +29,7 @@ class Slurm:
     partition: str
     """Required: the cluster's partition."""
     time: str = "24:00:00"
-    """Of each job, at most."""
+    """Longest time of each job."""
     workers: int = -1
     """Tasks of a stage at a time; -1 = all."""
     tasks: int | None = None

@@ -53,7 +53,7 @@ class Heads:
 
     @classmethod
     def of(cls, query: Tensor, key: Tensor) -> Heads:
-        """Of states [1, head, position, size]."""
+        """The heads of states [1, head, position, size]."""
         return cls(query.device, query.dtype, query.shape[1], key.shape[1], query.shape[3])
 
     def __str__(self) -> str:
