@@ -166,8 +166,8 @@ class MergeConfig:
     dtype: str = "float32"
     """Weights as stored: float32, bfloat16 or float16."""
     base: str | None = None
-    """Weights that an adapter trained on a 4-bit base is added to: dequantized, those that it was trained on, which gives
-    the model that was validated; original, those before the quantisation; null for the former. Of any other base:
+    """Weights that the adapter of a 4-bit base is added to: dequantized, those that it was trained on, which gives the
+    model that was validated; original, those before the quantisation; null for the former. Of any other base:
     original or null."""
     validation_rows: int | None = None
     """After a run on a 4-bit base: of its validation rows, how many tell what either way costs in loss; null for those
