@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from summpo.commands.logs import on_screen
 from summpo.errors import UserError, require
 
 
@@ -38,7 +39,8 @@ def require_comparisons(folder: Path) -> None:
 def ended(main: Callable[[], None]) -> int:
     """Runs a script's `main`, and returns its exit code: 2, and a sentence, for what the user can put right."""
     try:
-        main()
+        with on_screen():
+            main()
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ import hypothesis
 import jaxtyping
 import pytest
 
+from summpo.commands.logs import on_screen
 from tiny import tiny_llama
 
 # The shapes in these modules' annotations are checked at every call, under pytest alone. The hook sees imports, so it
@@ -81,3 +82,17 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root of the repository."""
     return REPOSITORY
+
+
+@pytest.fixture
+def capsys(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """pytest's, with what the library logs on the screen as in a command."""
+    with on_screen():
+        yield capsys
+
+
+@pytest.fixture
+def capfd(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """The same of what other processes write, too."""
+    with on_screen():
+        yield capfd

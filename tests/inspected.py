@@ -4,8 +4,8 @@ import numpy as np
 
 from summpo.inspection import Inspection
 from summpo.inspection.fit import Fit
-from summpo.inspection.lengths import Lengths, histogram, longer_by, longer_by_difference
-from summpo.inspection.repeats import Repeats, Shared
+from summpo.inspection.lengths import CompletionLengths, histogram, longer_by, longer_by_difference
+from summpo.inspection.repeats import Repeats, SharedDocuments
 from summpo.inspection.statistics import quantiles, tendency
 from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
 from summpo.text.rows import PairRow
@@ -20,7 +20,7 @@ def inspection(
 ) -> Inspection:
     rng = np.random.default_rng(0)
     chosen, rejected = rng.integers(1, size, pairs), rng.integers(1, size, pairs)
-    lengths = Lengths(chosen, rejected, chosen // 2, rejected // 2)
+    lengths = CompletionLengths(chosen, rejected, chosen // 2, rejected // 2)
     margins = (
         np.stack([(rejected - chosen) / 10**n for n in range(len(rewards))], axis=1) if rewards else np.zeros((0, 0))
     )
@@ -41,7 +41,7 @@ def inspection(
         histogram=histogram(chosen, rejected),
         tendencies={"length in tokens": tendency(chosen - rejected)},
         repeats=Repeats(pairs, 7, pairs, 0, 0, 0, 1.0),
-        shared=(Shared("train", "validation", 1, 1, 1, 1),),
+        shared=(SharedDocuments("train", "validation", 1, 1, 1, 1),),
         unread={"test": "folder x has no file test.jsonl " + "and more words " * 12},
         typical_reward_margin=1.0,
         rewards=rewards_of(margins, dict.fromkeys(rewards), 1.0),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from summpo.columns.base import Base, load_base
+from summpo.columns.base import Base, find_base
 from summpo.columns.stage import DataStage
 from summpo.commands.compose import compose_config
 from summpo.commands.train_settings import train_settings
@@ -33,7 +33,7 @@ def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainSetti
     """The columns of the training rows of a run with these settings."""
     config = compose_config("train", [*settings, *overrides])
     parts = train_settings(config)
-    base = load_base(parts.columns)
+    base = find_base(parts.columns)
     stage = DataStage(parts.columns, base)
     text = stage.from_text(text_rows(parts, "train"))
     return parts, base, stage.with_reference(text, text.spreads(), None, torch.device("cpu"))
@@ -92,7 +92,7 @@ def test_what_became_of_the_rows_is_said(
         config = compose_config("train", [*settings, *overrides])
         parts = train_settings(config)
         columns = parts.columns
-        stage = DataStage(columns, load_base(columns))
+        stage = DataStage(columns, find_base(columns))
         text = {split: stage.from_text(text_rows(parts, split)) for split in ("train", "validation")}
         capsys.readouterr()
         say_of_rows(text | {"none": stage.from_text([])}, parts.tokens.max_length)

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from summpo.config.nodes import from_target
 from summpo.config.tree import conf_dir
-from summpo.documents import DocumentSource, Fault, Part
+from summpo.documents import DocumentSource, FaultyRow, SourcePart
 from summpo.documents.folder import Folder
 from summpo.documents.hub import Hub
 from summpo.documents.jsonl import Jsonl
@@ -48,7 +48,7 @@ def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def all_of(source: DocumentSource) -> list[Document | Fault]:
+def all_of(source: DocumentSource) -> list[Document | FaultyRow]:
     return [found for part in source.parts() for found in source.documents(part)]
 
 
@@ -85,9 +85,9 @@ def test_columns_may_be_nested_or_named_otherwise(tmp_path: Path, kind: str) -> 
 def test_a_row_without_its_text_is_a_fault_with_its_place(tmp_path: Path, kind: str) -> None:
     source = SAME[kind](tmp_path / "news")
     faults = all_of(type(source)(path=str(tmp_path / "news"), text="body"))  # type: ignore[call-arg]
-    assert all(isinstance(one, Fault) for one in faults) and len(faults) == 3
+    assert all(isinstance(one, FaultyRow) for one in faults) and len(faults) == 3
     place = r"line 2" if kind == "jsonl" else r"row 1"
-    assert isinstance(faults[1], Fault)
+    assert isinstance(faults[1], FaultyRow)
     assert re.search(rf"news.*, {place}: column body is missing or null$", faults[1].sentence)
 
 
@@ -113,9 +113,9 @@ def test_any_cut_of_a_file_gives_each_line_once(odd_file: Path, data: st.DataObj
     size = odd_file.stat().st_size
     cuts = sorted({0, size, *data.draw(st.lists(st.integers(0, size), max_size=6))})
     source = Jsonl(str(odd_file))
-    whole = list(source.documents(Part("odd.jsonl", 0, size, size, "")))
+    whole = list(source.documents(SourcePart("odd.jsonl", 0, size, size, "")))
     assert len(whole) == 7
-    parts = [Part("odd.jsonl", start, end, end - start, "") for start, end in pairwise(cuts)]
+    parts = [SourcePart("odd.jsonl", start, end, end - start, "") for start, end in pairwise(cuts)]
     assert [found for part in parts for found in source.documents(part)] == whole
 
 
@@ -129,8 +129,8 @@ def test_a_fault_has_the_files_line_wherever_its_part_begins(
     size = path.stat().st_size
     cut = min(cut, size)
     source = Jsonl(str(path))
-    parts = [Part("broken.jsonl", 0, cut, cut, ""), Part("broken.jsonl", cut, size, size - cut, "")]
-    (fault,) = [one for part in parts for one in source.documents(part) if isinstance(one, Fault)]
+    parts = [SourcePart("broken.jsonl", 0, cut, cut, ""), SourcePart("broken.jsonl", cut, size, size - cut, "")]
+    (fault,) = [one for part in parts for one in source.documents(part) if isinstance(one, FaultyRow)]
     assert fault.sentence.startswith(f"{path}, line 4: malformed JSON (")
 
 
@@ -169,7 +169,7 @@ def test_a_folder_of_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert all_of(Folder(str(tmp_path / "texts"))) == [
         Document("a", "texts", "first"),
         Document("b", "texts", "second"),
-        Fault(f"{tmp_path}/texts/d.txt: not UTF-8 (byte 0xe9 at 4)"),
+        FaultyRow(f"{tmp_path}/texts/d.txt: not UTF-8 (byte 0xe9 at 4)"),
         Document("notes/a", "notes", "third"),
     ]
     assert all_of(Folder(str(tmp_path / "texts" / "b.md"), source_name="mine")) == [Document("b", "mine", "second")]
@@ -240,7 +240,7 @@ class TestWhatCannotBeRead:
         path = tmp_path / "a.jsonl"
         path.write_bytes(b'{"text": "fine"}\n' + line + b"\n")
         fine, fault = all_of(Jsonl(str(path)))
-        assert isinstance(fine, Document) and isinstance(fault, Fault)
+        assert isinstance(fine, Document) and isinstance(fault, FaultyRow)
         assert fault.sentence.startswith(f"{path}, line 2: {sentence}")
 
 

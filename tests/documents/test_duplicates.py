@@ -9,7 +9,7 @@ from made_documents import RULES, text, words, write
 from summpo.documents.duplicates import KeepFirst, word_tokenizer
 from summpo.documents.executors.local import Local
 from summpo.documents.jsonl import Jsonl
-from summpo.documents.prepare import prepare, read
+from summpo.documents.prepare import documents_of_split, prepare
 from summpo.documents.rules import DocumentRules, SplitRules
 from summpo.documents.shards import Work
 
@@ -20,7 +20,7 @@ def kept(folder: Path, tokenizer: Path, files: list[list[tuple[str, str]]], rule
         write(folder / "data" / f"{number}.jsonl", [{"id": name, "text": body} for name, body in rows])
     source = Jsonl(str(folder / "data"), source="no such column")
     prepare({"train": source}, rules, tokenizer, folder / "out", Local(tasks=len(files)))
-    return [one.id for one in read(folder / "out", "train")]
+    return [one.id for one in documents_of_split(folder / "out", "train")]
 
 
 ALL = DocumentRules(train=SplitRules())

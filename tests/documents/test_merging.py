@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.documents.merging import Ids, Quotas
+from summpo.documents.merging import Quotas, RepeatedIds
 from summpo.documents.rules import DocumentRules, SplitRules
 from summpo.text.documents import Document
 
@@ -45,7 +45,7 @@ def test_no_quota_takes_all_and_another_seed_others() -> None:
 
 
 def unique(names: list[str]) -> list[str]:
-    ids = Ids()
+    ids = RepeatedIds()
     for name in names:
         ids.meet(name)
     ids.close()

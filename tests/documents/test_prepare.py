@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from made_documents import RULES, TEST_ROWS, TRAIN_ROWS, corpus, text, write, written
-from summpo.documents import PART_BYTES, Part, Split
+from summpo.documents import PART_BYTES, SourcePart, Split
 from summpo.documents.executors import local
 from summpo.documents.executors.local import Local
 from summpo.documents.funnel import Funnel, lines
 from summpo.documents.jsonl import Jsonl
-from summpo.documents.prepare import prepare, read, tasks_of
+from summpo.documents.prepare import documents_of_split, prepare, tasks_of
 from summpo.documents.rules import DocumentRules, SplitRules
 from summpo.documents.shards import Work
 from summpo.errors import UserError
@@ -72,11 +72,11 @@ class TestFunnel:
             assert funnel.read == funnel.kept + sum(funnel.rejected.values())
 
     def test_the_documents_in_their_order_under_ids_of_their_own(self, whole: Path) -> None:
-        documents = list(read(whole / "out", "train"))
+        documents = list(documents_of_split(whole / "out", "train"))
         names = [one.id for one in documents]
         assert [name for name in names if not name.startswith("w")] == ["first", "second", "first~2"]
         assert len([name for name in names if name.startswith("w")]) == 2 and len(set(names)) == 5
-        assert [one.id for one in read(whole / "out", "test")] == ["t1"]
+        assert [one.id for one in documents_of_split(whole / "out", "test")] == ["t1"]
         texts = [row["text"] for row in TRAIN_ROWS]
         assert [texts.index(one.text) for one in documents] == sorted(texts.index(one.text) for one in documents)
 
@@ -142,7 +142,7 @@ class TestFunnel:
         funnels = prepare({"train": source, "test": source}, RULES, word_tokenizer, tmp_path / "out")
         assert funnels is not None
         assert [(funnel.read, funnel.kept) for funnel in funnels.values()] == [(19, 5), (19, 1)]
-        assert [one.id for one in read(tmp_path / "out", "test")] == ["t1"]
+        assert [one.id for one in documents_of_split(tmp_path / "out", "test")] == ["t1"]
 
     def test_a_train_document_that_is_also_a_test_document(self, tmp_path: Path, word_tokenizer: Path) -> None:
         """Without a look at n-grams, the copy that goes is the train document."""
@@ -153,7 +153,7 @@ class TestFunnel:
         }
         rules = DocumentRules(train=SplitRules(), test=SplitRules(), contamination=None)
         prepare(sources, rules, word_tokenizer, tmp_path / "out")  # type: ignore[arg-type]
-        assert [one.id for one in read(tmp_path / "out", "train")] == ["a"]
+        assert [one.id for one in documents_of_split(tmp_path / "out", "train")] == ["a"]
         assert '"exact_duplicate", "detail": "of b (test)"' in written(tmp_path / "out")["rejected_documents.jsonl"]
 
 
@@ -175,9 +175,9 @@ class TestSameWhoeverDoesIt:
         assert all(line.startswith("documents: ") for line in said.out.splitlines())
 
     def test_tasks_by_size(self) -> None:
-        parts = [Part("a", 0, PART_BYTES, PART_BYTES, "")] * 3
+        parts = [SourcePart("a", 0, PART_BYTES, PART_BYTES, "")] * 3
         assert [tasks_of(parts, Local(tasks=tasks)) for tasks in (None, 1, 2, 9)] == [3, 1, 2, 3]
-        assert tasks_of([Part("a", 0, 5, 5, "")] * 3, Local()) == 1
+        assert tasks_of([SourcePart("a", 0, 5, 5, "")] * 3, Local()) == 1
         assert tasks_of(parts * 1000, Local()) == 500
 
 
@@ -209,7 +209,7 @@ class TestStopped:
             except KeyboardInterrupt:
                 stops += 1
                 with pytest.raises(UserError, match="holds no documents that are done"):
-                    next(read(tmp_path / "out", "train"))
+                    next(documents_of_split(tmp_path / "out", "train"))
         assert stops == len(stopped) == 1 + 1 + 3 + 1 + 1 + 4 + 6 + 1 + 1
         assert written(tmp_path / "out") == written(whole / "out")
 
@@ -432,7 +432,7 @@ class TestBadInput:
             prepare({}, RULES, word_tokenizer, tmp_path / "out")
         with pytest.raises(UserError, match="holds no train documents"):
             prepare({"test": corpus(tmp_path)["test"]}, RULES, word_tokenizer, tmp_path / "out")
-            next(read(tmp_path / "out", "train"))
+            next(documents_of_split(tmp_path / "out", "train"))
 
 
 def test_neither_the_network_nor_anything_at_home_is_touched(tmp_path: Path, word_tokenizer: Path) -> None:

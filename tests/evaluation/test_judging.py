@@ -8,21 +8,21 @@ from hashlib import sha256
 
 import pytest
 
-from summpo.evaluation.judging import PLACEHOLDERS, Comparison, Verdict
+from summpo.evaluation.judging import PLACEHOLDERS, Judgement, JudgeTask
 from summpo.synthesis.prompt_files import read_prompt
 from summpo.teacher.records import Answer
 
 PROMPT = read_prompt("judge", "judge_prompt", PLACEHOLDERS)
-BOTH = Comparison("d1", "A {document} with braces.", "summary of a", "summary of b", PROMPT, True, 0, 200)
+BOTH = JudgeTask("d1", "A {document} with braces.", "summary of a", "summary of b", PROMPT, True, 0, 200)
 
 
 def answer(text: str, finish_reason: str = "stop") -> Answer:
     return Answer(text, finish_reason, "judge", 10, 5)
 
 
-def outcome(task: Comparison, **texts: str) -> Verdict:
+def outcome(task: JudgeTask, **texts: str) -> Judgement:
     found = task.proceed({step: answer(text) for step, text in texts.items()})
-    assert isinstance(found, Verdict)
+    assert isinstance(found, Judgement)
     return found
 
 

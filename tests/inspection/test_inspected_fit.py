@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspected import pair
-from summpo.inspection.fit import UNLIMITED, fit
+from summpo.inspection.fit import UNLIMITED, fit_at
 from summpo.models.weights.loading import load_tokenizer
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits, tokenize
@@ -19,7 +19,7 @@ def test_fit_by_hand_against_the_rules_themselves(tiny_model_path: Path) -> None
     ] + [pair("d", "same", "same"), pair("d", " ", "x")]
     limits = Limits(max_length=120, too_long="error", empty="drop")
     full = tokenize(rows, tokenizer, Prompt(), UNLIMITED)
-    found = fit(rows, full, limits, Prompt(), tokenizer)
+    found = fit_at(rows, full, limits, Prompt(), tokenizer)
     assert found.unusable == {"empty_completion": 1, "identical_pair": 1}
     assert (found.rows, found.over, found.cut, found.too_long) == (7, 4, 2, "error")
     for rule, kept in found.rules.items():
@@ -32,6 +32,6 @@ def test_fit_by_hand_against_the_rules_themselves(tiny_model_path: Path) -> None
     totals = [len(prompts[n]) + max(len(chosen[n]), len(rejected[n])) for n in range(5)]
     assert found.total["max"] == max(totals)
     assert found.over == sum(total > limits.max_length for total in totals)
-    at_limit = fit(rows, full, replace(limits, max_length=max(totals)), Prompt(), tokenizer)
-    below = fit(rows, full, replace(limits, max_length=max(totals) - 1), Prompt(), tokenizer)
+    at_limit = fit_at(rows, full, replace(limits, max_length=max(totals)), Prompt(), tokenizer)
+    below = fit_at(rows, full, replace(limits, max_length=max(totals) - 1), Prompt(), tokenizer)
     assert (at_limit.over, below.over) == (0, 1), "a row of max_length tokens fits"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.inspection.lengths import (
-    Lengths,
+    CompletionLengths,
     LongerChosen,
     histogram,
     length_tendencies,
@@ -47,7 +47,7 @@ class TestLongerChosen:
     def test_by_source_the_largest_first(self) -> None:
         """bbc: 2 > 1 and 1 < 2; none: 3 > 1 by tokens, and 1 = 1 by words."""
         rows = [pair("a", "x", "y"), pair("b", "x", "y", source="bbc"), pair("c", "x", "y", source="bbc")]
-        lengths = Lengths(np.array([3, 2, 1]), np.array([1, 1, 2]), np.array([1, 2, 1]), np.array([1, 1, 2]))
+        lengths = CompletionLengths(np.array([3, 2, 1]), np.array([1, 1, 2]), np.array([1, 2, 1]), np.array([1, 1, 2]))
         found = longer_by_source(rows, lengths)
         assert list(found) == ["bbc", "(no source)"]
         assert found["bbc"].tokens == found["bbc"].words == LongerChosen(2, 1, 1, 0)
@@ -60,7 +60,7 @@ class TestLongerChosen:
     def test_sources_add_up_to_all(self, pairs: list[tuple[int, int]]) -> None:
         chosen, rejected = sides(pairs)
         rows = [pair(str(n), "x", "y", source="abc"[n % 3]) for n in range(len(pairs))]
-        first, *rest = longer_by_source(rows, Lengths(chosen, rejected, chosen, rejected)).values()
+        first, *rest = longer_by_source(rows, CompletionLengths(chosen, rejected, chosen, rejected)).values()
         for other in rest:
             first = first + other
         assert first.tokens == longer_chosen(chosen, rejected)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
-from summpo.inspection.repeats import Shared, repeats, shared_documents
+from summpo.inspection.repeats import SharedDocuments, repeats, shared_documents
 from summpo.text.rows import PairRow
 
 
@@ -60,9 +60,9 @@ class TestRepeats:
             "test": [pair("a", "x", "y"), pair("b", "x", "y")],
         }
         assert shared_documents(rows_of) == (
-            Shared("train", "validation", documents=1, of_documents=2, rows=2, of_rows=3),
-            Shared("train", "test", documents=2, of_documents=2, rows=2, of_rows=2),
-            Shared("validation", "test", documents=1, of_documents=2, rows=1, of_rows=2),
+            SharedDocuments("train", "validation", documents=1, of_documents=2, rows=2, of_rows=3),
+            SharedDocuments("train", "test", documents=2, of_documents=2, rows=2, of_rows=2),
+            SharedDocuments("validation", "test", documents=1, of_documents=2, rows=1, of_rows=2),
         )
 
 

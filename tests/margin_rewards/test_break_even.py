@@ -71,7 +71,7 @@ class TestBreakEven:
         found = break_even(np.array([-10.0, -10.0, -10.0, 10.0]))
         assert found.weight == pytest.approx(math.log(3) / 10)
         assert found.standard_error == pytest.approx(1 / math.sqrt(75))
-        assert found.told == "0.11 +- 0.1"
+        assert found.estimate == "0.11 +- 0.1"
         assert found.sweep == (0.0, 0.055, 0.11, 0.22, 0.44)
 
     @given(both_signs)

@@ -18,7 +18,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from command_lines import REPORT
-from summpo.columns.freeze import essence_of
+from summpo.columns.freeze import cache_key_of
 from summpo.commands import main
 from summpo.commands.compose import compose_config
 from summpo.commands.train_settings import train_settings
@@ -234,7 +234,7 @@ class TestItsScoreAsAMargin:
             for path, n in ((first, 1), (second, 2))
         ]
         settings = [
-            essence_of(RewardModel(str(path), batch_size=n, max_length=512)) for path, n in ((first, 1), (second, 2))
+            cache_key_of(RewardModel(str(path), batch_size=n, max_length=512)) for path, n in ((first, 1), (second, 2))
         ]
         assert keys[0] == keys[1] and settings[0] == settings[1]
         file = second / "tokenizer_config.json"

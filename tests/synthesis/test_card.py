@@ -10,12 +10,15 @@ import datasets
 from judged import pair_of, pairs_of
 from summpo.datasets import Split
 from summpo.synthesis.balance import balance
-from summpo.synthesis.card import Spent, Synthesis, card
+from summpo.synthesis.card import Synthesis, TeacherUse, card
 from summpo.synthesis.output import FORMATS, Format, SplitShares, split_pairs, write_splits
 from summpo.synthesis.records import JudgedPair
-from summpo.synthesis.stages import Stage
+from summpo.synthesis.stages import FunnelStage
 
-STAGES = [Stage("selected", 100, (("too_short", 40), ("duplicate", 2))), Stage("kept", 58, (("scores_tied", 18),))]
+STAGES = [
+    FunnelStage("selected", 100, (("too_short", 40), ("duplicate", 2))),
+    FunnelStage("kept", 58, (("scores_tied", 18),)),
+]
 
 
 def made_of(parts: dict[Split, list[JudgedPair]], dollars: float | None = 1.5, teacher: str = "Qwen2-72B") -> Synthesis:
@@ -27,7 +30,7 @@ def made_of(parts: dict[Split, list[JudgedPair]], dollars: float | None = 1.5, t
         prompts={"write": "a" * 64, "judge": "b" * 64},
         stages=STAGES,
         splits={split: balance(pairs) for split, pairs in parts.items()},
-        spent=Spent(174, 210_000, 60_500, dollars, 0.25),
+        spent=TeacherUse(174, 210_000, 60_500, dollars, 0.25),
     )
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from judged import pair_of
 from summpo.synthesis.balance import balance
-from summpo.synthesis.stages import Stage, require_chain, stage
+from summpo.synthesis.stages import FunnelStage, require_chain, stage
 
 
 def test_a_stage_tells_its_reasons_in_their_order_and_the_others_by_their_number() -> None:
     found = stage("parsed", 10, ["b", "z", "a", "b", "y", "z", "z"], order=("a", "b", "c"))
-    assert found == Stage("parsed", 10, (("a", 1), ("b", 2), ("z", 3), ("y", 1)))
+    assert found == FunnelStage("parsed", 10, (("a", 1), ("b", 2), ("z", 3), ("y", 1)))
     assert found.passed == 3
     assert found.as_record() == {
         "stage": "parsed",
@@ -26,14 +26,14 @@ def test_a_funnel_that_loses_count_is_a_bug() -> None:
     require_chain([])
     require_chain(
         [
-            Stage("selected", 10, (("too_short", 4),)),
-            Stage("answered", 6),
-            Stage("parsed", 6, (("refusal", 6),)),
-            Stage("kept", 0),
+            FunnelStage("selected", 10, (("too_short", 4),)),
+            FunnelStage("answered", 6),
+            FunnelStage("parsed", 6, (("refusal", 6),)),
+            FunnelStage("kept", 0),
         ]
     )
     with pytest.raises(ValueError, match="6 passed selected and 5 came to answered"):
-        require_chain([Stage("selected", 10, (("too_short", 4),)), Stage("answered", 5)])
+        require_chain([FunnelStage("selected", 10, (("too_short", 4),)), FunnelStage("answered", 5)])
 
 
 def test_balance_by_hand() -> None:

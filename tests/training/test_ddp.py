@@ -102,6 +102,12 @@ def test_two_processes_leave_the_files_of_one(pair: Pair) -> None:
     assert "recommended" not in pair.ended[0].err
 
 
+def test_the_second_process_says_nothing(pair: Pair) -> None:
+    first, second = pair.ended
+    assert first.out.count("rows: train: ") == first.out.count("done; weights in") == 1
+    assert second.out == ""
+
+
 def kill_at_batch(index: int, rank: int) -> None:
     """Kills the first process before a batch of both."""
     from summpo.training.module import TrainingModule
@@ -150,7 +156,7 @@ def test_a_killed_run_goes_on_as_a_point_of_a_sweep_that_starts_its_own_processe
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("goes on from") == 1
-    assert ended.stdout.count("done; weights in") == 2
+    assert ended.stdout.count("done; weights in") == ended.stdout.count("rows: train: ") == 2
     assert adapter_bytes(sweep / "w=0.05") == adapter_bytes(whole)
     assert (sweep / "w=0.05" / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
     assert adapter_bytes(sweep / "w=0.1") != adapter_bytes(whole)

@@ -14,7 +14,7 @@ from summpo.models.weights.loading import load_tokenizer
 from summpo.text.prompts import Prompt
 from summpo.text.rows import SummaryRow
 from summpo.text.tokens import Limits
-from summpo.writing.answers import Answer, answer_of, opens_thought
+from summpo.writing.answers import ReadAnswer, answer_of, opens_thought
 from summpo.writing.decoding import Decoding
 from summpo.writing.generation import Generated
 from summpo.writing.samples import Fate, ThoughtCounts, sample_of, thought_counts
@@ -37,18 +37,18 @@ def ids(tokenizer: Any, *tokens: str) -> list[int]:
 def test_thoughts_are_taken_off_and_counted(qwen: Any) -> None:
     """Four tokens of thoughts, their marks among them, before "Hi."."""
     written = Generated(ids(qwen, "<think>", "H", "m", "</think>", "H", "i", "."))
-    assert answer_of(written, qwen) == Answer("Hi.", thought_tokens=4)
-    assert answer_of(written, qwen, keep_thoughts=True) == Answer("<think>Hm</think>Hi.")
+    assert answer_of(written, qwen) == ReadAnswer("Hi.", thought_tokens=4)
+    assert answer_of(written, qwen, keep_thoughts=True) == ReadAnswer("<think>Hm</think>Hi.")
     cut = Generated(written.ids[:3])
-    assert answer_of(cut, qwen) == Answer("", thought_tokens=3, cut_in_thought=True)
+    assert answer_of(cut, qwen) == ReadAnswer("", thought_tokens=3, cut_in_thought=True)
 
 
 def test_a_thought_that_the_prompt_opened(qwen: Any) -> None:
     within = Generated(ids(qwen, "H", "m"), opened=True)
-    assert answer_of(within, qwen) == Answer("", thought_tokens=2, cut_in_thought=True)
-    assert answer_of(replace(within, opened=False), qwen) == Answer("Hm")
+    assert answer_of(within, qwen) == ReadAnswer("", thought_tokens=2, cut_in_thought=True)
+    assert answer_of(replace(within, opened=False), qwen) == ReadAnswer("Hm")
     closed = Generated(ids(qwen, "H", "m", "</think>", "\n", "H", "i"), opened=True)
-    assert answer_of(closed, qwen) == Answer("Hi", thought_tokens=4)
+    assert answer_of(closed, qwen) == ReadAnswer("Hi", thought_tokens=4)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_prompts_that_open_a_thought(qwen: Any, text: str, opens: bool) -> None:
 
 def test_control_tokens_are_no_text(qwen: Any) -> None:
     written = Generated(ids(qwen, "H", "<|im_start|>", "i"))
-    assert answer_of(written, qwen) == answer_of(written, qwen, keep_thoughts=True) == Answer("Hi")
+    assert answer_of(written, qwen) == answer_of(written, qwen, keep_thoughts=True) == ReadAnswer("Hi")
     spelt = Generated(qwen("<|end|> <|message|>", split_special_tokens=True)["input_ids"])
-    assert answer_of(spelt, qwen) == Answer("<|end|> <|message|>")
+    assert answer_of(spelt, qwen) == ReadAnswer("<|end|> <|message|>")
 
 
 def test_channels_whose_marks_are_control_tokens(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_channels_whose_marks_are_control_tokens(tmp_path: Path) -> None:
     written = Generated(tokenizer(text, add_special_tokens=False)["input_ids"])
     thought = "<|channel|>analysis<|message|>Hm.<|end|>"
     count = len(tokenizer(thought, add_special_tokens=False)["input_ids"])
-    assert answer_of(written, tokenizer) == Answer("Hi.", thought_tokens=count)
+    assert answer_of(written, tokenizer) == ReadAnswer("Hi.", thought_tokens=count)
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,16 @@ from summpo.models import Lora, Model
 from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base, load_tokenizer
 from summpo.writing.decoding import Decoding
-from summpo.writing.generation import Generated, cut_at_end, generate, plain
+from summpo.writing.generation import Generated, cut_at_end, generate, plain_generate
 from summpo.writing.on_cpu import (
     TOKENS_READ_AT_ONCE,
     complete,
-    is_proven,
+    is_proven_model,
     keep,
     left_pad,
     next_logits,
     pick,
-    read,
+    prefill,
     read_together,
 )
 
@@ -38,7 +38,7 @@ def by_transformers(
 ) -> list[Generated]:
     """What plain `generate` writes, one prompt at a time."""
     config = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=eos_id, pad_token_id=PAD)
-    return [cut_at_end(plain(model, [prompt], config)[0], [eos_id]) for prompt in prompts]
+    return [cut_at_end(plain_generate(model, [prompt], config)[0], [eos_id]) for prompt in prompts]
 
 
 def frequent(completions: list[Generated]) -> int:
@@ -58,7 +58,7 @@ def test_greedy_is_plain_generate_though_rows_leave(family: str, attention: str)
     settings = {"sliding_window": None} if family == "mistral" else {}
     model = random_model(family, **settings)
     model.set_attn_implementation(attention)
-    assert is_proven(model)
+    assert is_proven_model(model)
     never = 299_999
     endless = by_transformers(model, PROMPTS, 24, never)
     assert generate(model, PROMPTS, Decoding(max_new_tokens=24), end_ids=[never], pad_id=PAD) == endless
@@ -101,7 +101,7 @@ def test_a_row_that_has_ended_is_not_computed() -> None:
 def test_what_is_not_proven_is_left_to_transformers(family: str, settings: dict[str, Any]) -> None:
     """Windows are cut from the cache, dynamic angles depend on the longest row, Phi-3 prepares its inputs itself."""
     model = random_model(family, **settings)
-    assert not is_proven(model)
+    assert not is_proven_model(model)
     written = generate(model, PROMPTS, Decoding(max_new_tokens=6), end_ids=[299_999], pad_id=PAD)
     assert written == by_transformers(model, PROMPTS, 6, 299_999)
 
@@ -110,7 +110,7 @@ def test_no_attention_mask_no_positions_no_proof() -> None:
     bloom = AutoModelForCausalLM.from_config(
         CONFIG_MAPPING["bloom"](vocab_size=300, hidden_size=32, n_layer=1, n_head=2)
     )
-    assert not is_proven(bloom), "it takes no position_ids"
+    assert not is_proven_model(bloom), "it takes no position_ids"
 
 
 @pytest.mark.parametrize("quantization", [None, "nf4"])
@@ -127,7 +127,7 @@ def test_an_adapter_in_the_middle_of_training(tmp_path: Path, quantization: Any)
     before = generate(base, PROMPTS, Decoding(max_new_tokens=8), end_ids=[299_999], pad_id=PAD)
     policy.gradient_checkpointing_enable()
     policy.train()
-    assert is_proven(policy)
+    assert is_proven_model(policy)
     written = generate(policy, PROMPTS, Decoding(max_new_tokens=8), end_ids=[299_999], pad_id=PAD)
     assert policy.training
     policy.eval()
@@ -149,8 +149,8 @@ def test_real_summaries_are_those_of_plain_generate(real_model_path: Path, share
     prompts = [tokenizer(f"{text}\n\nTL;DR:\n")["input_ids"] for text in documents]
     assert len({len(prompt) for prompt in prompts}) == 3
     config = GenerationConfig(max_new_tokens=10, do_sample=False, eos_token_id=2, pad_token_id=2)
-    expected = [cut_at_end(ids, [2]) for ids in plain(model, prompts, config)]
-    assert is_proven(model)
+    expected = [cut_at_end(ids, [2]) for ids in plain_generate(model, prompts, config)]
+    assert is_proven_model(model)
     assert generate(model, prompts, Decoding(max_new_tokens=10), end_ids=[2], pad_id=2) == expected
 
 
@@ -227,7 +227,7 @@ def test_reads_in_groups_what_one_forward_would_read() -> None:
     ids, mask = left_pad(prompts, PAD)
     together = StaticCache(config=model.config, max_cache_len=310)
     with torch.inference_mode():
-        logits = read(model, prompts, cache, PAD, 2048)
+        logits = prefill(model, prompts, cache, PAD, 2048)
         expected = next_logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), together)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
     for layer, other in zip(cache.layers, together.layers, strict=True):
@@ -255,9 +255,9 @@ def test_a_prompt_read_in_stretches_is_the_prompt_read_whole(at_once: int) -> No
     )
     caches = [StaticCache(config=model.config, max_cache_len=310) for _ in range(2)]
     with torch.inference_mode():
-        whole = read(model, prompts, caches[0], PAD, 100_000)
+        whole = prefill(model, prompts, caches[0], PAD, 100_000)
         forwards.clear()
-        stretched = read(model, prompts, caches[1], PAD, at_once)
+        stretched = prefill(model, prompts, caches[1], PAD, at_once)
     hook.remove()
     assert max(forwards) == at_once
     torch.testing.assert_close(stretched, whole, rtol=1e-4, atol=1e-4)

@@ -1,5 +1,6 @@
 """The model's folder, its tokenizer and the store: what every column of a run begins with."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from summpo.models.weights.folders import check_context, model_config
 from summpo.models.weights.loading import check_vocabulary, load_tokenizer
 from summpo.models.weights.rope import scaled
 from summpo.models.weights.sources import resolve
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Base:
         return share_prefixes if self.shares_prefixes else partial(pad, pad_id=self.pad_id)
 
 
-def load_base(settings: ColumnSettings) -> Base:
+def find_base(settings: ColumnSettings) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
     model, cache = settings.model, settings.cache
     folder, may_run_code = resolve(model, cache), model.trust_remote_code
@@ -77,5 +80,5 @@ def shares_prefixes(settings: ColumnSettings) -> bool:
             config | scaled(config, model.rope_scaling), settings.limits.max_length, model.trust_remote_code
         )
     if why is not None:
-        print(f"batching: padded, for {why}")
+        log.info(f"batching: padded, for {why}")
     return why is None

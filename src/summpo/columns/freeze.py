@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from summpo.text.tokens import Limits, Tokenized, tokenize
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+log = logging.getLogger(__name__)
+
 SCORING = (score_completions, FrozenModels, attend, cast_once)
 """What a frozen model's log-probs are computed by."""
 LOADING = (
@@ -50,7 +53,7 @@ class Context:
     """What margin rewards that compute with models are given beside the text."""
 
     cache_dir: Path | None = None
-    """Where the fingerprints of big files are remembered."""
+    """The folder in which fingerprints of big files are remembered."""
     device: str = "cpu"
     log_ratios: Callable[[str], Sequence[float]] | None = None
     base: Any = None
@@ -71,7 +74,7 @@ class Freezer:
             "tokenizer": self.tokenizer_fingerprint,
             "prompt": prompt,
             "limits": limits,
-            "rows": _told([[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]),
+            "rows": _digest([[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]),
             "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
         }
         arrays, was_stored = self.store.get(
@@ -99,10 +102,10 @@ class Freezer:
         given = [type(self.tokenizer)]
         made_from = {
             "tokenizer": self.tokenizer_fingerprint,
-            "reward": essence_of(reward),
+            "reward": cache_key_of(reward),
             "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
             "base": context.base if isinstance(reward, AdapterReward) else None,
-            "rows": _told(
+            "rows": _digest(
                 [
                     [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores]
                     for row in rows
@@ -166,7 +169,7 @@ class Freezer:
         return count_tokens(texts, self.tokenizer)
 
 
-def essence_of(reward: MarginReward) -> dict[str, Any]:
+def cache_key_of(reward: MarginReward) -> dict[str, Any]:
     """A margin reward's settings but for those that change none of its values."""
     incidental = reward.incidental if isinstance(reward, ModelReward) else ()
     settings = {field.name: getattr(reward, field.name) for field in fields(reward)}  # type: ignore[arg-type]
@@ -175,11 +178,11 @@ def essence_of(reward: MarginReward) -> dict[str, Any]:
 
 
 def _incidental(reward: MarginReward) -> dict[str, str]:
-    """What `essence_of` leaves out: where its weights lie, for one."""
+    """What `cache_key_of` leaves out: where its weights lie, for one."""
     return {name: str(getattr(reward, name)) for name in reward.incidental} if isinstance(reward, ModelReward) else {}
 
 
-def _told(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def _digest(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
     """How many rows there are, and what they say as one SHA-256."""
     digest = hashlib.sha256()
     for row in rows:
@@ -238,4 +241,4 @@ def _tokens_from_arrays(arrays: Arrays) -> Tokenized:
 
 
 def _say(what: str, rows: int, was_stored: bool) -> None:
-    print(f"columns: {what} of {rows} rows {'read from the cache' if was_stored else 'computed and stored'}")
+    log.info(f"columns: {what} of {rows} rows {'read from the cache' if was_stored else 'computed and stored'}")

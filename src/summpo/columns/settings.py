@@ -28,9 +28,9 @@ class ColumnSettings:
     compiles: bool
     """Whether the policy's layers are compiled."""
     precision: str
-    """As Lightning names it: 32-true, bf16-mixed or 16-mixed."""
+    """Precision as Lightning names it: 32-true, bf16-mixed or 16-mixed."""
     accelerator: str
-    """Where frozen models compute before there is a trainer: cpu, gpu or auto."""
+    """The device on which frozen models compute before there is a trainer: cpu, gpu or auto."""
     batch_size: int
     """Rows that a frozen model scores at a time."""
     cache: Path

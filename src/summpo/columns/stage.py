@@ -81,17 +81,17 @@ class DataStage:
         Args:
             source: what the rows are made from, as `training.policy.source_of` tells it.
         """
-        rewards = {name: self.essence(margin.reward) for name, margin in self.settings.margins.items()}
+        rewards = {name: self.cache_key(margin.reward) for name, margin in self.settings.margins.items()}
         of_tokens = (self.base.tokenizer_fingerprint, self.settings.prompt, self.settings.limits)
         made_from = (source, self.base.cache, of_tokens, rewards)
         return reused(f"{split} columns", made_from, lambda: self.from_text(read()), TextColumns.folders)
 
-    def essence(self, reward: MarginReward) -> tuple[Any, ...]:
+    def cache_key(self, reward: MarginReward) -> tuple[Any, ...]:
         """What decides a margin reward's values beside the rows and the tokenizer."""
         weights = reward.fingerprint(self.base.cache) if isinstance(reward, ModelReward) else None
-        return reward, weights, self.base_essence() if isinstance(reward, AdapterReward) else None
+        return reward, weights, self.base_cache_key() if isinstance(reward, AdapterReward) else None
 
-    def base_essence(self) -> dict[str, Any]:
+    def base_cache_key(self) -> dict[str, Any]:
         """What decides log-ratios beside the adapter and the token rows."""
         base = fingerprint_model(replace(self.settings.model, adapter=None), self.base.cache)
         return {"model": base, "arithmetic": self.arithmetic()}
@@ -130,7 +130,7 @@ class DataStage:
             of_base = self.log_probs(base, tokenized, device)
             return summed_log_ratios(of_adapter, of_base)
 
-        depends_on = {**self.base_essence(), "tokens": content_of(tokenized.rows)}
+        depends_on = {**self.base_cache_key(), "tokens": content_of(tokenized.rows)}
         return Context(self.base.cache, device.type, log_ratios, depends_on)
 
     def with_reference(

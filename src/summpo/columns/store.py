@@ -6,6 +6,7 @@ The store knows arrays and fingerprints. What the arrays mean, and what they dep
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ import numpy as np
 from filelock import FileLock
 
 from summpo.runs.run_folder import write_whole
+
+log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
@@ -72,7 +75,7 @@ class ColumnStore:
                 return None
             for name, digest in record["sha256"].items():
                 if _sha256(folder / f"{name}.npy") != digest:
-                    print(f"columns: {folder / name}.npy has changed since it was written; computing it anew")
+                    log.info(f"columns: {folder / name}.npy has changed since it was written; computing it anew")
                     return None
             return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in record["sha256"]}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # whatever broken bytes can spell

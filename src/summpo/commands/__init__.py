@@ -12,6 +12,7 @@ import select
 import sys
 from collections.abc import Sequence
 
+from summpo.commands.logs import on_screen
 from summpo.errors import UserError, one_line, require
 
 COMMANDS = {
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a reader that goes away (`| head`) ends it without a word."""
     lost: OSError | None = None
     try:
-        code = command_line(list(sys.argv[1:] if argv is None else argv))
+        with on_screen():
+            code = command_line(list(sys.argv[1:] if argv is None else argv))
     except SystemExit as stop:  # of a training run
         code = stop.code if isinstance(stop.code, int) else 1
     except OSError as error:
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code, lost = READER_GONE if isinstance(error, BrokenPipeError) else 0, error
     lost = last_of_output() or lost
     if lost is not None and not isinstance(lost, BrokenPipeError) and code == 0:
-        print(f"summpo: the output cannot be written, {why(lost)}", file=sys.stderr)
+        print(f"summpo: the output cannot be written, {system_reason(lost)}", file=sys.stderr)
         return 2
     return code
 
@@ -148,21 +150,21 @@ def guarded(name: str, arguments: list[str]) -> int:
     except OSError as error:
         if error.errno not in DISK_REFUSES:
             raise
-        print(f"summpo {name}: {sentence_of(error)}", file=sys.stderr)
+        print(f"summpo {name}: {disk_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"summpo {name}: interrupted; the same command goes on from what is done", file=sys.stderr)
         return 130
 
 
-def sentence_of(error: OSError) -> str:
+def disk_sentence(error: OSError) -> str:
     """A full disk or a folder without permission, in one sentence."""
     where = f" ({error.filename})" if error.filename else ""
     advice = "; what was written before is kept; the same command goes on from there"
-    return one_line(f"{why(error)}{where}{advice if error.errno not in NO_SUCH_PLACE else ''}")
+    return one_line(f"{system_reason(error)}{where}{advice if error.errno not in NO_SUCH_PLACE else ''}")
 
 
-def why(error: OSError) -> str:
+def system_reason(error: OSError) -> str:
     """What the operating system says of it."""
     return (error.strerror or str(error)).lower()
 

@@ -101,7 +101,7 @@ def looked_at(config: DictConfig, settings: TrainSettings, what: str) -> Looked:
     Raises:
         UserError: the split cannot be read, is empty or loses all its rows; a margin reward lacks what it needs.
     """
-    from summpo.columns.base import load_base
+    from summpo.columns.base import find_base
     from summpo.columns.stage import DataStage
     from summpo.text.turns import without_ends
     from summpo.training.checks import check_models, require_rows
@@ -110,7 +110,7 @@ def looked_at(config: DictConfig, settings: TrainSettings, what: str) -> Looked:
     rows = text_rows(settings, config.split)
     require(len(rows) > 0, f"there is no {what} to look at: the split {config.split} is empty (config key split)")
     check_columns(settings.margin_reward, rows)
-    base = load_base(settings.columns)
+    base = find_base(settings.columns)
     check_models(settings, base)
     stage = DataStage(settings.columns, base)
     text, stops = columns(stage, rows)
@@ -171,7 +171,7 @@ def inspection(config: DictConfig, settings: TrainSettings, arguments: Sequence[
         UserError: as `looked_at`.
     """
     from summpo.inspection import Inspection
-    from summpo.inspection.fit import fit
+    from summpo.inspection.fit import fit_at
     from summpo.inspection.lengths import (
         histogram,
         length_tendencies,
@@ -190,8 +190,8 @@ def inspection(config: DictConfig, settings: TrainSettings, arguments: Sequence[
     pairs, tokenizer, tokenized = looked.kept, looked.base.tokenizer, looked.text.tokenized
     lengths = lengths_of(pairs, tokenizer)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
-    margins = margins_of(looked.stage, settings, looked.text, config.split)
-    typical, weights = config.typical_reward_margin, own_weights(settings)
+    margins = scaled_margins(looked.stage, settings, looked.text, config.split)
+    typical, weights = config.typical_reward_margin, fixed_weights(settings)
     own_w0 = w0_of(settings.minimised)
     w0 = 1.0 if own_w0 is None else own_w0
     at = break_even_of_w(margins, list(weights.values()), w0)
@@ -202,7 +202,7 @@ def inspection(config: DictConfig, settings: TrainSettings, arguments: Sequence[
         split=config.split,
         pairs=len(pairs),
         stops=looked.stops,
-        fit=fit(rows, full_tokens(looked.stage, rows, tokenized), settings.tokens, settings.prompt, tokenizer),
+        fit=fit_at(rows, full_tokens(looked.stage, rows, tokenized), settings.tokens, settings.prompt, tokenizer),
         longer=longer_by(lengths),
         by_source=longer_by_source(pairs, lengths),
         by_difference=longer_by_difference(chosen, rejected),
@@ -236,7 +236,7 @@ def columns(stage: DataStage, rows: Rows) -> tuple[TextColumns, str | None]:
         return stage.from_text(rows), str(stop)
 
 
-def margins_of(stage: DataStage, settings: TrainSettings, text: TextColumns, split: str) -> np.ndarray:
+def scaled_margins(stage: DataStage, settings: TrainSettings, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
     from summpo.margin_rewards.margins import margin_table
     from summpo.training.policy import text_rows
@@ -256,7 +256,7 @@ def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> 
     return stage.freezer.tokens(rows, stage.settings.prompt, UNLIMITED)[0]
 
 
-def own_weights(settings: TrainSettings) -> dict[str, float | None]:
+def fixed_weights(settings: TrainSettings) -> dict[str, float | None]:
     """The weight of each margin reward, None where it follows w."""
     return {name: None if name in settings.follow_w else weight for name, weight in settings.weights.items()}
 

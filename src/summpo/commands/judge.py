@@ -26,7 +26,7 @@ from summpo.teacher.teacher import Teacher
 from summpo.text.words import count_words
 
 if TYPE_CHECKING:
-    from summpo.evaluation.judging import Comparison, Verdict
+    from summpo.evaluation.judging import Judgement, JudgeTask
     from summpo.evaluation.results import Sample
     from summpo.teacher.journal import Journal
     from summpo.teacher.records import Task
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
     if wants_help("judge", arguments):
         return 0
     config = compose_config("judge", ["dry_run=true" if each == "--dry-run" else each for each in arguments])
-    from summpo.evaluation.judging import PLACEHOLDERS, Comparison
+    from summpo.evaluation.judging import PLACEHOLDERS, JudgeTask
 
     require(not OmegaConf.is_missing(config, "run"), "run is required: a folder with samples.jsonl")
     teacher = from_target(config.teacher, "teacher", (Teacher,))
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
     folder = Path(config.output_dir or Path(config.run) / "judged" / name)
     most = config.max_tokens + config.thought_tokens
     tasks = [
-        Comparison(
+        JudgeTask(
             a.id, a.document, a.summary, b, prompt, config.both_orders, config.seed, most, config.temperature,
             config.json_schema,
         )
@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
     return judge(config, teacher, tasks, {a.id: count_words(a.summary) for a, _ in shared}, folder)
 
 
-def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> int:
+def say_cost(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask], folder: Path) -> int:
     """Says what is still to be asked, and what it may cost."""
     from summpo.teacher.estimate import estimate
     from summpo.teacher.journal import open_journal
@@ -90,7 +90,7 @@ def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], fold
     return 0
 
 
-def request_settings(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> dict[str, Any]:
+def request_settings(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask], folder: Path) -> dict[str, Any]:
     """What makes questions what they are, and a journal theirs. Folders and an endpoint may move: answers are paid."""
     is_folder = config.against != REFERENCE
     temperature = "left out" if config.temperature is None else config.temperature
@@ -109,8 +109,8 @@ def request_settings(config: DictConfig, teacher: Teacher, tasks: list[Compariso
 
 
 def within(
-    limit: int | None, tasks: list[Comparison], teacher: Teacher, journal: Journal | None = None
-) -> list[Comparison]:
+    limit: int | None, tasks: list[JudgeTask], teacher: Teacher, journal: Journal | None = None
+) -> list[JudgeTask]:
     """The first of the tasks, and those that the journal answers: what is paid is no more lost by a smaller limit."""
     from summpo.evaluation.resampling import documents_in_words
 
@@ -121,28 +121,28 @@ def within(
     return tasks[:most] + beyond
 
 
-def is_answered(task: Comparison, teacher: Teacher, journal: Journal) -> bool:
+def is_answered(task: JudgeTask, teacher: Teacher, journal: Journal) -> bool:
     """Whether the journal has all that the judge said of it."""
     return all(journal.past(teacher.key_of(request)).answer for request in requests_in(task.proceed({})))
 
 
-def judge(config: DictConfig, teacher: Teacher, tasks: list[Comparison], words_a: dict[str, int], folder: Path) -> int:
+def judge(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask], words_a: dict[str, int], folder: Path) -> int:
     """Asks, and writes verdicts.jsonl and judgement.json; 1 where the budget ended before the documents did."""
     from summpo.evaluation.judgement import judgement_lines, numbers
-    from summpo.evaluation.judging import Verdict
+    from summpo.evaluation.judging import Judgement
     from summpo.teacher.asking import ask
     from summpo.teacher.journal import open_journal
 
-    outcomes: dict[str, Verdict | Rejected] = {}
+    outcomes: dict[str, Judgement | Rejected] = {}
 
-    def keep(task: Task[Verdict], outcome: Verdict | Rejected) -> None:
+    def keep(task: Task[Judgement], outcome: Judgement | Rejected) -> None:
         outcomes[task.id] = outcome
 
     with open_journal(folder / JOURNAL, request_settings(config, teacher, tasks, folder)) as journal:
         tasks = within(config.limit, tasks, teacher, journal)
         asked = ask(tasks, teacher, journal, keep, max_cost=config.max_cost, seed=config.seed, total=len(tasks))
     judged = [
-        (task, words_a[task.id], verdict) for task in tasks if isinstance(verdict := outcomes.get(task.id), Verdict)
+        (task, words_a[task.id], verdict) for task in tasks if isinstance(verdict := outcomes.get(task.id), Judgement)
     ]
     rows = [{"id": task.id, **asdict(outcomes[task.id])} for task in tasks if task.id in outcomes]
     write_whole(folder / "verdicts.jsonl", jsonl(rows))

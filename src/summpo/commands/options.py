@@ -75,7 +75,7 @@ class InspectConfig(TrainConfig):
     objective: Any = None
     """What is to be minimised, on pairs: group `objective`. All options of a training command are taken."""
     split: str = "train"
-    """Whose pairs: train, validation or test."""
+    """The split whose pairs are looked at: train, validation or test."""
     typical_reward_margin: float = 1.0
     """Nats to set w x margin against; > 0. 1 is a guess for dpo and the like: better an earlier val/reward_margin."""
     output_dir: str = "outputs/inspect"
@@ -93,8 +93,9 @@ class MergeConfig:
     dtype: str = "float32"
     """Weights as stored: float32, bfloat16 or float16."""
     base: str | None = None
-    """Of a 4-bit base: dequantized adds to the weights that the adapter was trained on, which gives the model that was
-    validated; original to those before the quantisation; null for the former. Of any other base: original or null."""
+    """Weights that the adapter of a 4-bit base is added to: dequantized, those that it was trained on, which gives the
+    model that was validated; original, those before the quantisation; null for the former. Of any other base:
+    original or null."""
     validation_rows: int | None = None
     """After a run on a 4-bit base: of its validation rows, how many tell what either way costs in loss; null for those
     that it validated on, 0 for none."""
@@ -109,11 +110,11 @@ class GenerateConfig(SharedConfig):
     run: str | None = None
     """A run folder: its model, adapter and prompt; model.* and prompt.* override them."""
     split: str = "test"
-    """Whose documents: train, validation or test."""
+    """The split whose documents are summarised: train, validation or test."""
     input: str | None = None
     """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .csv, .parquet), a folder of texts, or - for stdin."""
     long_documents: str = "truncate"
-    """Of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
+    """Fate of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)
     generation: Decoding = field(default_factory=Decoding)
     accelerator: str = "cpu"
@@ -152,7 +153,7 @@ class SynthesizeConfig:
     filters: Filters = field(default_factory=Filters)
     splits: SplitShares = field(default_factory=SplitShares)
     format: str = "jsonl"
-    """Of the splits: jsonl or parquet."""
+    """Format of the splits' files: jsonl or parquet."""
     max_cost: float | None = None
     """Dollars that the teacher may cost in all, maybe-paid requests counted; null for no limit."""
     dry_run: bool = False
@@ -160,7 +161,7 @@ class SynthesizeConfig:
     push_to_hub: str | None = None
     """owner/name: upload the finished data set, private; the token is read from HF_TOKEN."""
     seed: int = 0
-    """Of the retries' jitter."""
+    """Seed of the jitter between retries."""
     cache_dir: str = field(default_factory=cache_folder)
     """Where converted models are kept."""
     output_dir: str = "???"
@@ -172,7 +173,7 @@ class JudgeConfig:
     run: str = "???"
     """A folder with samples.jsonl, as `summpo evaluate` leaves it: model A."""
     against: str = "reference"
-    """The same of model B; or reference: the first reference summary of each document."""
+    """The same folder of model B; or reference: the first reference summary of each document."""
     teacher: Any = None
     """Who judges: group `teacher`."""
     prompt: str = "judge"
@@ -182,11 +183,11 @@ class JudgeConfig:
     both_orders: bool = True
     """Ask in both orders, and count a verdict that changes with the order as a tie; false: one order, drawn by id."""
     temperature: float | None = 0.0
-    """Of the judge; null leaves it out: some models take none, or 1 alone."""
+    """The judge's temperature; null leaves it out: some models take none, or 1 alone."""
     max_tokens: int = 200
-    """Of a verdict, at most."""
+    """Tokens of a verdict, at most."""
     thought_tokens: int = 0
-    """Of the thoughts before it, at most, beside max_tokens; 0 where the judge is not expected to think."""
+    """Tokens of the thoughts before it, at most, beside max_tokens; 0 where the judge is not expected to think."""
     limit: int | None = None
     """Documents, at most; null for all that both have. Those that were judged before stay, whatever it says."""
     max_cost: float | None = None
@@ -194,7 +195,7 @@ class JudgeConfig:
     dry_run: bool = False
     """Say what the judge would cost; --dry-run is the same. Nothing is sent."""
     seed: int = 0
-    """Of the drawn order, the bootstrap and the retries' jitter."""
+    """Seed of the drawn order, the bootstrap and the jitter between retries."""
     output_dir: str | None = None
     """Where judgement.json, verdicts.jsonl and journal.sqlite go; by default <run>/judged/<name of against>. A folder
     is of one judge, its settings, prompt, both_orders and seed; another needs a folder of its own."""

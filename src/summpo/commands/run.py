@@ -24,7 +24,7 @@ from summpo.runs.run_folder import write_whole
 
 
 @dataclass(frozen=True)
-class Stage:
+class ChainStage:
     """One command line of a chain."""
 
     name: str
@@ -69,7 +69,7 @@ def chain_file(name: str, names: list[str]) -> Path:
     return conf_dir() / "chain" / f"{name}.yaml"
 
 
-def run_stage(stage: Stage) -> tuple[int, float]:
+def run_stage(stage: ChainStage) -> tuple[int, float]:
     """Runs a stage in this process: what it imports, the next one has."""
     started = time.monotonic()
     code = command(shlex.split(stage.command))
@@ -86,7 +86,7 @@ def command(argv: list[str]) -> int:
     return main(argv)
 
 
-def is_done(stage: Stage, state: Path) -> bool:
+def is_done(stage: ChainStage, state: Path) -> bool:
     """Whether the stage ran to its end with this very command, and what it made is still there."""
     try:
         ran = json.loads(state.read_text("utf-8"))["command"]
@@ -95,7 +95,7 @@ def is_done(stage: Stage, state: Path) -> bool:
     return ran == stage.command and all(path.exists() for path in stage.makes)
 
 
-def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[Stage]]:
+def read_chain(file: Path, overrides: list[str]) -> tuple[str, list[ChainStage]]:
     """The chain's output folder and its stages, `overrides` on top of the file's own keys.
 
     Raises:
@@ -142,7 +142,7 @@ def option_of(key: str, value: str, default: Any) -> str:
     return value
 
 
-def read_stage(file: Path, number: int, quoted: DictConfig, plain: DictConfig) -> Stage:
+def read_stage(file: Path, number: int, quoted: DictConfig, plain: DictConfig) -> ChainStage:
     """One stage, its command from `quoted` and the files that it makes from `plain`.
 
     Raises:
@@ -156,4 +156,6 @@ def read_stage(file: Path, number: int, quoted: DictConfig, plain: DictConfig) -
         shlex.split(command)
     except ValueError as error:
         raise UserError(f"{stage}: {command} is no command line ({str(error).lower()})") from None
-    return Stage(str(plain.name), command, tuple(Path(made) for made in plain.makes), bool(plain.get("always", False)))
+    return ChainStage(
+        str(plain.name), command, tuple(Path(made) for made in plain.makes), bool(plain.get("always", False))
+    )

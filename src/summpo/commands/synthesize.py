@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
             hub_token(config.push_to_hub)
 
     from summpo.documents.funnel import lines
-    from summpo.documents.prepare import prepare, read
+    from summpo.documents.prepare import documents_of_split, prepare
     from summpo.models.weights.sources import check_paths, resolve
 
     check_paths(parts.model)
@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     for line in lines(funnels, {split: parts.rules.of(split).quotas for split in funnels}):
         print(f"documents: {line}")
     if config.dry_run:
-        documents = (document for split in funnels for document in read(folder, split))
+        documents = (document for split in funnels for document in documents_of_split(folder, split))
         return say_cost(config, parts, documents, folder)
     settings = {key: value for key, value in plain(config).items() if key not in ("max_cost", "dry_run", "cache_dir")}
     made_from = {
@@ -123,7 +123,7 @@ def finish(
     made_from: dict[str, Any],
 ) -> int:
     """Asks, writes what came of it and uploads it; 1 where the budget ended first, or nothing came of it."""
-    from summpo.documents.prepare import read
+    from summpo.documents.prepare import documents_of_split
     from summpo.synthesis.collecting import collect
     from summpo.synthesis.data_set import write, write_manifest
     from summpo.teacher.attempts import LOST
@@ -132,7 +132,7 @@ def finish(
     total = sum(funnel.kept for funnel in funnels.values())
     with open_journal(folder / JOURNAL, request_settings(config, parts)) as journal:
         collected, asked = collect(
-            {split: read(folder, split) for split in funnels},
+            {split: documents_of_split(folder, split) for split in funnels},
             total, parts.mode, parts.teacher, journal, config.max_cost, config.seed,
         )  # fmt: skip
     about = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import hydra
@@ -19,12 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.columns.reuse import forget
-from summpo.commands import DISK_REFUSES, RUN_FOLDER
+from summpo.commands import DISK_REFUSES, RUN_FOLDER, disk_sentence
 from summpo.commands import main as command_line
-from summpo.commands import sentence_of as os_sentence
 from summpo.commands.compose import as_addition, compose_config, parsed, register_schema
 from summpo.commands.help import wants_help
 from summpo.commands.loggers import check_loggers, make_loggers
+from summpo.commands.logs import is_first_process
 from summpo.commands.train_settings import train_settings
 from summpo.config.complaints import sentence_of
 from summpo.config.tree import conf_dir
@@ -37,7 +37,7 @@ from summpo.models.weights.sources import at_hand, check_paths, check_task
 from summpo.runs.run_folder import RunFolder
 from summpo.training.settings import TrainSettings
 
-RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
         arguments = [*arguments, *(sweep_folders(options.overrides) if options.multirun else [])]
         done = check_at_the_door(options.overrides, options.multirun)
         if done is not None:
-            print(done.done_already)
+            log.info(done.done_already)
             return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us whole; what the user sees of them is decided here
     register_schema("train")
@@ -99,12 +99,7 @@ def job(config: DictConfig) -> None:
         if error.errno not in DISK_REFUSES:
             raise
         is_gone = isinstance(error, FileNotFoundError) and not folder.path.exists()
-        stop(f"{folder.path} was taken away while the run wrote into it" if is_gone else os_sentence(error), 2)
-
-
-def is_first_process() -> bool:
-    """Whether this is the first, or the only one, of the processes that torchrun or a cluster starts side by side."""
-    return not any(int(os.environ.get(name, 0)) for name in RANKS)
+        stop(f"{folder.path} was taken away while the run wrote into it" if is_gone else disk_sentence(error), 2)
 
 
 def settings_files(config: DictConfig) -> dict[str, str]:
@@ -145,7 +140,7 @@ def join(folder: Path) -> int:
     setup_globals()
     HydraConfig.instance().cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")  # type: ignore[assignment]
     config = DictConfig(OmegaConf.load(folder / ".hydra" / "config.yaml"))
-    with suppress(UserError, BadLoss), redirect_stdout(io.StringIO()):
+    with suppress(UserError, BadLoss):
         train(train_settings(config), folder, make_loggers(config))
     return 0
 

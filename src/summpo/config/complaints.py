@@ -30,7 +30,7 @@ class Options:
 
     command: str
     keys: Sequence[str]
-    """Dots and all."""
+    """Full keys, with their dots."""
 
 
 def unknown(key: str, options: Options | None) -> str:

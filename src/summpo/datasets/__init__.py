@@ -13,6 +13,7 @@ something there has changed.
 """
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,8 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from summpo.errors import UserError, require, require_choice
 from summpo.text.rows import LabelledRow, PairRow, SummaryRow, TextRow
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=TextRow)
 
@@ -71,7 +74,7 @@ def one_per_document(rows: Sequence[SummaryRow], empty: str) -> list[SummaryRow]
     if blank:
         place = blank[0].place or f"row {blank[0].id}"
         require(empty == "drop", f"{place}: the document is empty (tokens.empty=drop drops it)")
-        print(f"{len(blank)} of {len(rows)} rows are dropped: the document is empty ({place} the first)")
+        log.info(f"{len(blank)} of {len(rows)} rows are dropped: the document is empty ({place} the first)")
     return [row for row in first.values() if row.document.strip()]
 
 

@@ -9,6 +9,7 @@ less; none wants the last sentence said again. Both of a pair begin alike: what 
 """
 
 import importlib.metadata
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +24,14 @@ from summpo.files.hub_or_folder import read_split
 from summpo.files.jsonl import SourceRow
 from summpo.text.rows import PairRow, SummaryRow
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 SECTIONS = ("abstract", "introduction", "conclusion")
 ASPECTS = ("challenge", "approach", "outcome")
 PAIRS = 4
-"""Of each paper."""
+"""Pairs of each paper."""
 
 ExpertSftOn = Literal["expert", "chosen", "both"]
 EXPERT_SFT_ON: tuple[ExpertSftOn, ...] = ("expert", "chosen", "both")
@@ -100,7 +103,7 @@ class ACLSum:
             f"pairs are of nested summaries in all three aspects, got {self.aspect} (config key dataset.aspect)",
         )
         if split == "train":
-            print(
+            log.info(
                 f"dataset=aclsum: pairs of nested expert summaries, the longer chosen by {self.wants_more:.0%} of "
                 "imagined readers: they show what w does; for real work use dataset=summarize_from_feedback, or your "
                 "own (dataset=jsonl)"

@@ -26,7 +26,8 @@ class HHRLHF:
     path: str = "Anthropic/hh-rlhf"
     """Hub id, or folder with train.jsonl and test.jsonl."""
     subset: str | None = None
-    """Of the Hub's data set: harmless-base, helpful-base, helpful-online or helpful-rejection-sampled; null = all."""
+    """Part of the Hub's data set: harmless-base, helpful-base, helpful-online or helpful-rejection-sampled; null =
+    all."""
     sft_on: SftOn = "chosen"
     """What SFT imitates: chosen = the better answers, both = the worse ones too."""
     seed: int = 0

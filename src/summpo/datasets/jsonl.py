@@ -7,6 +7,7 @@ source (where the document comes from, for `summpo inspect`). Conversations and 
 are read that are neither, and which of their columns are not, is said in one line.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from summpo.datasets import (
 from summpo.datasets.shapes.conversations import with_messages_read
 from summpo.datasets.shapes.row_shapes import (
     COLUMNS,
-    Asked,
+    RowPrompt,
     is_unwanted,
     label_in,
     other_names,
@@ -45,8 +46,10 @@ from summpo.datasets.shapes.row_shapes import (
 from summpo.datasets.shapes.usable_rows import say_once, train_limit, usable
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.hub_or_folder import has_split, read_split, read_whole
-from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.files.jsonl import RowFault, SourceRow, SourceRows
 from summpo.text.rows import LabelledRow, PairRow, SummaryRow, TextRow
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=TextRow)
 
@@ -71,7 +74,7 @@ class Jsonl:
     test_fraction: float = 0.1
     """The part of a single file's documents that is held out for the test; 0 = none."""
     seed: int = 0
-    """Of what is cut: decides which documents go where."""
+    """Seed of the cut: decides which documents go where."""
     limit: int | None = None
     """Rows a split, at most; null = all."""
     threshold: float | None = None
@@ -107,7 +110,7 @@ class Jsonl:
             UserError: naming the file, line or column that cannot be used.
         """
 
-        def either(row: SourceRow) -> tuple[Asked, SummaryRow | PairRow]:
+        def either(row: SourceRow) -> tuple[RowPrompt, SummaryRow | PairRow]:
             if row.value("chosen") is not None and row.value("summary") is None:
                 return self._pair(row)
             if self.sft_on == "chosen" and is_unwanted(row):
@@ -135,7 +138,7 @@ class Jsonl:
         lacking: list[SourceRow] = []
         has_pairs = False
 
-        def pair(row: SourceRow) -> tuple[Asked, PairRow]:
+        def pair(row: SourceRow) -> tuple[RowPrompt, PairRow]:
             nonlocal has_pairs
             if row.value("chosen") is None:
                 lacking.append(row)
@@ -161,7 +164,7 @@ class Jsonl:
             UserError: naming the file, line or column that cannot be used.
         """
 
-        def either(row: SourceRow) -> tuple[Asked, LabelledRow | PairRow]:
+        def either(row: SourceRow) -> tuple[RowPrompt, LabelledRow | PairRow]:
             is_pair = row.value("chosen") is not None and row.value("label") is None
             return self._pair(row) if is_pair else self._labelled(row)
 
@@ -170,7 +173,7 @@ class Jsonl:
         found = [one for row in rows for one in (labelled_rows([row]) if isinstance(row, PairRow) else [row])]
         return [replace(row, references=references.get(row.document, ())) for row in found]
 
-    def _labelled(self, row: SourceRow) -> tuple[Asked, LabelledRow]:
+    def _labelled(self, row: SourceRow) -> tuple[RowPrompt, LabelledRow]:
         """How a row is read as a labelled summary, and that, with the references that it names itself."""
         label, (asked, summary) = label_in(row, self.threshold), self._summary(row)
         return asked, LabelledRow(
@@ -185,7 +188,7 @@ class Jsonl:
             messages=summary.messages,
         )
 
-    def _pair(self, row: SourceRow) -> tuple[Asked, PairRow]:
+    def _pair(self, row: SourceRow) -> tuple[RowPrompt, PairRow]:
         """How a row is read as a pair, and the pair, with the references that it names itself."""
         asked, chosen, rejected = pair_in(row)
         return asked, PairRow(
@@ -202,7 +205,7 @@ class Jsonl:
             messages=asked.messages,
         )
 
-    def _summary(self, row: SourceRow) -> tuple[Asked, SummaryRow]:
+    def _summary(self, row: SourceRow) -> tuple[RowPrompt, SummaryRow]:
         """How a row is read as a summary, and the summary, with the references that it names itself."""
         asked, summary = summary_in(row)
         return asked, SummaryRow(
@@ -215,7 +218,9 @@ class Jsonl:
             messages=asked.messages,
         )
 
-    def _usable(self, rows: Rows, make: Callable[[SourceRow], tuple[Asked, R]], limit: int | None = None) -> list[R]:
+    def _usable(
+        self, rows: SourceRows, make: Callable[[SourceRow], tuple[RowPrompt, R]], limit: int | None = None
+    ) -> list[R]:
         """What is made of the rows that can be used; how they were read is said, and what of them was not."""
         named = {theirs.split(".")[0] for theirs in (self.columns or {}).values() if theirs}
 
@@ -228,7 +233,7 @@ class Jsonl:
             say_once(sentence)
         return with_unique_ids([made for *_, made in found])
 
-    def _rows(self, split: Split, make: Callable[[SourceRow], tuple[Asked, R]]) -> list[R]:
+    def _rows(self, split: Split, make: Callable[[SourceRow], tuple[RowPrompt, R]]) -> list[R]:
         name = (self.splits or {}).get
         whole = read_whole(Path(self.path).expanduser())
         shares: dict[Split, float] = {"validation": self.validation_fraction, "test": self.test_fraction}
@@ -242,7 +247,7 @@ class Jsonl:
             del shares["test"]
             if split == "validation":
                 share = f"{self.validation_fraction:.3g} of train's documents"
-                print(f"{self.path} has no file for validation: {share} are held out for it")
+                log.info(f"{self.path} has no file for validation: {share} are held out for it")
         shares["train"] = 1 - sum(shares.values())
         if shares[split] == 0:
             return []
@@ -259,7 +264,7 @@ class Jsonl:
         )
         return part[:limit]
 
-    def _named(self, rows: Rows) -> Rows:
+    def _named(self, rows: SourceRows) -> SourceRows:
         """The rows with their columns under the names that are read."""
         is_first = True
         for row in rows:

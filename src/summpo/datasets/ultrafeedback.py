@@ -17,7 +17,7 @@ from summpo.datasets.shapes.rated_answers import RATED_SFT_ON, RatedAnswer, Rate
 from summpo.datasets.shapes.usable_rows import usable
 from summpo.errors import require, require_choice
 from summpo.files.hub_or_folder import read_split
-from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.files.jsonl import RowFault, SourceRow, SourceRows
 from summpo.text.rows import PairRow, SummaryRow
 
 RATED = ("instruction_following", "honesty", "truthfulness", "helpfulness")
@@ -97,7 +97,7 @@ class UltraFeedback:
         return overall
 
 
-def completions(rows: Rows) -> Rows:
+def completions(rows: SourceRows) -> SourceRows:
     """Each answer as a row of its own, with the instruction and the source beside it."""
     for row in rows:
         if isinstance(row, RowFault):

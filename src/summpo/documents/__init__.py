@@ -40,7 +40,7 @@ PART_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
-class Part:
+class SourcePart:
     """What can be read by itself: a file, bytes of one, or a shard of a Hub data set."""
 
     path: str
@@ -55,7 +55,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Fault:
+class FaultyRow:
     """A row that is no document."""
 
     sentence: str
@@ -66,7 +66,7 @@ class Fault:
 class DocumentSource(Protocol):
     """Documents somewhere, in parts whose order is theirs."""
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SourcePart]:
         """What there is to read, without reading it.
 
         Raises:
@@ -74,8 +74,8 @@ class DocumentSource(Protocol):
         """
         ...
 
-    def documents(self, part: Part) -> Iterator[Document | Fault]:
-        """The documents of a part, one at a time; a row that is none as a `Fault`.
+    def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
+        """The documents of a part, one at a time; a row that is none as a `FaultyRow`.
 
         Raises:
             UserError: the file as a whole cannot be read.

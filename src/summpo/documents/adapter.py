@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from summpo.documents import Columns, Fault
+from summpo.documents import Columns, FaultyRow
 from summpo.errors import UserError
 from summpo.files.jsonl import SourceRow
 from summpo.text.documents import Document
@@ -42,8 +42,8 @@ def adapter_of(columns: Columns, place: str, source: str) -> Callable[[Any, dict
     return adapt
 
 
-def document_or_fault(found: Found) -> Document | Fault:
+def document_or_fault(found: Found) -> Document | FaultyRow:
     """What a row became."""
     if "fault" in found.metadata:
-        return Fault(found.metadata["fault"])
+        return FaultyRow(found.metadata["fault"])
     return Document(found.id, found.metadata["source"], found.text)

@@ -28,7 +28,7 @@ class NGramIndex:
     owners: np.ndarray
     """uint32[n-gram]: the first test document that has it."""
     ids: list[str]
-    """Of the test documents."""
+    """Ids of the test documents."""
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

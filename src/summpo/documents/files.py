@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
-from summpo.documents import PART_BYTES, Part
+from summpo.documents import PART_BYTES, SourcePart
 from summpo.errors import UserError, require
 from summpo.files.hub_or_folder import files_left_out
 from summpo.files.jsonl import HALF_PAIR
@@ -33,7 +33,7 @@ class Place:
     suffixes: tuple[str, ...]
     """Endings of the files that count, in a folder; a packed one may have one of `PACKED` behind it."""
 
-    def parts(self, can_be_cut: bool = False) -> list[Part]:
+    def parts(self, can_be_cut: bool = False) -> list[SourcePart]:
         """Its files by name, those that can be cut in parts of about `PART_BYTES`.
 
         Hidden ones are passed over; how many others do not count is said.
@@ -61,7 +61,7 @@ class Place:
             is_cut = can_be_cut and not name.endswith(PACKED)
             for start in range(0, size, PART_BYTES) if is_cut else [0]:
                 end = min(size, start + PART_BYTES) if is_cut else size
-                parts.append(Part(name, start, end, end - start, stamp))
+                parts.append(SourcePart(name, start, end, end - start, stamp))
         return parts
 
     def _counts(self, name: str) -> bool:

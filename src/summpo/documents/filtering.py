@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from summpo.documents import DocumentSource, Fault, Part, Split
+from summpo.documents import DocumentSource, FaultyRow, SourcePart, Split
 from summpo.documents.contamination import NGramIndex, index_of, opened
 from summpo.documents.rules import Contamination, DocumentRules
 from summpo.documents.shards import (
@@ -84,19 +84,19 @@ class Filter:
         counts.rejected.update({reason: n for (_, reason), n in rejections.counts.items()})
         counts.write(self.work.counts(shard))
 
-    def _found(self, rank: int, world_size: int) -> Iterator[Document | Fault]:
-        parts = [Part(**part) for part in json.loads(self.work.parts(self.split).read_text("utf-8"))]
+    def _found(self, rank: int, world_size: int) -> Iterator[Document | FaultyRow]:
+        parts = [SourcePart(**part) for part in json.loads(self.work.parts(self.split).read_text("utf-8"))]
         for part in shared_out(parts, rank, world_size):
             yield from self.source.documents(part)
 
     def _judged(
-        self, found: list[Document | Fault], counts: ShardCounts, index: NGramIndex | None
+        self, found: list[Document | FaultyRow], counts: ShardCounts, index: NGramIndex | None
     ) -> Iterator[tuple[Document, Rejected | int]]:
         """Each document with its tokens, or with why it is rejected."""
         rules = self.rules.of(self.split)
         documents = [one if isinstance(one, Document) else self._faulty(one) for one in found]
         verdicts: list[Rejected | int | None] = [
-            Rejected("faulty_row", one.sentence) if isinstance(one, Fault) else rules.before_counting(one)
+            Rejected("faulty_row", one.sentence) if isinstance(one, FaultyRow) else rules.before_counting(one)
             for one in found
         ]
         asked = [n for n, verdict in enumerate(verdicts) if verdict is None]
@@ -121,7 +121,7 @@ class Filter:
                 "first: that column holds something else (config key documents.source)"
             )
 
-    def _faulty(self, fault: Fault) -> Document:
+    def _faulty(self, fault: FaultyRow) -> Document:
         """What stands for a row that is no document.
 
         Raises:
@@ -181,7 +181,7 @@ def none_left(split: Split, counts: ShardCounts) -> str:
     return f"no {split} document is left of {counts.read}" + (f": {reasons}" if reasons else "")
 
 
-def shared_out(parts: list[Part], rank: int, world_size: int) -> list[Part]:
+def shared_out(parts: list[SourcePart], rank: int, world_size: int) -> list[SourcePart]:
     """The parts of a task: neighbours, about as many bytes as every other task's."""
     total = sum(part.size for part in parts) or 1
     mine, before = [], 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from summpo.documents import Fault, Part, is_text, require_columns
+from summpo.documents import FaultyRow, SourcePart, is_text, require_columns
 from summpo.documents.files import Place
 from summpo.errors import require
 from summpo.text.documents import Document
@@ -33,7 +33,7 @@ class Folder:
             f"suffixes must be a list of endings such as .txt, got {self.suffixes!r} (config key documents.suffixes)",
         )
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SourcePart]:
         """The files, by name.
 
         Raises:
@@ -41,7 +41,7 @@ class Folder:
         """
         return Place(self.path, tuple(self.suffixes)).parts()[: self.limit]
 
-    def documents(self, part: Part) -> Iterator[Document | Fault]:
+    def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
         """The one document of a file; its id is the file's path in the folder, without the ending.
 
         Raises:
@@ -54,7 +54,7 @@ class Folder:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             where = f"byte 0x{content[error.start]:02x} at {error.start + 1}"
-            yield Fault(f"{place.full(part.path)}: not UTF-8 ({where})")
+            yield FaultyRow(f"{place.full(part.path)}: not UTF-8 ({where})")
             return
         source = self.source_name or place.source_of(part.path)
         yield Document(str(PurePosixPath(part.path).with_suffix("")), source, text)

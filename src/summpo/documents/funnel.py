@@ -10,8 +10,8 @@ from summpo.documents import Split
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Of the kept documents."""
+class DocumentLengths:
+    """Lengths of the kept documents."""
 
     fewest: int
     mean: float
@@ -24,19 +24,19 @@ class Funnel:
 
     read: int
     rejected: dict[str, int]
-    """By reason, in the order in which it was asked."""
+    """Documents left out, by reason, in the order in which the rules are asked."""
     kept: int
     sources: dict[str, tuple[int, int]]
-    """Of each source: read, kept."""
-    tokens: Lengths
-    """Of the student's tokenizer."""
-    characters: Lengths
+    """Documents of each source: read, kept."""
+    tokens: DocumentLengths
+    """Lengths in tokens of the student's tokenizer."""
+    characters: DocumentLengths
 
     @staticmethod
     def from_json(record: Mapping) -> Funnel:
         """The funnel of a JSON object."""
         sources = {name: (read, kept) for name, (read, kept) in record["sources"].items()}
-        lengths = {name: Lengths(**record[name]) for name in ("tokens", "characters")}
+        lengths = {name: DocumentLengths(**record[name]) for name in ("tokens", "characters")}
         return Funnel(**{**record, "sources": sources, **lengths})
 
 
@@ -54,8 +54,8 @@ class Running:
         self.most = max(self.most, length)
         self.count, self.total = self.count + 1, self.total + length
 
-    def lengths(self) -> Lengths:
-        return Lengths(self.fewest, round(self.total / max(1, self.count), 1), self.most)
+    def lengths(self) -> DocumentLengths:
+        return DocumentLengths(self.fewest, round(self.total / max(1, self.count), 1), self.most)
 
 
 @dataclass

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from summpo.documents import PART_BYTES, Columns, Fault, Part, require_columns
+from summpo.documents import PART_BYTES, Columns, FaultyRow, SourcePart, require_columns
 from summpo.documents.adapter import adapter_of, document_or_fault
 from summpo.documents.files import why
 from summpo.errors import UserError, require, require_number
 from summpo.text.documents import Document
 
 ROWS_AT_ONCE = 100
-"""Of long documents these are some megabytes."""
+"""Rows read at a time: of long documents these are some megabytes."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Hub:
         require_columns(self.path, self.text, self.id, self.source, self.source_name, self.limit)
         require_number("documents.shards", self.shards, low=1)
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SourcePart]:
         """The shards, pinned to the commit that the revision is now.
 
         Raises:
             UserError: the Hub cannot be reached.
         """
         stamp = "" if Path(self.path).expanduser().is_dir() else self._commit()
-        return [Part(self.path, shard, self.shards, PART_BYTES, stamp) for shard in range(self.shards)]
+        return [SourcePart(self.path, shard, self.shards, PART_BYTES, stamp) for shard in range(self.shards)]
 
     def _commit(self) -> str:
         from huggingface_hub import HfApi
@@ -64,7 +64,7 @@ class Hub:
                 f"{self.path} is no folder here, and the Hub does not give it: {why(error)} (config key documents.path)"
             ) from error
 
-    def documents(self, part: Part) -> Iterator[Document | Fault]:
+    def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
         """The documents of a shard.
 
         Raises:

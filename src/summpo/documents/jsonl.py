@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from summpo.documents import Columns, Fault, Part, require_columns
+from summpo.documents import Columns, FaultyRow, SourcePart, require_columns
 from summpo.documents.files import PACKED, Place
 from summpo.errors import UserError
 from summpo.files.jsonl import row_of_line
@@ -44,7 +44,7 @@ class Jsonl:
     def _place(self) -> Place:
         return Place(self.path, (".jsonl", ".json", ".ndjson"))
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SourcePart]:
         """The files, by name; large ones in parts, unless there is a limit.
 
         Raises:
@@ -52,7 +52,7 @@ class Jsonl:
         """
         return self._place.parts(can_be_cut=self.limit is None)
 
-    def documents(self, part: Part) -> Iterator[Document | Fault]:
+    def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
         """The documents of the lines that begin in the part.
 
         Raises:
@@ -73,9 +73,9 @@ class Jsonl:
                     if lines_before is None:
                         lines_before = self._lines_before(part)
                     place = f"{self._place.full(part.path)}, line {lines_before + number + 1}"
-                    yield Fault(f"{place}{error}")
+                    yield FaultyRow(f"{place}{error}")
 
-    def _lines_before(self, part: Part) -> int:
+    def _lines_before(self, part: SourcePart) -> int:
         """How many lines of the file end before the first that begins in the part."""
         count, at = 0, 0
         with self._place.opened(part.path) as file:
@@ -86,7 +86,7 @@ class Jsonl:
         return count
 
 
-def lines_of(file: IO[bytes], part: Part) -> Iterator[tuple[int, bytes]]:
+def lines_of(file: IO[bytes], part: SourcePart) -> Iterator[tuple[int, bytes]]:
     """Each line that begins in a part, with the place of its first byte; a packed file is one part."""
     is_packed = part.path.endswith(PACKED)
     offset = 0 if is_packed else first_line(file, part.start)

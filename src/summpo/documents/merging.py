@@ -59,8 +59,8 @@ class Merge:
             for row in survivors.of(shard):
                 yield self.work.split_of(shard), row
 
-    def _surveyed(self, rejections: Rejections) -> tuple[Ids, Quotas]:
-        ids, quotas = Ids(), Quotas(self.rules)
+    def _surveyed(self, rejections: Rejections) -> tuple[RepeatedIds, Quotas]:
+        ids, quotas = RepeatedIds(), Quotas(self.rules)
         for split, row in self._documents(rejections):
             ids.meet(row.id)
             quotas.meet(split, document_of(row))
@@ -68,7 +68,7 @@ class Merge:
         quotas.close()
         return ids, quotas
 
-    def _written(self, rejections: Rejections, kept: dict[Split, Kept], ids: Ids, quotas: Quotas) -> None:
+    def _written(self, rejections: Rejections, kept: dict[Split, Kept], ids: RepeatedIds, quotas: Quotas) -> None:
         files = {
             split: (self.work.merged / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") for split in kept
         }
@@ -102,7 +102,7 @@ class Merge:
 
 
 @dataclass
-class Ids:
+class RepeatedIds:
     """Which ids stand more than once, and a free one for each that does."""
 
     _hashes: array[int] = field(default_factory=lambda: array("Q"))

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from summpo.documents import Columns, Fault, Part, require_columns
+from summpo.documents import Columns, FaultyRow, SourcePart, require_columns
 from summpo.documents.adapter import adapter_of, document_or_fault
 from summpo.documents.files import Place, located, why
 from summpo.errors import UserError
 from summpo.text.documents import Document
 
 ROWS_AT_ONCE = 100
-"""Of long documents these are some megabytes."""
+"""Rows read at a time: of long documents these are some megabytes."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Parquet:
     def _place(self) -> Place:
         return Place(self.path, (".parquet",))
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SourcePart]:
         """The files, by name.
 
         Raises:
@@ -48,7 +48,7 @@ class Parquet:
         """
         return self._place.parts()
 
-    def documents(self, part: Part) -> Iterator[Document | Fault]:
+    def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
         """The documents of a file.
 
         Raises:

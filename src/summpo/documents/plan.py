@@ -10,7 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-from summpo.documents import SPLITS, DocumentSource, Part, Split
+from summpo.documents import SPLITS, DocumentSource, SourcePart, Split
 from summpo.documents.executors import silent
 from summpo.documents.rules import DocumentRules
 from summpo.errors import UserError, require
@@ -29,7 +29,7 @@ def settings_of(
     }
 
 
-def parts_of(sources: Mapping[Split, DocumentSource]) -> dict[Split, list[Part]]:
+def parts_of(sources: Mapping[Split, DocumentSource]) -> dict[Split, list[SourcePart]]:
     """What there is to read of each split, in the order of `SPLITS`.
 
     Raises:
@@ -85,7 +85,7 @@ def described(source: DocumentSource) -> dict[str, Any]:
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **asdict(source)}  # type: ignore[call-overload]
 
 
-def fingerprint(parts: list[Part]) -> str:
+def fingerprint(parts: list[SourcePart]) -> str:
     """What a source's files are, by names, sizes and times of change, as hex."""
     return sha256(json.dumps([asdict(part) for part in parts]).encode()).hexdigest()
 

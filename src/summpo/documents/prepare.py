@@ -9,6 +9,7 @@ documents/work/                      what is between, until all is done
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from summpo.documents import PART_BYTES, DocumentSource, Part, Split
+from summpo.documents import PART_BYTES, DocumentSource, SourcePart, Split
 from summpo.documents.executors import Executor, Stage, silent
 from summpo.documents.executors.local import Local
 from summpo.documents.funnel import Funnel
@@ -29,8 +30,10 @@ from summpo.files.locks import alone
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.documents import Document
 
+log = logging.getLogger(__name__)
+
 MOST_TASKS = 500
-"""Of a split, unless it is set: datatrove opens a file of each task at once, and systems allow 1024."""
+"""Tasks of a split, unless it is set: datatrove opens a file of each task at once, and systems allow 1024."""
 
 
 def prepare(
@@ -63,7 +66,7 @@ def prepare(
     chosen = settings_of(sources, rules, student, teacher)
     if (record := recorded(folder / "documents.json")) is not None:
         require_same(record, chosen, sources, folder)
-        print(f"documents: done already with these settings, see {folder / 'documents.json'}")
+        log.info(f"documents: done already with these settings, see {folder / 'documents.json'}")
         return funnels_of(record)
     executor, parts = executor or Local(), parts_of(sources)
     with alone(folder, ".lock", f"{folder}: another process is making documents here"):
@@ -78,7 +81,7 @@ def prepare(
         return funnels_of(finished(folder, plan, work))
 
 
-def read(out: Path, split: Split) -> Iterator[Document]:
+def documents_of_split(out: Path, split: Split) -> Iterator[Document]:
     """The documents of a split, one at a time.
 
     Raises:
@@ -123,7 +126,7 @@ def stages(
 
 
 def begun(
-    folder: Path, chosen: dict[str, Any], parts: Mapping[Split, list[Part]], executor: Executor
+    folder: Path, chosen: dict[str, Any], parts: Mapping[Split, list[SourcePart]], executor: Executor
 ) -> tuple[Work, dict[str, Any]]:
     """The work folder of these settings and files, with the number of tasks that it was begun with, and what they are.
 
@@ -141,7 +144,7 @@ def begun(
             not (path / "submitted.json").exists(),
             f"jobs are at work in {path}, where {changed}: choose another output_dir, or stop them and take it away",
         )
-        print(f"documents: {changed} since {path} was begun; starting over")
+        log.info(f"documents: {changed} since {path} was begun; starting over")
     elif leftovers := sorted(file.name for file in folder.glob("*.jsonl")):
         raise UserError(
             f"{folder} holds {leftovers[0]} and nothing that says how it was made: choose another output_dir"
@@ -177,7 +180,7 @@ def funnels_of(record: dict[str, Any]) -> dict[Split, Funnel]:
     }
 
 
-def tasks_of(parts: list[Part], executor: Executor) -> int:
+def tasks_of(parts: list[SourcePart], executor: Executor) -> int:
     """How many tasks read a split: what the executor says, or one for about `PART_BYTES`."""
     by_size = -(-sum(part.size for part in parts) // PART_BYTES)
     wanted = min(by_size, MOST_TASKS) if executor.tasks is None else executor.tasks

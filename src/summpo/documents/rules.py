@@ -23,15 +23,15 @@ class SplitRules:
     """The documents of a split. A bound is within; null for none."""
 
     min_tokens: int | None = None
-    """Of the student's tokenizer."""
+    """Tokens of the student's tokenizer, at least."""
     max_tokens: int | None = None
-    """Of the student's tokenizer."""
+    """Tokens of the student's tokenizer, at most."""
     min_characters: int | None = None
     """Unicode characters, at least."""
     max_characters: int | None = None
     """Unicode characters, at most."""
     max_teacher_tokens: int | None = None
-    """What the teacher can read; counted with the student's tokenizer."""
+    """Tokens that the teacher can read, counted with the student's tokenizer."""
     quotas: dict[str, int | None] = field(default_factory=dict)
     """Documents of each source, at most, null for all of it; others are left out. Empty: all of all sources."""
 
@@ -85,7 +85,7 @@ class NearDuplicates:
     """
 
     words: int = 5
-    """Of an n-gram."""
+    """Number of words in an n-gram."""
     bands: int = 14
     """Groups of hashes, of which one must agree."""
     rows: int = 8
@@ -105,9 +105,9 @@ class Contamination:
     """
 
     words: int = 13
-    """Of an n-gram."""
+    """Number of words in an n-gram."""
     max_share: float = 0.1
-    """Of a train document's n-grams, at most, that stand in test documents."""
+    """Largest share of a train document's n-grams that may stand in test documents."""
 
     def __post_init__(self) -> None:
         require_number("words", self.words, low=1)

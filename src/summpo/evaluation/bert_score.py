@@ -50,7 +50,7 @@ class BertScorer:
     """What a reader should know the encoder as."""
     folder: Path
     fingerprint: str
-    """Of its config, weights and tokenizer, as hex."""
+    """Hash of its config, weights and tokenizer, as hex."""
     layer: int
     """Hidden layer, from 1."""
     baseline: Triple | None
@@ -75,7 +75,7 @@ class BertScores:
     """What was found of each summary, in order."""
 
     columns: Mapping[str, Sequence[float]]
-    """By metric: eval/bertscore_f1 ..., eval/bertscore_windows_f1 ..."""
+    """The values of each metric: eval/bertscore_f1 ..., eval/bertscore_windows_f1 ..."""
     limit: int
     """Tokens of a window, special tokens included."""
     empty_summaries: int
@@ -187,7 +187,7 @@ class InverseFrequencies:
 
     @classmethod
     def of(cls, references: Sequence[Iterable[int]]) -> InverseFrequencies:
-        """Of references given as token ids; one that stands there twice counts twice."""
+        """The frequencies in references given as token ids; a reference that stands there twice counts twice."""
         found = Counter(chain.from_iterable(map(set, references)))
         number = len(references) + 1
         return cls({token: math.log(number / (n + 1)) for token, n in found.items()}, math.log(number))

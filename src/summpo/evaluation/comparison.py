@@ -38,7 +38,7 @@ class Evaluation:
     record: Mapping[str, Any]
     """evaluation.json."""
     samples: Mapping[str, Sample]
-    """By document id."""
+    """The samples by document id."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Difference:
     difference: float
     """second - first."""
     low: float
-    """Of the 95% interval of the difference."""
+    """Lower end of the 95% interval of the difference."""
     high: float
     p: float
 
@@ -64,7 +64,7 @@ class PairedComparison:
     first: str
     second: str
     documents: int
-    """That both have."""
+    """Documents that both have."""
     first_documents: int
     second_documents: int
     differences: tuple[Difference, ...]
@@ -91,7 +91,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     return Evaluation(folder, record.values, by_id)
 
 
-def shared_documents(first: Evaluation, second: Evaluation) -> list[str]:
+def common_documents(first: Evaluation, second: Evaluation) -> list[str]:
     """The ids of the documents that both have, in the order of the first.
 
     Raises:
@@ -116,9 +116,9 @@ def compare_pair(first: Evaluation, second: Evaluation, names: tuple[str, str]) 
         names: what to call the two.
 
     Raises:
-        UserError: as `shared_documents`.
+        UserError: as `common_documents`.
     """
-    shared = shared_documents(first, second)
+    shared = common_documents(first, second)
     again = [_counted_otherwise(one, other) for one, other in ((first, second), (second, first))]
     scores = [
         [_scores(side.samples[key], anew) for key in shared] for side, anew in zip((first, second), again, strict=True)

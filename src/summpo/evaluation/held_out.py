@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -24,6 +25,8 @@ from summpo.text.rows import SummaryRow
 from summpo.text.turns import completion_tokens
 from summpo.writing.samples import thought_counts
 from summpo.writing.writer import Writer
+
+log = logging.getLogger(__name__)
 
 
 def scores_of(samples: Sequence[dict[str, Any]]) -> list[SummaryScores]:
@@ -59,7 +62,7 @@ def margin_columns(
         try:
             columns[f"eval/margin/{name}"] = reward.rewards(completions)
         except MissingColumn as missing:  # a judge's score of the data's completions says nothing of these
-            print(f"evaluate: margin reward {name} is not measured on the generated summaries: {missing}")
+            log.info(f"evaluate: margin reward {name} is not measured on the generated summaries: {missing}")
     return columns
 
 
@@ -70,7 +73,7 @@ def bert_columns(
     if scorer is None:
         return {}, None
     if scorer.caveat:
-        print(scorer.caveat)
+        log.info(scorer.caveat)
     found = bert_scores(scorer, [s["summary"] for s in samples], [s["references"] for s in samples], device)
     return found.columns, measured_by(scorer, found)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from summpo.columns.base import Base, load_base
+from summpo.columns.base import Base, find_base
 from summpo.columns.stage import AUTOCAST, DataStage
 from summpo.datasets import Split
 from summpo.margin_rewards.checks import check_columns
@@ -77,7 +77,7 @@ def frozen_rows(
         summary: what the run left in summary.json.
         accelerator: cpu, or gpu for the current CUDA device.
     """
-    base = load_base(settings.columns)
+    base = find_base(settings.columns)
     stage = DataStage(settings.columns, base)
     settled = summary.get("settled", {})  # runs from before there were labels had nothing to settle
     text = stage.from_text(rows)

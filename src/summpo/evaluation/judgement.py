@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from summpo.evaluation.judging import Comparison, Verdict
+from summpo.evaluation.judging import Judgement, JudgeTask
 from summpo.evaluation.resampling import documents_in_words, few_documents
 from summpo.evaluation.win_rates import length_controlled, win_rate
 from summpo.text.words import count_words
 
 
-def numbers(judged: list[tuple[Comparison, int, Verdict]], seed: int) -> dict[str, Any]:
+def numbers(judged: list[tuple[JudgeTask, int, Judgement]], seed: int) -> dict[str, Any]:
     """Win rates, and how far the judge followed the order in which it saw the two."""
     a_wins = np.array([verdict.a_wins for *_, verdict in judged])
     lengths_a = np.array([words for _, words, _ in judged], np.float64)

@@ -20,21 +20,21 @@ PLACEHOLDERS = ("document", "first", "second")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """What a judge said of two summaries, A and B, of one document."""
 
     a_wins: float
-    """1, 0, or 0.5 for a tie."""
+    """1 where A wins, 0 where B does, 0.5 for a tie."""
     first_wins: tuple[float, ...]
-    """Of each order that was asked: 1 where the summary that stood first won, 0 where the second did, 0.5 for a tie."""
+    """For each order asked: 1 where the summary that stood first won, 0 where the second did, 0.5 for a tie."""
     orders: tuple[str, ...]
-    """ab: A stood first; ba."""
+    """ab where A stood first, ba where B did."""
     answers: tuple[str, ...]
-    """Of each order, as it came."""
+    """The judge's answer in each order, as it came."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class JudgeTask:
     """A task for a judge: A against B."""
 
     id: str
@@ -44,7 +44,7 @@ class Comparison:
     prompt: PromptFile
     both_orders: bool
     seed: int
-    """Of the drawn order."""
+    """Seed of the drawn order."""
     max_tokens: int
     temperature: float | None = 0.0
     json_schema: bool = False
@@ -56,7 +56,7 @@ class Comparison:
             return ("ab", "ba")
         return ("ba" if sha256(f"{self.seed}/{self.id}".encode()).digest()[0] % 2 else "ab",)
 
-    def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | Verdict | Rejected:
+    def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | Judgement | Rejected:
         """The questions that have no answer yet, or what the answers come to."""
         missing = [order for order in self.orders() if order not in answers]
         if missing:
@@ -68,7 +68,7 @@ class Comparison:
                 return read
             first_wins.append(read)
         a_wins = [won if order == "ab" else 1 - won for order, won in zip(self.orders(), first_wins, strict=True)]
-        return Verdict(
+        return Judgement(
             a_wins=a_wins[0] if len(set(a_wins)) == 1 else TIE,
             first_wins=tuple(first_wins),
             orders=self.orders(),

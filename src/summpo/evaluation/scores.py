@@ -29,9 +29,9 @@ class SummaryScores:
     """ROUGE F-measures, 0 to 1: words stemmed, the best over the references. 0 for an empty summary."""
     rouge2: float
     rougeL: float
-    """Of the text as one sequence of words."""
+    """ROUGE-L of the text as one sequence of words."""
     rougeLsum: float
-    """Sentence by sentence, as papers on CNN/DailyMail report it."""
+    """ROUGE-L sentence by sentence, as papers on CNN/DailyMail report it."""
     ended: bool
     """True where the model wrote EOS by itself, False where the limit on new tokens cut it."""
 

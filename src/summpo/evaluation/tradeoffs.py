@@ -25,7 +25,7 @@ from summpo.evaluation.scores import SummaryScores, aggregate, difference_interv
 ENOUGH_ENDED = 0.9
 
 Differences = Mapping[str, Mapping[str, tuple[float, float]]]
-"""By the run's label: 95% intervals of each metric's difference from the base run. Absent where they are unknown."""
+"""95% intervals of each metric's difference from the base run, by the run's label; absent where they are unknown."""
 
 
 @dataclass(frozen=True)

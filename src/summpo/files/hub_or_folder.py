@@ -1,5 +1,6 @@
 """Where a data set lies: a local folder with files for each split, as they are or as the Hub has them, or the Hub."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from summpo.errors import UserError, require
-from summpo.files.jsonl import RowFault, Rows, SourceRow
+from summpo.files.jsonl import RowFault, SourceRow, SourceRows
 from summpo.files.rows import ENDINGS, rows_of_file
+
+log = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 ALSO_CALLED = {"train": ("training",), "validation": ("valid", "val", "dev"), "test": ("testing",)}
@@ -21,7 +24,7 @@ class NoSplit(UserError):
     """There is a data set, and it has no such split."""
 
 
-def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> Rows:
+def read_split(path: str, split: str, config: str | None = None, folder_on_hub: str | None = None) -> SourceRows:
     """The rows of one split: of its files (`split_files`) where `path` is a folder, else of the Hub data set `path`.
 
     A single file, and a table that `datasets` saved, is train.
@@ -58,14 +61,14 @@ def has_split(path: str, split: str, config: str | None = None, folder_on_hub: s
     return True
 
 
-def read_whole(path: Path) -> Rows | None:
+def read_whole(path: Path) -> SourceRows | None:
     """The rows of what has no splits: a file, or a folder as `datasets.Dataset.save_to_disk` leaves it; else None."""
     if (path / SAVED).is_file():
         return _tables(f"{path}", _loaded(path))
     return rows_of_file(path) if path.is_file() else None
 
 
-def _read_folder(folder: Path, split: str, inside: str | None) -> Rows:
+def _read_folder(folder: Path, split: str, inside: str | None) -> SourceRows:
     if (folder / SAVED_SPLITS).is_file() and (table := _loaded(folder).get(split)) is not None:
         return _tables(f"{folder}, split {split}", table)
     files = split_files(folder, split, inside)
@@ -94,14 +97,14 @@ def split_files(folder: Path, split: str, inside: str | None = None) -> list[Pat
     return []
 
 
-def rows_of_files(files: Sequence[Path]) -> Rows:
+def rows_of_files(files: Sequence[Path]) -> SourceRows:
     """The rows of files, one after the other; their numbers go on from file to file.
 
     Raises:
         UserError: as `rows_of_file`.
     """
     if len({file.parent for file in files}) > 1:
-        print(f"{files[0]} and {len(files) - 1} more such files are read as one")
+        log.info(f"{files[0]} and {len(files) - 1} more such files are read as one")
     before, last = 0, -1
     for file in files:
         for row in rows_of_file(file):
@@ -163,4 +166,4 @@ def files_left_out(folder: str, names: Sequence[str], total: int, endings: Seque
         first = names[0] if names[0].isprintable() else ascii(names[0])
         are = "is" if len(names) == 1 else "are"
         what = f"{len(names)} of {total} files {are} left out"
-        print(f"{folder}: {what}, {first} the first: only {', '.join(endings)} are read")
+        log.info(f"{folder}: {what}, {first} the first: only {', '.join(endings)} are read")

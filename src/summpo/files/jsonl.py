@@ -207,7 +207,7 @@ def _shape_of_column(value: Any) -> Any:
     return len(value) or None if holds_cells else None
 
 
-Rows = Iterable[SourceRow | RowFault]
+SourceRows = Iterable[SourceRow | RowFault]
 """Rows of a source, or why one of them is none."""
 
 
@@ -235,7 +235,7 @@ def read_jsonl(path: Path) -> list[SourceRow]:
     return rows
 
 
-def strictly(rows: Rows) -> Iterator[SourceRow]:
+def strictly(rows: SourceRows) -> Iterator[SourceRow]:
     """The rows, all of them.
 
     Raises:

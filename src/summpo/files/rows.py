@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from summpo.errors import UserError, require
-from summpo.files.jsonl import HALF_PAIR, Cell, RowFault, Rows, SourceRow, json_lines, parsed, row_of
+from summpo.files.jsonl import HALF_PAIR, Cell, RowFault, SourceRow, SourceRows, json_lines, parsed, row_of
 
 TEXT_ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv")
 PACKED_ENDINGS = (".gz", ".zst", ".xz", ".bz2")
@@ -52,7 +52,7 @@ NOT_READ = {
 """How the files begin that hold rows, or may seem to, and are not read."""
 
 
-def rows_of_file(path: Path) -> Rows:
+def rows_of_file(path: Path) -> SourceRows:
     """The rows of a file, in order, or why one is none; a line that cannot be read is named by its number.
 
     Raises:
@@ -86,7 +86,7 @@ def opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _rows(file: IO[bytes], path: Path) -> Rows:
+def _rows(file: IO[bytes], path: Path) -> SourceRows:
     """The rows of an open file, by what it holds."""
     head = file.peek(512)[:512]  # type: ignore[attr-defined]
     kind = next((name for start, name in NOT_READ.items() if re.match(start, head)), None)
@@ -107,7 +107,7 @@ def _rows(file: IO[bytes], path: Path) -> Rows:
     return _lines(file, path)
 
 
-def _lines(file: IO[bytes], path: Path) -> Rows:
+def _lines(file: IO[bytes], path: Path) -> SourceRows:
     for row in json_lines(file, str(path)):
         if isinstance(row, RowFault) and row.place.endswith(", line 1"):
             _require_one_a_line(path)
@@ -129,7 +129,7 @@ def _require_one_a_line(path: Path) -> None:
         raise UserError(f"{path} is {kind}{layout}; give an array of objects, or one object a line")
 
 
-def _array(file: IO[bytes], path: Path) -> Rows:
+def _array(file: IO[bytes], path: Path) -> SourceRows:
     for number, value in enumerate(parsed(file.read().removeprefix(b"\xef\xbb\xbf"), f"{path} (a JSON array)")):
         try:
             yield row_of(value, f"{path}, row {number}", number)
@@ -137,7 +137,7 @@ def _array(file: IO[bytes], path: Path) -> Rows:
             yield fault
 
 
-def _csv(file: IO[bytes], path: Path) -> Rows:
+def _csv(file: IO[bytes], path: Path) -> SourceRows:
     """Rows under a header; the separator is the one of comma, semicolon and tab that the header has most of."""
     csv.field_size_limit(sys.maxsize)  # else documents of more than 131,072 characters are refused
     lines = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")  # \r alone ends a line, too
@@ -171,7 +171,7 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
     return file if isinstance(file, io.BufferedReader) and file.seekable() else io.BytesIO(file.read())
 
 
-def _parquet(file: IO[bytes], path: Path) -> Rows:
+def _parquet(file: IO[bytes], path: Path) -> SourceRows:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
@@ -184,7 +184,7 @@ def _parquet(file: IO[bytes], path: Path) -> Rows:
         raise UserError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 
-def _arrow_file(file: IO[bytes], path: Path) -> Rows:
+def _arrow_file(file: IO[bytes], path: Path) -> SourceRows:
     """The rows of Arrow's file format, which pandas and Polars write as Feather."""
     from pyarrow import ArrowException
     from pyarrow.ipc import open_file
@@ -199,7 +199,7 @@ def _arrow_file(file: IO[bytes], path: Path) -> Rows:
         raise UserError(f"{path} cannot be read as Arrow: {' '.join(str(error).split())}") from error
 
 
-def _arrow_stream(path: Path) -> Rows:
+def _arrow_stream(path: Path) -> SourceRows:
     """The rows of Arrow's stream format, in which `datasets` saves."""
     import datasets
 

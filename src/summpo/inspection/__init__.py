@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from summpo.inspection.fit import Fit
 from summpo.inspection.lengths import Bucket, Histogram, LongerBy
-from summpo.inspection.repeats import Repeats, Shared
+from summpo.inspection.repeats import Repeats, SharedDocuments
 from summpo.inspection.statistics import Tendency
 from summpo.inspection.weights import Reward, Weighed
 from summpo.margin_rewards.break_even import BreakEven
@@ -38,21 +38,21 @@ class Inspection:
     fit: Fit
     longer: LongerBy
     by_source: dict[str, LongerBy]
-    """By where the document comes from, most pairs first."""
+    """Which completion is the longer, by where the document comes from, most pairs first."""
     by_difference: tuple[Bucket, ...]
     lengths: dict[str, dict[str, float]]
     """Quantiles of the completions' tokens, no EOS: chosen, rejected."""
     histogram: Histogram
     tendencies: dict[str, Tendency]
-    """Of the length in tokens and in words."""
+    """How chosen and rejected differ in length, in tokens and in words."""
     repeats: Repeats
-    shared: tuple[Shared, ...]
+    shared: tuple[SharedDocuments, ...]
     unread: dict[str, str]
     """Splits that could not be read, and why."""
     typical_reward_margin: float
     rewards: dict[str, Reward]
     break_even: BreakEven | None
-    """Of w: below it training lowers what w weighs, above it raises it; None where w weighs nothing."""
+    """The break-even w: below it training lowers what w weighs, above it raises it; None where w weighs nothing."""
     break_even_is_of_objective: bool
     """Whether the break-even weights are this objective's own; else they are those of dpo and modpo, a guide."""
     weighed: tuple[Weighed, ...]

@@ -10,7 +10,7 @@ from summpo.files.pictures import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
 from summpo.inspection import Inspection
 from summpo.inspection.lengths import Bucket, LongerChosen
 from summpo.inspection.statistics import interval
-from summpo.inspection.table import counted, shown_sources
+from summpo.inspection.table import plural, shown_sources
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -30,7 +30,7 @@ def draw(found: Inspection) -> bytes:
 
     figure = Figure(figsize=(11, 8), dpi=140, facecolor="white")
     FigureCanvasAgg(figure)
-    title = f"{found.dataset}, {found.split}: what {counted(found.pairs, 'pair')} will teach"
+    title = f"{found.dataset}, {found.split}: what {plural(found.pairs, 'pair')} will teach"
     figure.text(0.025, 0.955, title, fontsize=14, weight="bold", color=INK, parse_math=False)
     _lengths(_panel(figure, (0.075, 0.575, 0.4, 0.3), "Length of a completion"), found)
     _by_source(_panel(figure, (0.615, 0.575, 0.31, 0.3), "Which of the two was chosen, by tokens"), found)

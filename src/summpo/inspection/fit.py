@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNLIMITED = Limits(max_length=2**31 - 1, too_long="drop", empty="drop", identical="drop")
-"""Under which every row that can be used is a token row in its full length."""
+"""Limits under which every row that can be used is a token row in its full length."""
 BY_LENGTH = ("truncated_document", "dropped_too_long", "dropped_no_room_for_document")
 """What Tokenized.counts says of rows over max_length."""
 
@@ -35,7 +35,7 @@ class Fit:
     over: int
     """Usable rows of more than max_length tokens: prompt and longer completion, EOS counted."""
     cut: int
-    """Of these, those that truncate_document would cut; it drops the others, whose completions leave no room."""
+    """Those of `over` that truncate_document would cut; it drops the others, whose completions leave no room."""
     total: dict[str, float]
     """Quantiles of the length of the usable rows: prompt and longer completion, in tokens, EOS counted."""
 
@@ -50,7 +50,7 @@ class Fit:
         }
 
 
-def fit(
+def fit_at(
     rows: Sequence[PairRow], full: Tokenized, limits: Limits, prompt: Prompt, tokenizer: PreTrainedTokenizerBase
 ) -> Fit:
     """What each rule makes of the rows at this max_length.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from summpo.inspection.statistics import quantiles
-from summpo.inspection.table import aligned, counted
+from summpo.inspection.table import aligned, plural
 from summpo.margin_rewards.break_even import BreakEven
 from summpo.text.rows import LabelledRow
 
@@ -26,7 +26,7 @@ class LabelInspection:
     rows: dict[str, int]
     """The rows that training would see by label, less those that the limits drop."""
     dropped: dict[str, int]
-    """By reason."""
+    """Number of rows dropped, by reason."""
     stops: str | None
     """Why training with these settings would stop at a row; None where it would not."""
     weights: dict[str, float]
@@ -73,7 +73,7 @@ def documents_of(rows: Sequence[LabelledRow]) -> tuple[int, int, int]:
 def lines(found: LabelInspection) -> list[str]:
     """The whole text, line by line."""
     total, dropped = sum(found.rows.values()), sum(found.dropped.values())
-    head = f"{found.dataset}, {found.split}: {counted(total, 'row')} of {counted(found.documents, 'document')}"
+    head = f"{found.dataset}, {found.split}: {plural(total, 'row')} of {plural(found.documents, 'document')}"
     reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in found.dropped.items())
     text = [head + (f"; dropped: {reasons}" if dropped else "")]
     if found.stops:

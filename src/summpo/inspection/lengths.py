@@ -23,7 +23,7 @@ NO_SOURCE = "(no source)"
 
 @dataclass(frozen=True)
 class LongerChosen:
-    """Of how many pairs the chosen completion is the longer, the shorter, or as long as the rejected."""
+    """Number of pairs whose chosen completion is the longer, the shorter, or as long as the rejected."""
 
     pairs: int
     longer: int
@@ -32,7 +32,7 @@ class LongerChosen:
 
     @property
     def share(self) -> float:
-        """Of all pairs, ties among them, the part whose longer completion is the chosen one."""
+        """The share of all pairs, ties among them, whose longer completion is the chosen one."""
         return self.longer / self.pairs
 
     def __add__(self, other: LongerChosen) -> LongerChosen:
@@ -52,7 +52,7 @@ class LongerBy:
 
 
 @dataclass(frozen=True)
-class Lengths:
+class CompletionLengths:
     """The lengths of a data set's completions; int64 [pair] each, of the text alone."""
 
     chosen_tokens: np.ndarray
@@ -84,12 +84,12 @@ class Bucket:
         return f"{self.low}+" if self.high is None else f"{self.low}-{self.high}"
 
 
-def lengths_of(pairs: Sequence[PairRow], tokenizer: PreTrainedTokenizerBase) -> Lengths:
+def lengths_of(pairs: Sequence[PairRow], tokenizer: PreTrainedTokenizerBase) -> CompletionLengths:
     """The lengths of the pairs' completions, without what ends a turn or is put around it."""
     sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
     tokens = [np.array(count_tokens(texts, tokenizer)) for texts in sides]
     words = [np.array([count_words(text) for text in texts]) for texts in sides]
-    return Lengths(*tokens, *words)
+    return CompletionLengths(*tokens, *words)
 
 
 def longer_chosen(chosen: np.ndarray, rejected: np.ndarray) -> LongerChosen:
@@ -98,7 +98,7 @@ def longer_chosen(chosen: np.ndarray, rejected: np.ndarray) -> LongerChosen:
     return LongerChosen(len(chosen), longer, shorter, len(chosen) - longer - shorter)
 
 
-def longer_by(lengths: Lengths) -> LongerBy:
+def longer_by(lengths: CompletionLengths) -> LongerBy:
     """Counts whose completion is longer, by tokens and by words."""
     return LongerBy(
         longer_chosen(lengths.chosen_tokens, lengths.rejected_tokens),
@@ -106,14 +106,14 @@ def longer_by(lengths: Lengths) -> LongerBy:
     )
 
 
-def longer_by_source(rows: Sequence[PairRow], lengths: Lengths) -> dict[str, LongerBy]:
+def longer_by_source(rows: Sequence[PairRow], lengths: CompletionLengths) -> dict[str, LongerBy]:
     """The same for each source, that with most pairs first; rows that name none are one source."""
     names = np.array([row.source or NO_SOURCE for row in rows])
     counts = Counter(names.tolist())
     found = {}
     for name in sorted(counts, key=lambda name: (-counts[name], name)):
         mine = names == name
-        found[name] = longer_by(Lengths(**{side: values[mine] for side, values in vars(lengths).items()}))
+        found[name] = longer_by(CompletionLengths(**{side: values[mine] for side, values in vars(lengths).items()}))
     return found
 
 
@@ -148,7 +148,7 @@ def histogram(chosen: np.ndarray, rejected: np.ndarray) -> Histogram:
     return Histogram(tuple(edges.tolist()), tuple(counts[0].tolist()), tuple(counts[1].tolist()))
 
 
-def length_tendencies(lengths: Lengths) -> dict[str, Tendency]:
+def length_tendencies(lengths: CompletionLengths) -> dict[str, Tendency]:
     """How being longer goes with being chosen, in tokens and in words."""
     return {
         "length in tokens": tendency(lengths.chosen_tokens - lengths.rejected_tokens),

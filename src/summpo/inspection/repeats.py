@@ -30,7 +30,7 @@ class Repeats:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedDocuments:
     """What a split has of an earlier one's documents."""
 
     earlier: str
@@ -74,7 +74,7 @@ def repeats(rows: Sequence[PairRow]) -> Repeats:
     )
 
 
-def shared_documents(rows_of: Mapping[str, Sequence[PairRow]]) -> tuple[Shared, ...]:
+def shared_documents(rows_of: Mapping[str, Sequence[PairRow]]) -> tuple[SharedDocuments, ...]:
     """What each split shares with each earlier one, in the order in which the splits are given."""
     keys = {split: [document_key(row) for row in rows] for split, rows in rows_of.items()}
     found = []
@@ -82,5 +82,5 @@ def shared_documents(rows_of: Mapping[str, Sequence[PairRow]]) -> tuple[Shared, 
         for earlier in list(keys)[:position]:
             own, both = set(keys[later]), set(keys[earlier]) & set(keys[later])
             rows = sum(key in both for key in keys[later])
-            found.append(Shared(earlier, later, len(both), len(own), rows, len(keys[later])))
+            found.append(SharedDocuments(earlier, later, len(both), len(own), rows, len(keys[later])))
     return tuple(found)

@@ -47,7 +47,7 @@ def shown_sources(by_source: dict[str, LongerBy], most: int) -> dict[str, Longer
 
 def _head(found: Inspection) -> list[str]:
     dropped = found.fit.rows - found.pairs
-    text = f"{found.dataset}, {found.split}: {found.pairs:,} pairs of {counted(found.repeats.documents, 'document')}"
+    text = f"{found.dataset}, {found.split}: {found.pairs:,} pairs of {plural(found.repeats.documents, 'document')}"
     text += f" ({dropped:,} of {found.fit.rows:,} rows are dropped)" if dropped else ""
     stops = f"Training with these settings stops: {found.stops}" if found.stops else ""
     return [*_wrapped(text), *_wrapped(stops)]
@@ -68,10 +68,10 @@ def _longer(found: Inspection) -> list[str]:
     return [*aligned([heading, *rows]), *(["", *aligned(differ)] if found.by_difference else [])]
 
 
-def _shares(counted: LongerChosen, with_interval: bool = False) -> list[str]:
-    low, high = interval(counted.longer, counted.pairs)
+def _shares(counts: LongerChosen, with_interval: bool = False) -> list[str]:
+    low, high = interval(counts.longer, counts.pairs)
     bounds = [f"[{low:.0%}, {high:.0%}]"] if with_interval else []
-    shares = [f"{part / counted.pairs:.1%}" for part in (counted.longer, counted.shorter, counted.same)]
+    shares = [f"{part / counts.pairs:.1%}" for part in (counts.longer, counts.shorter, counts.same)]
     return [shares[0], *bounds, *shares[1:]]
 
 
@@ -209,7 +209,7 @@ def _why(found: Inspection) -> list[str]:
     of_w = found.break_even
     together = [name for name, reward in found.rewards.items() if reward.weight is None]
     if of_w is not None and of_w.weight is not None and len(found.rewards) > 1:
-        text += f". Of w, which weighs {' + '.join(map(_name, together))} together: {of_w.told}"
+        text += f". Of w, which weighs {' + '.join(map(_name, together))} together: {of_w.estimate}"
     return _wrapped(text)
 
 
@@ -231,14 +231,14 @@ def _balance(rewards: dict[str, Reward]) -> list[str]:
 def _part(part: int, whole: int, what: str = "row") -> str:
     """ "3 of 4 rows (75.0%)"."""
     share = f" ({part / whole:.1%})" if whole else ""
-    return f"{part:,} of {counted(whole, what)}{share}"
+    return f"{part:,} of {plural(whole, what)}{share}"
 
 
 def _nats(number: float) -> str:
     return f"{number:g} nat" + "s" * (number != 1)
 
 
-def counted(number: int, what: str) -> str:
+def plural(number: int, what: str) -> str:
     """ "1 pair", "2,880 pairs"."""
     return f"{number:,} {what}" + "s" * (number != 1)
 

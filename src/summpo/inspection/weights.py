@@ -50,7 +50,7 @@ class Reward:
     size: dict[str, float]
     """Quantiles of |margin|, in the reward's own unit."""
     break_even: BreakEven
-    """Of it alone: above it training raises the reward, below it lowers it."""
+    """The reward's own break-even weight: above it training raises the reward, below it lowers it."""
     suggested: tuple[float, ...]
     """Weights for it alone, 0 left out; none where it is the same for both completions of every pair."""
 
@@ -132,7 +132,7 @@ def points(
 
 
 def break_even_of_w(margins: np.ndarray, weights: Sequence[float | None], w0: float = 1.0) -> BreakEven | None:
-    """Of w, for the sum of the margins that it weighs, beside those of fixed weights; None where it weighs nothing."""
+    """The break-even w, for the sum of the margins that it weighs beside those of fixed weights; None without such."""
     if all(weight is not None for weight in weights):
         return None
     swept = [1.0 if weight is None else 0.0 for weight in weights]

@@ -35,7 +35,7 @@ from summpo.margin_rewards.margins import WeightedMargin
 from summpo.objectives import LabelledObjective
 
 MULTIPLES = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Of w*: the points of a sweep around it."""
+"""The points of a sweep around w*, in multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class BreakEven:
     it, for none has more; or the reward is the same for both summaries of every pair."""
 
     @property
-    def told(self) -> str:
-        """ "0.022 +- 0.007"."""
+    def estimate(self) -> str:
+        """The weight with its standard error: "0.022 +- 0.007"."""
         assert self.weight is not None
         return f"{self.weight:.2g}" + (f" +- {self.standard_error:.1g}" if self.standard_error is not None else "")
 
@@ -133,7 +133,7 @@ def where_it_lies(name: str, weight: float, found: BreakEven, meanings: tuple[st
         place = "above" if weight > found.weight else "below"
     near = found.standard_error is None or abs(weight - found.weight) < 2 * found.standard_error
     expect = "too near to tell which way it goes" if near else f"expect {more if weight > found.weight else less}"
-    return f"{name}={weight:g} is {place} the break-even weight {found.told}: {expect}"
+    return f"{name}={weight:g} is {place} the break-even weight {found.estimate}: {expect}"
 
 
 def where_they_lie(

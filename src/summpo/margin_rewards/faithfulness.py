@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from summpo.text.sentences import pieces_of, sentences_of, windows_of
 
 if TYPE_CHECKING:
     from summpo.models.judges.encoders import Encoder
+
+log = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
 KEY = "margin_reward.faithfulness"
@@ -93,7 +96,7 @@ class Faithfulness:
 
         if self.path == EMBEDDED:
             self._folder()
-            print(WEAK)
+            log.info(WEAK)
             return
         folder = Path(self.path).expanduser()
         if folder.exists():

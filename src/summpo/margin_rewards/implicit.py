@@ -21,7 +21,7 @@ class Implicit:
     adapter: str
     """A PEFT folder, trained on the run's base: RUN/adapter of a run on the other preference."""
     beta: float = 0.1
-    """That of the adapter's training; > 0."""
+    """The beta that the adapter was trained with; > 0."""
 
     incidental: ClassVar[tuple[str, ...]] = ("adapter",)
 

@@ -20,7 +20,7 @@ class AlphaPO:
     beta: float = 2.5
     """What a unit of the reward is worth (the authors take 2.5 for Mistral); > 0."""
     gamma: float = 0.1
-    """By how much the chosen must be ahead; >= 0."""
+    """How far ahead the chosen must be; >= 0."""
     alpha: float = 0.25
     """The reward's shape: above 0 steeper for what is unlikely, below 0 for what is likely; 0 is SimPO."""
 

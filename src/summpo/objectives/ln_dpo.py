@@ -18,7 +18,7 @@ class LNDPO:
     """-log sigmoid(beta (log-ratio_w / Lw - log-ratio_l / Ll)), section 5."""
 
     beta: float = 5.0
-    """Per token, so larger than DPO's (Tulu 3 takes 5); > 0."""
+    """Strength of the implicit reward, per token, so larger than DPO's (Tulu 3 takes 5); > 0."""
 
     learns_from: ClassVar[str] = "pairs"
     needs_reference: ClassVar[bool] = True

@@ -18,7 +18,7 @@ from torch.nn.functional import logsigmoid
 
 LN_2 = math.log(2)
 LARGEST_EXPONENT = 20.0
-"""Of a power of a probability: e^20 and its square are numbers of float32."""
+"""Bound on the exponent of a probability's power: e^20 and its square are numbers of float32."""
 
 
 def implicit_reward(

@@ -20,7 +20,7 @@ class SimPO:
     beta: float = 2.0
     """What a nat per token is worth (the authors take 2 to 2.5); > 0."""
     gamma: float = 1.0
-    """By how much the chosen must be ahead; >= 0."""
+    """How far ahead the chosen must be; >= 0."""
 
     learns_from: ClassVar[str] = "pairs"
     needs_reference: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from summpo.text.words import count_words
 
 @dataclass(frozen=True)
 class Balance:
-    """Of some pairs; lengths in words."""
+    """How long the summaries of some pairs are, and how often the longer is chosen; lengths in words."""
 
     pairs: int
     documents: int

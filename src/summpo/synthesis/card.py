@@ -11,7 +11,7 @@ from typing import Any
 from summpo.datasets import Split
 from summpo.synthesis.balance import Balance
 from summpo.synthesis.output import PICTURE
-from summpo.synthesis.stages import Stage
+from summpo.synthesis.stages import FunnelStage
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 
@@ -75,7 +75,7 @@ python train.py objective=modpo margin_reward=score w=0.1 dataset=jsonl dataset.
 
 
 @dataclass(frozen=True)
-class Spent:
+class TeacherUse:
     """What the teacher was asked and paid."""
 
     requests: int
@@ -84,9 +84,9 @@ class Spent:
     dollars: float | None
     """None where the price is not known."""
     dollars_maybe: float | None = None
-    """At most, beside: requests that may have been paid and brought no answer."""
+    """Dollars at most, beside: of requests that may have been paid and brought no answer."""
     prompt_tokens_uncounted: int = 0
-    """Of prompt_tokens, those that the endpoint did not count: an upper bound, and so are the dollars then."""
+    """Those of prompt_tokens that the endpoint did not count: an upper bound, and so are the dollars then."""
     completion_tokens_uncounted: int = 0
 
     def as_record(self) -> dict[str, Any]:
@@ -99,18 +99,18 @@ class Synthesis:
     """What a card, a funnel and a manifest tell of a finished data set."""
 
     name: str
-    """Of the data set, for people."""
+    """The data set's name, for people."""
     teacher: str
     """The model, as it was asked for."""
     mode: str
     """self_judged, two_step ..."""
     settings: Mapping[str, Any]
-    """Of mode and filters, as they were set: {"mode.temperature": 0.7, ...}."""
+    """Settings of mode and filters: {"mode.temperature": 0.7, ...}."""
     prompts: Mapping[str, str]
     """The hash of each prompt."""
-    stages: Sequence[Stage]
+    stages: Sequence[FunnelStage]
     splits: Mapping[Split, Balance]
-    spent: Spent
+    spent: TeacherUse
 
     def as_record(self) -> dict[str, Any]:
         """For synthesize.json, plain data."""
@@ -153,7 +153,7 @@ def _configs(files: Mapping[Split, Path]) -> str:
     return f"configs:\n- config_name: default\n  data_files:\n{named}" if named else ""
 
 
-def _stage_row(stage: Stage) -> str:
+def _stage_row(stage: FunnelStage) -> str:
     reasons = ", ".join(f"{_flat(reason)} {count:,}" for reason, count in stage.rejected) or "none"
     return f"| {_flat(stage.name)} | {stage.came:,} | {stage.passed:,} | {reasons} |"
 

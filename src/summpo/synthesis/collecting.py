@@ -29,12 +29,12 @@ class Failed:
     source: str
     why: Rejected
     answers: Mapping[str, Answer]
-    """As they were given, by their step."""
+    """The answers as they were given, by their step."""
 
 
 @dataclass
 class Collected:
-    """Of the documents of a split."""
+    """What came of the documents of a split."""
 
     pairs: list[JudgedPair] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
@@ -56,7 +56,7 @@ def collect(
     """
     found: dict[Split, Collected] = {split: Collected() for split in documents}
     under_way: dict[int, tuple[Split, Document]] = {}
-    """By the task itself: ids may come twice."""
+    """Split and document of each task, by the task itself: ids may come twice."""
 
     def tasks() -> Iterable[Task[JudgedPair]]:
         for split, part in documents.items():

@@ -14,7 +14,7 @@ from summpo.documents.funnel import Funnel
 from summpo.documents.rules import REASONS as OF_DOCUMENTS
 from summpo.runs.run_folder import write_whole
 from summpo.synthesis.balance import balance
-from summpo.synthesis.card import Spent, Synthesis, card
+from summpo.synthesis.card import Synthesis, TeacherUse, card
 from summpo.synthesis.collecting import NO_ANSWER, Collected
 from summpo.synthesis.filters import REASONS as OF_PAIRS
 from summpo.synthesis.filters import Filtered, Filters, filtered
@@ -33,13 +33,13 @@ from summpo.synthesis.output import (
     write_splits,
 )
 from summpo.synthesis.records import JudgedPair
-from summpo.synthesis.stages import Stage, require_chain, stage
+from summpo.synthesis.stages import FunnelStage, require_chain, stage
 from summpo.teacher.asking import Asked
 
 
 def stages_of(
     funnels: Mapping[Split, Funnel], collected: Mapping[Split, Collected], kept: Filtered, open_tasks: int
-) -> list[Stage]:
+) -> list[FunnelStage]:
     """What became of the documents of all splits together.
 
     Args:
@@ -97,7 +97,7 @@ def write(
         **about,
         stages=stages_of(funnels, collected, kept, open_tasks),
         splits={split: balance(part) for split, part in parts.items()},
-        spent=Spent(
+        spent=TeacherUse(
             requests=spent.answers + spent.maybe_paid,
             prompt_tokens=spent.paid.prompt,
             completion_tokens=spent.paid.completion,

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from summpo.files.pictures import BEATEN, FAINT, FRONT, INK, QUIET, any_letters
-from summpo.synthesis.stages import Stage
+from summpo.synthesis.stages import FunnelStage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ LINE = 96
 
 
 @any_letters()
-def draw(stages: Sequence[Stage], title: str, came: str = "documents") -> bytes:
+def draw(stages: Sequence[FunnelStage], title: str, came: str = "documents") -> bytes:
     """The funnel as PNG bytes: a bar a stage, what it let pass in blue and what it rejected in yellow.
 
     Args:
@@ -47,7 +47,7 @@ def draw(stages: Sequence[Stage], title: str, came: str = "documents") -> bytes:
     return png.getvalue()
 
 
-def reasons_of(stage: Stage) -> str:
+def reasons_of(stage: FunnelStage) -> str:
     """The commonest reasons of a stage, the commonest first, in at most two lines."""
     ranked = sorted(stage.rejected, key=lambda each: -each[1])
     named = [f"{reason.replace('_', ' ')} {count:,}" for reason, count in ranked[:REASONS]]

@@ -23,7 +23,7 @@ class PromptFile:
     """The text of a prompt, its placeholders checked."""
 
     name: str
-    """As it was chosen: a name or a path."""
+    """The name or path by which it was chosen."""
     text: str
 
     @property

@@ -23,4 +23,4 @@ class JudgedPair:
     first_is_chosen: bool
     """Whether the teacher wrote (and saw) the chosen one first."""
     explanations: tuple[str, str] = ("", "")
-    """Of the scores of chosen and rejected."""
+    """Why the chosen and the rejected have their scores."""

@@ -10,11 +10,11 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage."""
+class FunnelStage:
+    """One stage of the funnel from documents to pairs: how many came, and how many it rejected."""
 
     name: str
-    """What those are that pass: selected, answered, parsed, kept ..."""
+    """What is said of those that pass: selected, answered, parsed, kept ..."""
     came: int
     rejected: tuple[tuple[str, int], ...] = ()
     """(reason, how many), in the order in which they are to be told."""
@@ -29,7 +29,7 @@ class Stage:
         return {"stage": self.name, "came": self.came, "passed": self.passed, "rejected": dict(self.rejected)}
 
 
-def stage(name: str, came: int, reasons: Iterable[str], order: Sequence[str] = ()) -> Stage:
+def stage(name: str, came: int, reasons: Iterable[str], order: Sequence[str] = ()) -> FunnelStage:
     """A stage from a reason for each that it rejected.
 
     Args:
@@ -38,10 +38,10 @@ def stage(name: str, came: int, reasons: Iterable[str], order: Sequence[str] = (
     counted = Counter(reasons)
     place = {reason: position for position, reason in enumerate(order)}
     ranked = sorted(counted, key=lambda reason: (place.get(reason, len(place)), -counted[reason], reason))
-    return Stage(name, came, tuple((reason, counted[reason]) for reason in ranked))
+    return FunnelStage(name, came, tuple((reason, counted[reason]) for reason in ranked))
 
 
-def require_chain(stages: Sequence[Stage]) -> None:
+def require_chain(stages: Sequence[FunnelStage]) -> None:
     """Asserts that what passes a stage is what comes to the next: a funnel that loses count is a bug.
 
     Raises:

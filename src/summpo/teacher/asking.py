@@ -54,9 +54,9 @@ class Asked:
     sent: int
     """Requests of this run."""
     retries: dict[str, int]
-    """Of this run, by what went wrong."""
+    """Retries of this run, by what went wrong."""
     spent: Spent
-    """Of all runs on the journal."""
+    """Cost of all runs on the journal."""
     cost: float | None
     """Dollars of what was paid; None where a price is not known."""
     cost_maybe: float | None

@@ -19,7 +19,7 @@ PROMPT_OVERHEAD, MESSAGE_OVERHEAD = 64, 16
 
 @dataclass(frozen=True)
 class Tokens:
-    """Of prompts and of answers; they have different prices."""
+    """Tokens of prompts and of answers, which have different prices."""
 
     prompt: int = 0
     completion: int = 0
@@ -103,14 +103,14 @@ class Spent:
     """What all requests so far have cost."""
 
     paid: Tokens = Tokens()
-    """Of answers that came, as the endpoint counted them, or at most where it did not."""
+    """Tokens of answers that came, as the endpoint counted them, or at most where it did not."""
     maybe: Tokens = Tokens()
     """At most, of requests that may have been paid and brought no answer: timeouts, cut answers, kills."""
     answers: int = 0
     maybe_paid: int = 0
     """Such requests."""
     uncounted: Tokens = Tokens()
-    """Of `paid`, those that the endpoint did not count: an upper bound."""
+    """Those of `paid` that the endpoint did not count: an upper bound."""
     uncounted_answers: int = 0
     """Answers with such tokens."""
 

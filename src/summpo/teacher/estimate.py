@@ -16,7 +16,7 @@ Imagine = Callable[[Request], Answer]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of what is still to be asked."""
+    """What is still to be asked, and what it may cost."""
 
     tasks: int
     """All of them, the finished ones too."""

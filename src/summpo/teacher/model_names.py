@@ -13,7 +13,7 @@ _TAIL = re.compile(rf"(?:[-_@:.](?:{_DATE}|{_REVISION}|(?<=:)(?:free|nitro|floor
 _VENDOR = re.compile(r"\A(?:[a-z]+\.)+(?=[a-z])")
 """As clouds put it before a name: us.anthropic.claude-3-haiku."""
 _POINT = re.compile(r"(?<=\d)\.(?=\d)|(?<=\Agpt-3)(?=5\b)")
-"""Of a version, which may be a hyphen elsewhere (claude-3.5, claude-3-5), and which Azure leaves out of gpt-3.5."""
+"""The point of a version, elsewhere a hyphen (claude-3.5, claude-3-5), and which Azure leaves out of gpt-3.5."""
 
 
 def is_other_model(asked: str, named: str) -> bool:

@@ -24,7 +24,7 @@ class Request:
     messages: tuple[tuple[str, str], ...]
     """(role, content), in order; roles are system, user and assistant."""
     max_tokens: int
-    """Of the answer, at most."""
+    """Tokens of the answer, at most."""
     temperature: float | None
     """None leaves it out: some models take none, or only their own."""
     json_object: bool = False

@@ -32,11 +32,11 @@ NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "Un
 """What httpx calls a request that did not leave."""
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 32
-"""Of a client, about."""
+"""Connections of a client, about."""
 SHORTEST_KEY = 8
 """A shorter one is no secret, and may stand in any text."""
 MOST_BYTES = 2**24
-"""Of a body, unpacked: no answer is so long, and what is sent without end is not read to its end."""
+"""Largest body, unpacked: no answer is so long, and what is sent without end is not read to its end."""
 
 
 @asynccontextmanager

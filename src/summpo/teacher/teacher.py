@@ -43,19 +43,19 @@ class Teacher:
     url: str
     """The endpoint's base, without /chat/completions; ?api-version=... may follow."""
     model: str
-    """As the endpoint names it."""
+    """The model's name at the endpoint."""
     key_env: str | None = None
     """The environment variable that holds the key, in capitals; null for an endpoint without one."""
     max_in_flight: int = 64
     """Requests at once; 1 to 1000."""
     requests_per_minute: float | None = None
-    """In any minute, at most: requests, and tokens of prompt and answer; null for no limit. See your account's page."""
+    """Requests in any minute, at most; null for no limit. See your account's page."""
     tokens_per_minute: float | None = None
-    """Of prompt and answer, in any minute, at most; null for no limit."""
+    """Tokens of prompt and answer in any minute, at most; null for no limit."""
     timeout: float = 120.0
     """Seconds from a request to the last byte of its answer."""
     max_retries: int = 8
-    """Of a request, at most, in a run ..."""
+    """Retries of a request, at most, in a run ..."""
     max_paid_retries: int = 1
     """... and of these, those after an attempt that may have been paid (a timeout, a cut answer), in all runs
     together."""

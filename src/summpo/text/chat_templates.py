@@ -28,7 +28,7 @@ Variables: TypeAlias = tuple[tuple[str, Any], ...]
 _IN_PARTS = ((), ("user",), ("user", "assistant"), ("system", "user"), ("system", "user", "assistant"))
 """The roles that are told in parts, [{type: text, text: ...}]: the first that a template takes so."""
 _CODES = "aAwdbBmyYHIpMSfzZjUWcxXGuV"
-"""Of strftime."""
+"""The letters of strftime's codes."""
 _SWITCHES = re.compile(r"/(?:no_?)?think|/system_override|\s+")
 """What SmolLM 3 and Nemotron read as a switch and do not print, and white space."""
 

@@ -30,11 +30,11 @@ RULE = (
     "letters of other scripts and with accents belong to words, unstemmed; in scripts written without spaces each "
     "character is a word"
 )
-"""For those who read the numbers."""
+"""What is measured, for those who read the numbers."""
 
 
 @dataclass(frozen=True)
-class Rouge:
+class SummaryScorer:
     """Scores a summary by the kinds that it was made for."""
 
     scorer: RougeScorer
@@ -54,7 +54,7 @@ class Rouge:
 
 
 @dataclass(frozen=True)
-class Words:
+class RougeTokenizer:
     """What rouge-score takes for a tokenizer."""
 
     own: Callable[[str], list[str]]
@@ -66,7 +66,7 @@ class Words:
 
 
 @lru_cache
-def rouge_scorer(*kinds: str) -> Rouge:
+def rouge_scorer(*kinds: str) -> SummaryScorer:
     """A scorer of the kinds."""
     # Here because it loads nltk, half a second that a configuration error need not wait for.
     from absl.logging import get_absl_handler
@@ -77,5 +77,5 @@ def rouge_scorer(*kinds: str) -> Rouge:
     # absl keeps the sys.stderr of its import. Hydra's start closes all log handlers, and absl's then closes that stream
     # too where sys.stderr is another by now: a caller's, who had put it there for one command.
     get_absl_handler().python_handler.stream = sys.__stderr__
-    words = Words(lru_cache(2**16)(DefaultTokenizer(use_stemmer=True).tokenize))  # the same words come again and again
-    return Rouge(RougeScorer(list(kinds), tokenizer=words), "rougeLsum" in kinds)
+    stemmed = lru_cache(2**16)(DefaultTokenizer(use_stemmer=True).tokenize)  # the same words come again and again
+    return SummaryScorer(RougeScorer(list(kinds), tokenizer=RougeTokenizer(stemmed)), "rougeLsum" in kinds)

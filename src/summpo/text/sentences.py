@@ -15,7 +15,7 @@ import regex
 from summpo.text.words import ALONE, EAST, SOUTH_EAST
 
 RULE = "cut at new lines and behind Unicode's marks that end a sentence, but for abbreviations"
-"""For those who read the numbers."""
+"""What counts as a sentence, for those who read the numbers."""
 
 _ALWAYS_GOES_ON = re.compile(
     r"dr|mr|mrs|ms|prof|rev|hon|gen|col|lt|sgt|capt|sen|rep|gov|st|mt|vs|e\.g|i\.e|eg|ie|cf|viz|approx|resp|dept"
@@ -51,12 +51,12 @@ _CLOSED = regex.compile(r".*[\"'\p{Pe}\p{Pf}\p{Pi}]", regex.DOTALL)
 _GOES_ON = regex.compile(r"\s*+[,،、，;；:：とっ]")
 """After a closing quote, where a script has no lower case to tell by: a comma, or と and って of Japanese."""
 _ABBREVIATES = regex.compile(rf"{SOUTH_EAST}\Z", regex.V1)
-"""In these scripts a full stop only abbreviates."""
+"""Scripts in which a full stop only abbreviates."""
 _NEXT_WORD = re.compile(r"\s*+[^\w\s]*+(\w*+)")
 _LONGEST = 24
 """Characters before a stop that are looked at: no abbreviation and no item's number is longer."""
 _CUT = regex.compile(rf"\s|(?<={ALONE}\p{{M}}{{0,3}}\p{{P}}{{1,3}})(?![\p{{P}}\s])", regex.V1)
-"""Where a sentence may be cut: at white space, and behind punctuation in scripts without."""
+"""The places where a sentence may be cut: at white space, and behind punctuation in scripts without."""
 _CHARACTER = regex.compile(r"\X")
 """What a reader takes for one, marks and joined emoji with it."""
 

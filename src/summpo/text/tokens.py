@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """What may become a token row."""
+    """How long a prompt with its completion may be, and what is done with rows that do not fit."""
 
     max_length: int = 1024
     """Tokens of prompt and completion together, at most."""

@@ -16,7 +16,7 @@ RULE = (
     "parted by white space; in scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese and "
     "others) each character is a word"
 )
-"""For those who read the numbers."""
+"""What counts as a word, for those who read the numbers."""
 
 EAST = r"[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{Bopomofo}]"
 SOUTH_EAST = r"[\p{lb=SA}\p{lb=AK}\p{lb=AP}\p{lb=AS}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from summpo.models.weights.sources import resolve
 from summpo.objectives import LabelledObjective, Objective
 from summpo.training.settings import TrainSettings
 
+log = logging.getLogger(__name__)
+
 
 def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
     """A line a split: how many of its rows are used, how many of them in part, and where the others went."""
@@ -32,7 +35,7 @@ def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
             of_cut = f", {cut:,} of them with their document cut to fit tokens.max_length={max_length}" if cut else ""
             reasons = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in dropped.items() if n)
             of_lost = f"; {lost:,} dropped ({reasons})" if lost else ""
-            print(f"rows: {split}: {kept:,} of {kept + lost:,} kept{of_cut}{of_lost}")
+            log.info(f"rows: {split}: {kept:,} of {kept + lost:,} kept{of_cut}{of_lost}")
 
 
 def say_of_weights(settings: TrainSettings, train: TextColumns, spreads: Mapping[str, float]) -> None:
@@ -41,7 +44,7 @@ def say_of_weights(settings: TrainSettings, train: TextColumns, spreads: Mapping
         margins, objective = settings.margin_reward, settings.minimised
         table, counts = signed(objective, margin_table(train.rewards, margins, spreads), train.labels)
         for sentence in where_they_lie(margins, table, set(settings.follow_w), settings.w, objective, counts):
-            print(f"weight: {sentence}")
+            log.info(f"weight: {sentence}")
 
 
 def signed(objective: Objective, table: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -62,10 +65,10 @@ def say_of_labels(settings: TrainSettings, labels: np.ndarray) -> None:
         weights = {name: float(getattr(settings.objective, f"{name}_weight")) for name in counts}
         told = ", ".join(f"{counts[name]:,} {name} of weight {weights[name]:.3g}" for name in counts)
         sums = ", ".join(f"{counts[name] * weights[name]:,.4g}" for name in counts)
-        print(f"labels: {told}: in all {sums}")
+        log.info(f"labels: {told}: in all {sums}")
         for name, way in (("desirable", "to"), ("undesirable", "from")):
             if not counts[name]:
-                print(f"labels: no training row is {name}: nothing tells the policy what to turn {way}")
+                log.info(f"labels: no training row is {name}: nothing tells the policy what to turn {way}")
 
 
 def require_rows(train: TextColumns, max_length: int) -> None:

@@ -1,6 +1,7 @@
 """From a run's parts to what it needs loaded: rows, tokenizer and policy; and the policy's weights to files."""
 
 import json
+import logging
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from summpo.models.speed.cached_autocast import cast_once
 from summpo.models.speed.torch_compile import compile_layers
 from summpo.models.weights.adapters import add_lora, load_adapter, save_adapter, targets_of, unlike
 from summpo.models.weights.folders import ADAPTER_CONFIG
-from summpo.models.weights.loading import load_base as load_base_model
-from summpo.models.weights.loading import load_scorer
+from summpo.models.weights.loading import load_base, load_scorer
 from summpo.models.weights.saving import save_full
 from summpo.models.weights.sources import base_name
 from summpo.runs.run_folder import RunFolder
 from summpo.text.rows import Rows
 from summpo.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
 
 
 def lora_of(settings: TrainSettings) -> dict[str, Any] | None:
@@ -92,7 +94,7 @@ def load_plain(settings: TrainSettings, base: Base) -> PreTrainedModel:
     """The base's weights without any adapter: a language model, or one under a head that scores."""
     if settings.trains_scorer:
         return load_scorer(base.folder, settings.start, base.pad_id)
-    return load_base_model(base.folder, settings.start)
+    return load_base(base.folder, settings.start)
 
 
 def make_policy(settings: TrainSettings, base: Base) -> nn.Module:
@@ -114,7 +116,7 @@ def make_policy(settings: TrainSettings, base: Base) -> nn.Module:
         policy = load_adapter(model, adapter, base.fingerprint, trainable=True, dropout=dropout_of(settings))
         differences = ", ".join(unlike(policy, adapter, settings.lora, layers))
         if differences:
-            print(f"lora: goes on training {adapter} with {differences}")
+            log.info(f"lora: goes on training {adapter} with {differences}")
         return policy
     if settings.lora is not None:
         return add_lora(model, settings.lora)
@@ -127,7 +129,7 @@ def say_of_precision(settings: TrainSettings) -> None:
     asked_for, held = settings.model.dtype, settings.start.dtype
     if held != asked_for:
         slow = "" if "mixed" in settings.trainer.precision else "; trainer.precision=bf16-mixed computes in bfloat16"
-        print(
+        log.info(
             f"model: all its weights train, so they are held in {held}: in {asked_for} (model.dtype) most "
             f"steps of training would be rounded away{slow}"
         )
@@ -136,7 +138,9 @@ def say_of_precision(settings: TrainSettings) -> None:
 def say_of_logits(settings: TrainSettings, policy: nn.Module) -> None:
     """Says so where the memory of a step grows with the vocabulary."""
     if not settings.trains_scorer and not has_frozen_head(policy):
-        print("logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen")
+        log.info(
+            "logits: those of all completions of a batch are held at once, for the LM head is not plain and frozen"
+        )
 
 
 def save(policy: nn.Module, base: Base, settings: TrainSettings, run: RunFolder) -> Path:

@@ -1,6 +1,7 @@
 """The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary."""
 
 import errno
+import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from summpo.columns.base import Base, load_base
+from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import give_back, reused
 from summpo.columns.stage import DataStage, TextColumns
 from summpo.models.devices import check_device, check_kernels
@@ -45,6 +46,8 @@ from summpo.training.trainer import (
     sample_callback,
 )
 
+log = logging.getLogger(__name__)
+
 SPLITS = ("train", "validation")
 
 
@@ -71,7 +74,7 @@ def train(
     config = settings.record | {"output_dir": str(folder)}
     done = run.check(config)
     if done is not None:
-        print(run.done_already)
+        log.info(run.done_already)
         return done
     accelerator, validation = settings.trainer.accelerator, settings.validation
     check_device(accelerator)
@@ -81,7 +84,7 @@ def train(
     held_out = reused("validation rows", source["validation"], lambda: held_out_rows(settings))
     read = {"train": lambda: text_rows(settings, "train"), "validation": lambda: held_out}
     check_rows(settings, held_out, source["train"])
-    base = load_base(settings.columns)
+    base = find_base(settings.columns)
     check_models(settings, base)
     stage = DataStage(settings.columns, base)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
@@ -115,7 +118,7 @@ def train(
         give_back(module.policy)
     summary = summary_of(settings, {"metrics": metrics} | done_by(trainer, module, data)) | facts
     run.write_summary(summary)
-    print(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
+    log.info(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
     return summary
 
 

@@ -39,6 +39,8 @@ from summpo.training.plan import Plan
 from summpo.training.settings import TrainSettings
 from summpo.writing.decoding import Decoding
 
+log = logging.getLogger(__name__)
+
 # What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
 # mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
 # to be synchronised that are the same in every process already.
@@ -171,7 +173,7 @@ def fit(trainer: Trainer, module: LightningModule, data: ColumnData, run: RunFol
     """Trains from the start, or from the last checkpoint; leaves no other process and no open logger."""
     resume = run.last_checkpoint if run.last_checkpoint.exists() else None
     if resume is not None:
-        print(f"{run.path}: goes on from {resume}")
+        log.info(f"{run.path}: goes on from {resume}")
     try:
         trainer.fit(module, data, ckpt_path=resume)
     except BaseException:

@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model wrote, as it is read."""
+class ReadAnswer:
+    """The answer in what a model wrote, and what is known of the thoughts before it."""
 
     text: str
-    """Without the white space around it."""
+    """The answer without the white space around it."""
     thought_tokens: int = 0
     """Tokens of the thoughts before it and their marks."""
     cut_in_thought: bool = False
-    """It stopped within a thought."""
+    """Whether it stopped within a thought."""
 
 
-def answer_of(written: Generated, tokenizer: PreTrainedTokenizerBase, keep_thoughts: bool = False) -> Answer:
+def answer_of(written: Generated, tokenizer: PreTrainedTokenizerBase, keep_thoughts: bool = False) -> ReadAnswer:
     """The text of a completion.
 
     Args:
         keep_thoughts: take thoughts for a part of the text.
     """
     if keep_thoughts:
-        return Answer(str(tokenizer.decode(written.ids, skip_special_tokens=True)).strip())
+        return ReadAnswer(str(tokenizer.decode(written.ids, skip_special_tokens=True)).strip())
     control = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items() if token.special}
     ids = [id for id in written.ids if id not in control or is_mark(control[id])]
     said = without_thoughts(str(tokenizer.decode(ids)), written.opened)
     thought = tokenizer(said.thoughts, add_special_tokens=False)["input_ids"] if said.thoughts else []
     text = without_marks(said.text) if any(id in control for id in ids) else said.text
-    return Answer(text.strip(), len(thought), said.cut)  # type: ignore[arg-type]
+    return ReadAnswer(text.strip(), len(thought), said.cut)  # type: ignore[arg-type]
 
 
 def opens_thought(prompt: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -15,7 +15,7 @@ from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from summpo.writing.decoding import Decoding, batches_of
-from summpo.writing.on_cpu import base_of, complete, is_proven, left_pad
+from summpo.writing.on_cpu import base_of, complete, is_proven_model, left_pad
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Generated:
     """One completion as the model wrote it."""
 
     ids: list[int]
-    """Without the token that ends it."""
+    """Token ids without the one that ends it."""
     end: int | None = None
     """The token by which the model ended it; None where it was cut at max_new_tokens."""
     opened: bool = False
-    """Its prompt has opened a thought, within which it begins."""
+    """Whether its prompt has opened a thought, within which it begins."""
 
     @property
     def ended(self) -> bool:
@@ -65,7 +65,7 @@ def generate(
         pad_token_id=pad_id,
         use_cache=True,
     )
-    proven, in_stretches = is_proven(model), reads_in_stretches(model)
+    proven, in_stretches = is_proven_model(model), reads_in_stretches(model)
     done: dict[int, Generated] = {}
     with only(config, model), tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None) as bar:
         for chunk in batches_of([len(prompt) for prompt in prompts], decoding):
@@ -74,7 +74,7 @@ def generate(
                 ids = complete(model, batch, decoding, end_ids=end_ids, pad_id=pad_id)
             else:
                 config.prefill_chunk_size = stretch(batch, decoding) if in_stretches else None
-                ids = plain(model, batch, config)
+                ids = plain_generate(model, batch, config)
             written = [cut_at_end(one, end_ids) for one in ids]
             done.update(zip(chunk, written, strict=True))
             if on_batch is not None:
@@ -83,7 +83,9 @@ def generate(
     return [done[i] for i in range(len(prompts))]
 
 
-def plain(model: PreTrainedModel, prompts: Sequence[Sequence[int]], config: GenerationConfig) -> list[list[int]]:
+def plain_generate(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], config: GenerationConfig
+) -> list[list[int]]:
     """What transformers' own `generate` writes after each prompt; padding follows its end."""
     input_ids, mask = (part.to(model.device) for part in left_pad(prompts, int(config.pad_token_id)))
     output = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]

@@ -19,10 +19,11 @@ from summpo.models.forward.families import SHARED_PREFIX
 from summpo.writing.decoding import Decoding
 
 TOKENS_READ_AT_ONCE = 512
-"""Of several prompts, padding included. More only adds padding: at this size a matrix product is at its best."""
+"""Tokens read in a forward of several prompts, padding included. More only adds padding: at this size a matrix product
+is at its best."""
 
 
-def is_proven(model: PreTrainedModel) -> bool:
+def is_proven_model(model: PreTrainedModel) -> bool:
     """Whether the model, or the one under its adapter, is of the kind whose tokens here are those of plain `generate`.
 
     That is: on the CPU, transformers' own code, all layers with full attention, inputs prepared as transformers
@@ -60,7 +61,7 @@ def complete(
     """
     width = len(prompts[0])
     cache = StaticCache(config=base_of(model).config, max_cache_len=width + decoding.max_new_tokens)
-    logits = read(model, prompts, cache, pad_id, decoding.prefill_tokens)
+    logits = prefill(model, prompts, cache, pad_id, decoding.prefill_tokens)
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     mask = (torch.arange(cache.get_max_length()) >= width - lengths[:, None]).long()
     ends = torch.tensor(end_ids)
@@ -80,7 +81,7 @@ def complete(
     return written
 
 
-def read(
+def prefill(
     model: PreTrainedModel, prompts: Sequence[Sequence[int]], cache: StaticCache, pad_id: int, at_once: int
 ) -> Tensor:
     """float32 [prompt, token]: the logits after each prompt. Fills the cache, a row each, all ending at one place.

@@ -23,7 +23,7 @@ class Fate:
     left_out: int = 0
     """Tokens of it, or of its parts and their summaries, that the model did not read."""
     parts: int = 1
-    """In how many it was summarised."""
+    """Parts that it was summarised in."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class LongCounts:
     how: str
     """truncate or map_reduce."""
     documents: int
-    """That did not fit."""
+    """Documents that did not fit."""
     tokens_left_out: int
-    """Of all documents together."""
+    """Tokens left out of all documents together."""
     parts: int
-    """That they were summarised in, together."""
+    """Parts that they were summarised in, together."""
 
     def words(self, max_length: int) -> str:
-        """For the line that a command ends with; nothing where all documents fit."""
+        """A part of the line that a command ends with; nothing where all documents fit."""
         if not self.documents:
             return ""
         parts = f"summarised in {self.parts} parts" if self.how == "map_reduce" else ""
@@ -49,7 +49,7 @@ class LongCounts:
         return f"; {self.documents} did not fit tokens.max_length={max_length}, {did}"
 
     def record(self) -> dict[str, Any]:
-        """As files say it."""
+        """The counts as files hold them."""
         return asdict(self)
 
 
@@ -77,14 +77,14 @@ class ThoughtCounts:
     """What was thought aloud before the summaries, and taken off them."""
 
     summaries: int
-    """With thoughts before them, or within which they stopped."""
+    """Summaries with thoughts before them, or that stopped within some."""
     tokens: int
-    """Of all their thoughts together."""
+    """Tokens of all their thoughts together."""
     cut: int
     """Summaries that stopped within a thought: what was to follow it was not written."""
 
     def words(self) -> str:
-        """For the line that a command ends with; nothing where nobody thought."""
+        """A part of the line that a command ends with; nothing where no summary has thoughts."""
         if not self.summaries:
             return ""
         cut = f", {self.cut} cut within them (generation.max_new_tokens)" if self.cut else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from summpo.writing.map_reduce import summarise_in_parts
 from summpo.writing.on_vllm import VllmModel
 from summpo.writing.samples import Fate, sample_of
 from summpo.writing.writer import Key, Writer
+
+log = logging.getLogger(__name__)
 
 
 def summarise(
@@ -38,7 +41,7 @@ def summarise(
     in_parts = over if long.how == "map_reduce" else {}
     room = max(1, writer.room())
     counts = [parts_at_least(in_parts.get(row.id, 0), room) for row in rows]
-    print(side_by_side(writer, [len(ids) for ids, count in zip(prompts, counts, strict=True) for _ in range(count)]))
+    log.info(side_by_side(writer, [len(ids) for ids, count in zip(prompts, counts, strict=True) for _ in range(count)]))
     whole = {(row.id, ""): ids for row, ids in zip(rows, prompts, strict=True) if row.id not in in_parts}
 
     def keep(key: Key, written: list[Generated]) -> Record:
@@ -72,7 +75,7 @@ def groups_of(over: Mapping[str, int], room: int, at_once: int) -> Iterator[list
 
 
 def parts_at_least(more: int, room: int) -> int:
-    """Into how many parts a document has to be cut that has so many tokens more than the `room` for it."""
+    """The number of parts into which a document has to be cut that has so many tokens more than the `room` for it."""
     return 1 + -(-more // room)
 
 

@@ -21,7 +21,7 @@ from summpo.text.prompts import Prompt
 from summpo.text.rows import SummaryRow
 from summpo.text.tokens import Limits, prompts_to_write_from
 from summpo.text.turns import end_ids
-from summpo.writing.answers import Answer, answer_of, opens_thought
+from summpo.writing.answers import ReadAnswer, answer_of, opens_thought
 from summpo.writing.decoding import Decoding, batches_of
 from summpo.writing.generation import Generated, generate
 from summpo.writing.on_vllm import VllmModel, load_vllm
@@ -107,7 +107,7 @@ class Writer:
                 kept.keep([record(key, of_key[key]) for key in missing])
             on_batch(len(batch))
 
-    def answer(self, written: Generated) -> Answer:
+    def answer(self, written: Generated) -> ReadAnswer:
         """The summary, and what of it was thoughts."""
         return answer_of(written, self.tokenizer, self.decoding.thoughts == "keep")
 

@@ -62,7 +62,7 @@ NAMED = 12
 
 
 @dataclass(frozen=True)
-class Asked:
+class RowPrompt:
     """What the answers of a row answer."""
 
     document: str
@@ -87,7 +87,7 @@ class Given:
     """Whether the question stands as text, not as messages."""
 
 
-def pair_in(row: SourceRow) -> tuple[Asked, str, str]:
+def pair_in(row: SourceRow) -> tuple[RowPrompt, str, str]:
     """What was asked, the chosen and the rejected answer.
 
     Raises:
@@ -112,7 +112,7 @@ def pair_in(row: SourceRow) -> tuple[Asked, str, str]:
     return conversation(turns, said, (*columns, *sides)), chosen, rejected
 
 
-def summary_in(row: SourceRow) -> tuple[Asked, str]:
+def summary_in(row: SourceRow) -> tuple[RowPrompt, str]:
     """What was asked, and the answer to imitate.
 
     Raises:
@@ -144,7 +144,7 @@ def summary_in(row: SourceRow) -> tuple[Asked, str]:
     return conversation(turns, f"{column} is read as a conversation", (*given.columns, *columns, column)), answer
 
 
-def asked_in(row: SourceRow, answers: Sequence[str] = (), is_said: bool = False) -> Asked:
+def asked_in(row: SourceRow, answers: Sequence[str] = (), is_said: bool = False) -> RowPrompt:
     """The document, or what else was asked.
 
     Args:
@@ -155,17 +155,17 @@ def asked_in(row: SourceRow, answers: Sequence[str] = (), is_said: bool = False)
     """
     document, prompt = row.value("document"), row.value("prompt")
     if document not in (None, "") and not is_spoken(prompt):
-        return Asked(row.text("document"), row.optional_text("prompt") or None, columns=("document", "prompt"))
+        return RowPrompt(row.text("document"), row.optional_text("prompt") or None, columns=("document", "prompt"))
     given = given_in(row, answers)
     if given is None:
         if document is None and prompt is None:
             raise row.fault(f"columns document and prompt are both missing or null{other_names(row, 'document')}")
         text = row.text("prompt" if document is None else "document")
-        return Asked(text, text if document is None else None, columns=("document", "prompt"))
+        return RowPrompt(text, text if document is None else None, columns=("document", "prompt"))
     if given.columns == ("prompt",) and given.is_text and not is_said:
         others = [name for name in ANSWERS[1:] if row.value(name) is not None]
         said = f"prompt is read as a ready prompt, {others[0]} as the summary" if others else None
-        return Asked(row.text("prompt"), row.text("prompt"), said=said, columns=("prompt",))
+        return RowPrompt(row.text("prompt"), row.text("prompt"), said=said, columns=("prompt",))
     are = "is" if len(given.columns) == 1 else "are"
     said = f"{', '.join(given.columns)} {are} read as a conversation"
     asks = conversation(asked(row, given.turns, given.columns[0]), said, given.columns)
@@ -223,13 +223,13 @@ def under_system(row: SourceRow, turns: list[Message]) -> tuple[list[Message], t
     return [Message("system", row.text(name)), *turns], (name,)
 
 
-def conversation(turns: Sequence[Message], said: str, columns: Sequence[str]) -> Asked:
+def conversation(turns: Sequence[Message], said: str, columns: Sequence[str]) -> RowPrompt:
     """What a conversation asks; its document is all that was said but the system line, blank without a question."""
     spoken = [turn.content for turn in turns if turn.role != "system"] if turns[-1].content.strip() else []
-    return Asked("\n\n".join(spoken), messages=tuple(turns), said=said, columns=tuple(columns))
+    return RowPrompt("\n\n".join(spoken), messages=tuple(turns), said=said, columns=tuple(columns))
 
 
-def with_columns(asks: Asked, *columns: str) -> Asked:
+def with_columns(asks: RowPrompt, *columns: str) -> RowPrompt:
     """The same, read from more columns."""
     return replace(asks, columns=(*asks.columns, *columns))
 

@@ -1,14 +1,17 @@
 """How data sets read: each row made into what it is used as; what cannot be used is left out and counted."""
 
 import functools
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from summpo.datasets import BadRows, Split, text_id, with_unique_ids
 from summpo.errors import require
-from summpo.files.jsonl import LeftOut, RowFault, Rows, SourceRow
+from summpo.files.jsonl import LeftOut, RowFault, SourceRow, SourceRows
 from summpo.text.rows import SummaryRow
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -24,7 +27,7 @@ class _Read(Protocol):
     def bad_rows(self) -> BadRows: ...
 
 
-def usable(dataset: _Read, rows: Rows, make: Callable[[SourceRow], T], limit: int | None = None) -> list[T]:
+def usable(dataset: _Read, rows: SourceRows, make: Callable[[SourceRow], T], limit: int | None = None) -> list[T]:
     """What is made of each row, of the first `limit` that can be used; no more rows are read.
 
     A row that the data set is known to have and not to use (`LeftOut`), and with bad_rows=drop any other that cannot be
@@ -58,8 +61,8 @@ def usable(dataset: _Read, rows: Rows, make: Callable[[SourceRow], T], limit: in
 
 @functools.cache
 def say_once(sentence: str) -> None:
-    """Prints what this process has not said yet: a source is read anew for each split, and tells the same of itself."""
-    print(sentence)
+    """Logs what this process has not said yet: a source is read anew for each split, and tells the same of itself."""
+    log.info(sentence)
 
 
 def train_limit(dataset: _Read, split: Split) -> int | None:
@@ -67,7 +70,7 @@ def train_limit(dataset: _Read, split: Split) -> int | None:
     return dataset.limit if split == "train" else None
 
 
-def article_rows(dataset: _Read, rows: Rows, document: str, summary: str) -> list[SummaryRow]:
+def article_rows(dataset: _Read, rows: SourceRows, document: str, summary: str) -> list[SummaryRow]:
     """Rows with one summary each, in the columns of these names; a row without an `id` is named by its text."""
 
     def article(row: SourceRow) -> SummaryRow:

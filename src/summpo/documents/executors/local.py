@@ -6,6 +6,7 @@ outlives a kill -9 of this one for good, and a pool that waits without end for a
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from summpo.errors import UserError, require_number
 
 if TYPE_CHECKING:
     from datatrove.executor import LocalPipelineExecutor
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class Local:
                     ranks = executor.get_incomplete_ranks()
                 if not ranks:
                     continue
-                print(f"documents: {stage.name}" + (f", {len(ranks)} tasks" if len(ranks) > 1 else ""), flush=True)
+                log.info(f"documents: {stage.name}" + (f", {len(ranks)} tasks" if len(ranks) > 1 else ""))
                 if self.workers > 1 and len(ranks) > 1:
                     pool = pool or stack.enter_context(workers(self.workers))
                     run_in(pool, executor, ranks)

@@ -5,6 +5,7 @@ The settings that it takes have been checked; no cluster has run them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from summpo.errors import UserError, require_number
 
 if TYPE_CHECKING:
     from datatrove.executor import RayPipelineExecutor
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class Ray:
                 executor = self.executor(stage, work)
                 if not executor.get_incomplete_ranks():
                     continue
-            print(f"documents: {stage.name}", flush=True)
+            log.info(f"documents: {stage.name}")
             try:
                 with silent():
                     executor.run()

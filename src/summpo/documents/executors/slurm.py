@@ -6,6 +6,7 @@ The launch scripts that it makes have been checked, and run by a stand-in for sb
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from summpo.errors import UserError, require, require_number
 if TYPE_CHECKING:
     from datatrove.executor import SlurmPipelineExecutor
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Slurm:
@@ -26,7 +29,7 @@ class Slurm:
     partition: str
     """Required: the cluster's partition."""
     time: str = "24:00:00"
-    """Of each job, at most."""
+    """Longest time of each job."""
     workers: int = -1
     """Tasks of a stage at a time; -1 = all."""
     tasks: int | None = None
@@ -63,7 +66,7 @@ class Slurm:
         submitted = work / "submitted.json"
         if submitted.exists():
             jobs = ", ".join(map(str, json.loads(submitted.read_text("utf-8"))))
-            print(
+            log.info(
                 f"documents: submitted as jobs {jobs}, not done yet: {', '.join(remaining)}. Where a job has failed "
                 f"(see {work / 'logs'}), take {submitted} away and give the command again"
             )
@@ -81,7 +84,7 @@ class Slurm:
             jobs = [executor.job_id for executor in executors if executor.job_id not in (None, -1)]
             if jobs:
                 submitted.write_text(json.dumps(jobs), "utf-8")
-        print(f"documents: {len(jobs)} jobs submitted; give the command again when they are done")
+        log.info(f"documents: {len(jobs)} jobs submitted; give the command again when they are done")
         return False
 
     def executors(self, stages: Sequence[Stage], work: Path) -> list[SlurmPipelineExecutor]:

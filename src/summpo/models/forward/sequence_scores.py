@@ -51,7 +51,7 @@ def read_at(batch: Batch, pad_id: int) -> Int[Tensor, " sequence"]:
 
 
 def _ends(batch: Batch) -> Int[Tensor, " distinct"]:
-    """Of a row that shares prompts: where the completion ends to which each distinct token belongs."""
+    """Where, in a row that shares prompts, the completion ends to which each distinct token belongs."""
     assert not isinstance(batch.layout, Padded)
     ends, tokens, end = [], [], 0
     for group in batch.layout.groups:

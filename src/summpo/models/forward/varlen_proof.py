@@ -6,6 +6,7 @@ vector the kernel may be off by a few times what the plain way is off by in the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from summpo.records import PromptGroup
+
+log = logging.getLogger(__name__)
 
 Attention = Callable[[Tensor, Tensor, Tensor, tuple[PromptGroup, ...], float | None], Tensor]
 """Query [1, head, position, size], key and value [1, kv head, ...], groups, scaling -> [1, position, head, size]."""
@@ -50,7 +53,7 @@ class Heads:
 
     @classmethod
     def of(cls, query: Tensor, key: Tensor) -> Heads:
-        """Of states [1, head, position, size]."""
+        """The heads of states [1, head, position, size]."""
         return cls(query.device, query.dtype, query.shape[1], key.shape[1], query.shape[3])
 
     def __str__(self) -> str:
@@ -68,7 +71,7 @@ def is_proven(attention: Attention, plain: Attention, heads: Heads) -> bool:
     with ThreadPoolExecutor(1) as fresh:
         why = fresh.submit(why_not_equal, attention, plain, heads).result()
     if why is not None:
-        print(f"attention: a call for each completion, for one call for all {why} ({heads})")
+        log.info(f"attention: a call for each completion, for one call for all {why} ({heads})")
     return why is None
 
 

@@ -118,7 +118,7 @@ class TokenEncoder:
 @dataclass(frozen=True)
 class _Window:
     ids: list[int]
-    """With special tokens."""
+    """Token ids, special tokens among them."""
     counted: list[int]
     """Places of its special tokens, and of those of the text's that no window before it holds."""
 

@@ -6,6 +6,7 @@ unpacked model still remembers of its former quantisation.
 
 from __future__ import annotations
 
+import logging
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -17,6 +18,8 @@ from summpo.models.weights.saving import whole_folder, writing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
 
 _RULES = 1
 """Part of the folder's name: raise it when the conversion changes, so that older folders are not taken for new."""
@@ -39,7 +42,7 @@ def convert(file: Path, cache_dir: Path) -> Path:
     with lock:
         # another process may have made it while this one waited
         if not target.is_dir():
-            print(f"converting {file.name} to safetensors, once, kept in {target}", flush=True)
+            log.info(f"converting {file.name} to safetensors, once, kept in {target}")
             model, tokenizer = _unpack(file)
             with whole_folder(target) as folder, quiet():
                 model.save_pretrained(folder)

@@ -19,6 +19,8 @@ from summpo.models.weights.rope import scaled
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+log = logging.getLogger(__name__)
+
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer in `folder`, with an end of sequence; it pads with that where it has no padding token.
@@ -173,7 +175,7 @@ def attention_of(kind: Any, config: PretrainedConfig, model: Model) -> str:
     made = kind._model_mapping.get(type(config), None)  # None: code of the folder's own
     if model.attention != "sdpa" or made is None or made._supports_sdpa:
         return model.attention
-    print(f"attention: eager, for transformers has no sdpa for {made.__name__}")
+    log.info(f"attention: eager, for transformers has no sdpa for {made.__name__}")
     return "eager"
 
 

@@ -67,7 +67,7 @@ class _Sum:
     folder: Path
     adapter: Path
     fingerprint: str
-    """Of the base."""
+    """Fingerprint of the base."""
     pad_id: int
 
     def load(self, model: Model) -> PreTrainedModel:

@@ -52,7 +52,8 @@ class SelfJudged:
     max_tokens: int = 2048
     """Tokens of an answer with its thoughts, at most: one that is cut off is paid for and rejected."""
     temperature: float | None = 0.7
-    """Of the teacher; 0 takes the likeliest token each time, null leaves it out (some models take none, or 1 alone)."""
+    """The teacher's temperature: 0 takes the likeliest token each time, null leaves it out (some models take none, or 1
+    alone)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_words", require_words("long_words", self.long_words))

@@ -59,9 +59,10 @@ class TwoStep:
     judge_max_tokens: int = 768
     """Tokens of a verdict, with thoughts, at most."""
     temperature: float | None = 0.7
-    """Of the writer; 0 takes the likeliest token each time, null leaves it out (some models take none, or 1 alone)."""
+    """The writer's temperature: 0 takes the likeliest token each time, null leaves it out (some models take none, or 1
+    alone)."""
     judge_temperature: float | None = 0.0
-    """Of the judge; null leaves it out."""
+    """The judge's temperature; null leaves it out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_words", require_words("long_words", self.long_words))
