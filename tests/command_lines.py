@@ -8,10 +8,10 @@ from summpo.commands import COMMANDS, FREE_FORM, quoted
 from summpo.commands.compose import compose_config
 from summpo.commands.synthesis_settings import synthesis_parts
 from summpo.commands.train import points_of
-from summpo.commands.train_settings import margins_of, train_settings
-from summpo.commands.writing_settings import writing_parts
+from summpo.commands.writing_settings import writing_settings
 from summpo.config.nodes import from_target
 from summpo.teacher.teacher import Teacher
+from summpo.training.plain_settings import margins_of, train_settings
 
 HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
 REPORT = (
@@ -43,7 +43,7 @@ def check(line: str) -> None:
         if command in ("train", "inspect"):
             train_settings(config)
         elif command in ("generate", "evaluate", "pairs"):
-            writing_parts(config)
+            writing_settings(config)
         elif command == "synthesize":
             synthesis_parts(config)
         elif command == "judge":

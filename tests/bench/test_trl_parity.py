@@ -19,7 +19,6 @@ import torch
 from safetensors.torch import load_file
 
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.models import Lora, Model
 from summpo.models.forward.layouts import share_prefixes
 from summpo.models.forward.scoring import score_completions
@@ -28,6 +27,7 @@ from summpo.models.weights.loading import load_base, load_tokenizer
 from summpo.text.prompts import Prompt
 from summpo.text.rows import PairRow
 from summpo.text.tokens import Limits, tokenize
+from summpo.training.plain_settings import train_settings
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
 from train_runs import metrics_of, small, write_rows

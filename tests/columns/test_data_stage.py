@@ -12,11 +12,11 @@ import torch
 from summpo.columns.base import Base, find_base
 from summpo.columns.stage import DataStage
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.models.forward.log_probs import completion_log_probs
 from summpo.records import FrozenColumns
 from summpo.row_kinds.pairs import pair_batch
 from summpo.training.checks import say_of_rows
+from summpo.training.plain_settings import train_settings
 from summpo.training.policy import load_plain, text_rows
 from summpo.training.settings import TrainSettings
 from train_runs import small, write_splits

@@ -22,7 +22,6 @@ import summpo.columns.reuse
 import summpo.files.hub_or_folder
 from summpo.columns.reuse import Kept, give_back, on_disk, take_base
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.models import Lora, Model
 from summpo.models.forward.families import SHARED_PREFIX
 from summpo.models.forward.shared_prefix import attend
@@ -30,6 +29,7 @@ from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base
 from summpo.text.rows import PairRow
 from summpo.training.module import BadLoss, TrainingModule
+from summpo.training.plain_settings import train_settings
 from summpo.training.policy import source_of
 from summpo.training.run import train
 from tiny import tiny_llama

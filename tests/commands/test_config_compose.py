@@ -19,9 +19,9 @@ from command_lines import HEAVY, REPORT, check
 from summpo.commands.compose import SCHEMAS, as_addition, compose_config, parsed, require_options, schema_of
 from summpo.commands.help import groups_of, help_of
 from summpo.commands.synthesis_settings import synthesis_parts
-from summpo.commands.train_settings import train_settings
 from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError
+from summpo.training.plain_settings import train_settings
 from summpo.training.trainer_arguments import TrainerArguments
 
 REPOSITORY = Path(__file__).resolve().parents[2]

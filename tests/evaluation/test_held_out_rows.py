@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.commands.compose import compose_config
-from summpo.commands.run_config import trained_config
-from summpo.commands.train_settings import train_settings
 from summpo.evaluation.held_out_rows import by_length_difference, held_out_loss, held_out_preference
 from summpo.models import Model
 from summpo.models.weights.adapters import load_adapter
 from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.loading import load_base, load_scorer
 from summpo.runs.run_folder import RunFolder
+from summpo.training.plain_settings import settings_of_run, train_settings
 from summpo.training.run import train
 from summpo.training.settings import Validation
 from train_runs import small, summary_of, write_splits
@@ -47,7 +46,7 @@ def test_it_is_what_the_run_logged(case: str, tiny_model_path: Path, tmp_path: P
     more = {"model.quantization": "nf4", "eval_batch_size": 3, "lora.dropout": 0.1, **CASES[case]}
     settings = [*small(tiny_model_path, data, tmp_path / "cache"), *(f"{k}={v}" for k, v in more.items())]
     train(train_settings(compose_config("train", [*settings, f"output_dir={folder}"])), folder)
-    trained = train_settings(trained_config(RunFolder(folder)))
+    trained = settings_of_run(RunFolder(folder))
     loss_of = held_out_loss(folder, trained, "cpu")
     assert loss_of is not None and len(loss_of) == 7
     model = Model(path=str(tiny_model_path), quantization="nf4")
@@ -96,5 +95,5 @@ def test_a_policy_that_has_learnt_nothing_prefers_nothing(tiny_model_path: Path,
         tiny_model_path, data, tmp_path / "cache", trainer__precision="bf16-mixed", batching=batching, **once
     )
     train(train_settings(compose_config("train", [*settings, f"output_dir={folder}"])), folder)
-    found = held_out_preference(folder, train_settings(trained_config(RunFolder(folder))), "validation", "cpu")
+    found = held_out_preference(folder, settings_of_run(RunFolder(folder)), "validation", "cpu")
     assert (found["pairs"], found["preference_accuracy"]) == (9, 0.5)

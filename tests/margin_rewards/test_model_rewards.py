@@ -21,7 +21,6 @@ from command_lines import REPORT
 from summpo.columns.freeze import cache_key_of
 from summpo.commands import main
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.errors import UserError
 from summpo.margin_rewards import Completions
 from summpo.margin_rewards.implicit import Implicit
@@ -29,6 +28,7 @@ from summpo.margin_rewards.reward_model import RewardModel
 from summpo.models import Model
 from summpo.models.weights.frozen import FrozenModels
 from summpo.models.weights.merge import merge
+from summpo.training.plain_settings import train_settings
 from summpo.training.run import train
 from tiny import tiny_llama
 from tiny_nli import tiny_nli

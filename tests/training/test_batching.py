@@ -16,8 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, Mamba
 from random_models import random_model
 from summpo.commands import main
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.errors import UserError
+from summpo.training.plain_settings import train_settings
 from summpo.training.run import train
 from train_runs import metrics_of, small, summary_of, write_rows
 

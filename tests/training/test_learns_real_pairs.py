@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.config.tree import conf_dir
+from summpo.training.plain_settings import train_settings
 from summpo.training.run import train
 from train_runs import small
 

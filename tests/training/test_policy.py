@@ -10,7 +10,7 @@ import pytest
 
 from summpo.columns.base import shares_prefixes
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
+from summpo.training.plain_settings import train_settings
 from train_runs import small
 
 DYNAMIC = {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}

@@ -20,8 +20,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.margin_rewards.break_even import break_even
+from summpo.training.plain_settings import train_settings
 from summpo.training.run import train
 from train_runs import adapter_bytes, files_of, metrics_of, run, small, summary_of, write_rows, write_splits
 

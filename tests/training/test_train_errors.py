@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import train_settings
 from summpo.training.module import BadLoss
+from summpo.training.plain_settings import train_settings
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
 from tiny import tiny_llama

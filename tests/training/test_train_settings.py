@@ -8,8 +8,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from summpo.commands.compose import compose_config
-from summpo.commands.train_settings import margins_of, train_settings
-from summpo.commands.writing_settings import writing_parts
+from summpo.commands.writing_settings import writing_settings
 from summpo.config.nodes import fits, from_fields, from_target, named
 from summpo.datasets import PairDataset
 from summpo.datasets.aclsum import ACLSum
@@ -24,6 +23,7 @@ from summpo.objectives.sft import SFT
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits
 from summpo.training.optimizers import AdamW
+from summpo.training.plain_settings import margins_of, train_settings
 from summpo.writing.decoding import Decoding
 
 P = ["dataset=summarize_from_feedback"]
@@ -34,7 +34,7 @@ def refusal_of(command: str, overrides: list[str]) -> str:
     """What the command line says to these overrides: one sentence."""
     with pytest.raises(UserError) as refusal:
         config = compose_config(command, overrides)
-        (train_settings if command == "train" else writing_parts)(config)
+        (train_settings if command == "train" else writing_settings)(config)
     sentence = str(refusal.value)
     assert "\n" not in sentence
     return sentence
@@ -361,8 +361,8 @@ class TestParts:
         assert parts.weights == {"length": -0.5}
 
     def test_writing(self) -> None:
-        parts = writing_parts(compose_config("generate", ["generation.max_new_tokens=9"]))
-        assert parts.decoding == Decoding(max_new_tokens=9)
+        parts = writing_settings(compose_config("generate", ["generation.max_new_tokens=9"]))
+        assert parts.generation == Decoding(max_new_tokens=9)
         assert parts.dataset == ACLSum()
 
 
@@ -389,7 +389,7 @@ def test_from_fields_takes_the_fields_and_no_others() -> None:
         ({"needed": "a", "number": True}, "number must be a number, got True (config key made.number)"),
         ({"needed": "a", "names": "bc"}, "names must be a list of text, got 'bc' (config key made.names)"),
         ({"needed": "a", "choice": "c"}, "choice must be a or b or null, got 'c' (config key made.choice)"),
-        ({"needed": "???"}, "made.needed is required"),
+        ({"needed": "???"}, "made.needed is required, got ???"),
         ({"needed": "${nope}"}, "made.needed: Interpolation key 'nope' not found"),
     ]:
         with pytest.raises(UserError) as refusal:

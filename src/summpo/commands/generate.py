@@ -7,34 +7,24 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import asdict, replace
-from hashlib import sha256
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig
 
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
-from summpo.commands.writing_settings import WritingParts, writing_parts
-from summpo.config.tree import plain
-from summpo.datasets import one_per_document, unique_ids
+from summpo.commands.writing_settings import say_of_stdin, writing_settings
 from summpo.errors import require
 from summpo.files.locks import writing_alone
-from summpo.models.devices import writing_device
-from summpo.models.weights.folders import context_of
-from summpo.models.weights.sources import at_hand, check_paths, check_task
-from summpo.runs.finished import is_finished, model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.models.weights.sources import check_paths, check_task
+from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.rows import SummaryRow
-from summpo.writing.given_documents import is_one_text, read_documents
-
-if TYPE_CHECKING:
-    from summpo.runs.unfinished import PartialResults
-    from summpo.writing.samples import LongCounts
-
-SPEED = ("batch_size", "batch_tokens", "prefill_tokens")
-"""Settings of generation that change no greedy summary."""
+from summpo.writing.given_documents import is_one_text
+from summpo.writing.settings import WritingSettings
+from summpo.writing.steps import documents_of, is_done, kept_samples, load_writer_of, long_documents_note
 
 
 def run(arguments: list[str]) -> int:
@@ -42,19 +32,23 @@ def run(arguments: list[str]) -> int:
     if wants_help("generate", arguments):
         return 0
     config = compose_with_run("generate", arguments, ("model", "prompt", "tokens", "dataset"))
-    parts = writing_parts(config)
+    settings = writing_settings(config)
     prints = config.output_dir is None and config.input is not None and is_one_text(config.input)
     with redirect_stdout(sys.stderr) if prints else nullcontext():
-        config.accelerator = writing_device(config.accelerator)
         out = None if prints else output_folder(config)
         with nullcontext() if out is None else writing_alone(out):
-            samples = generate(config, parts, out)
+            samples = generate(settings, record_of(settings, config), out)
     if out is None:
         print(samples[0]["summary"])
     return 0
 
 
-def generate(config: DictConfig, parts: WritingParts, out: Path | None) -> list[dict[str, Any]]:
+def record_of(settings: WritingSettings, config: DictConfig) -> dict[str, Any]:
+    """What generation.json says of the settings."""
+    return settings.record | {"run": config.run, "output_dir": config.output_dir}
+
+
+def generate(settings: WritingSettings, config: dict[str, Any], out: Path | None) -> list[dict[str, Any]]:
     """The lines of samples.jsonl, as `write_samples`; none where they are in `out` already.
 
     Raises:
@@ -64,24 +58,25 @@ def generate(config: DictConfig, parts: WritingParts, out: Path | None) -> list[
         out is None or not (out / "evaluation.json").exists(),
         f"{out}/samples.jsonl belongs to the evaluation beside it: choose another output_dir",
     )
-    check_paths(parts.model)
-    check_task(parts.model, scores=False)
-    documents = documents_of(config, parts)
+    check_paths(settings.model)
+    check_task(settings.model, scores=False)
+    say_of_stdin(settings)
+    documents = documents_of(settings)
     made_from = {
         "documents": rows_fingerprint(documents),
-        **model_fingerprints(parts.model, Path(config.cache_dir)),
+        **model_fingerprints(settings.model, Path(settings.cache_dir)),
     }
     if out is not None and is_done(out, "generation.json", config, made_from):
         print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
         return []
     if out is not None:
-        require_same_documents(out / "generation.json", plain(config))
-    return write_samples(config, parts, documents, made_from, out)
+        require_same_documents(out / "generation.json", config)
+    return write_samples(settings, config, documents, made_from, out)
 
 
 def write_samples(
-    config: DictConfig,
-    parts: WritingParts,
+    settings: WritingSettings,
+    config: dict[str, Any],
     documents: Sequence[SummaryRow],
     made_from: dict[str, Any],
     out: Path | None,
@@ -91,16 +86,16 @@ def write_samples(
     from summpo.writing.summarising import summarise
 
     started = time.monotonic()
-    kept = kept_samples(config, made_from, out)
-    samples = summarise(writer_of(config, parts), documents, parts.long, kept, config.seed)
-    counts = long_counts(samples, parts.long.how)
+    kept = kept_samples(settings, made_from, out)
+    samples = summarise(load_writer_of(settings), documents, settings.long, kept, settings.seed)
+    counts = long_counts(samples, settings.long.how)
     thoughts = thought_counts(samples)
-    says = long_documents_note(counts, config, parts) + thoughts.words()
+    says = long_documents_note(counts, settings) + thoughts.words()
     if out is None:
         print(f"generate: 1 summary{says}")
         return samples
     record = {"documents": len(samples), "long_documents": counts.record(), "thoughts": asdict(thoughts),
-              "config": plain(config), "made_from": made_from,
+              "config": config, "made_from": made_from,
               "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
@@ -110,71 +105,9 @@ def write_samples(
     return samples
 
 
-def documents_of(config: DictConfig, parts: WritingParts) -> list[SummaryRow]:
-    """What is to be summarised: the documents of `input`, or each of the data set's split once; no two have one id.
-
-    Raises:
-        UserError: there is none, or one that cannot be used.
-    """
-    if config.input is not None:
-        if config.input == "-" and sys.stdin.isatty():
-            print("generate: reads a document from stdin, up to Ctrl-D", file=sys.stderr)
-        return read_documents(config.input)
-    rows = one_per_document(parts.dataset.summaries(config.split), parts.limits.empty)[: parts.dataset.limit]
-    require(len(rows) > 0, f"there is no document to summarise: the split {config.split} is empty")
-    return [replace(row, id=name) for row, name in zip(rows, unique_ids(row.id for row in rows), strict=True)]
-
-
-def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None) -> PartialResults:
-    """What an earlier process has written of these samples; beside samples.jsonl, or in memory alone.
-
-    Raises:
-        UserError: what is there is of other documents, another model or other settings.
-    """
-    from summpo.runs.unfinished import PartialResults
-
-    return PartialResults(out and out / "samples.partial.jsonl", samples_of(plain(config), made_from))
-
-
-def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
-    """What decides samples, as hex: a greedy run that ran out of memory goes on in smaller batches."""
-    names = ("model", "prompt", "tokens", "generation", "seed", "accelerator", "long_documents", "map_reduce")
-    decides = {name: config[name] for name in names}
-    if config["generation"]["temperature"] == 0:
-        decides["generation"] = {key: value for key, value in config["generation"].items() if key not in SPEED}
-    inputs = {name: made_from[name] for name in ("documents", "model", "adapter", "tokenizer_and_ends", "summpo")}
-    return sha256(json.dumps([decides, inputs], sort_keys=True, default=str).encode()).hexdigest()
-
-
-def is_done(out: Path, name: str, config: DictConfig, made_from: dict[str, Any]) -> bool:
-    """Whether samples.jsonl and the record of that name in `out` are of these settings and inputs."""
-    return (out / "samples.jsonl").exists() and is_finished(out / name, plain(config), made_from)
-
-
-def long_documents_note(counts: LongCounts, config: DictConfig, parts: WritingParts) -> str:
-    """What the last line says of documents that did not fit, with what the model could read."""
-    folder = at_hand(parts.model, Path(config.cache_dir))
-    context = None if folder is None else context_of(folder, parts.model.rope_scaling)
-    says = counts.words(parts.limits.max_length)
-    can = says and context is not None and context > parts.limits.max_length
-    return says + (f" (the model reads up to {context}: tokens.max_length)" if can else "")
-
-
 def output_folder(config: DictConfig) -> Path:
     """output_dir, or the run's folder."""
     folder = config.output_dir or config.run
     require(folder is not None, "output_dir is required where no run is given: the folder for samples.jsonl")
     require_writable(Path(folder))
     return Path(folder)
-
-
-def writer_of(config: DictConfig, parts: WritingParts):
-    """Loads the model that the configuration names."""
-    import torch
-
-    from summpo.writing.writer import load_writer
-
-    torch.manual_seed(config.seed)
-    print(f"model: {parts.model.path}" + (f" with {parts.model.adapter}" if parts.model.adapter else ""))
-    cache = Path(config.cache_dir)
-    return load_writer(parts.model, parts.prompt, parts.limits, parts.decoding, cache, config.accelerator)

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from summpo.commands.compose import compose_config, parsed
-from summpo.commands.evaluate import dataset_name
 from summpo.commands.help import wants_help
 from summpo.commands.train import check_models_at_the_door
-from summpo.commands.train_settings import train_settings
 from summpo.config.tree import plain
-from summpo.datasets import SPLITS
+from summpo.datasets import SPLITS, name_of
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.margin_rewards.checks import check_columns
 from summpo.objectives import LabelledObjective
 from summpo.runs.run_folder import require_writable, write_whole
+from summpo.training.plain_settings import train_settings
 from summpo.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspec
     documents, both, contradicted = documents_of(looked.kept)
     lengths = np.array(count_tokens([row.summary for row in looked.kept], looked.base.tokenizer))
     return LabelInspection(
-        dataset=dataset_name(config),
+        dataset=name_of(settings.dataset),
         split=config.split,
         rows={"desirable": int(labels.sum()), "undesirable": int((~labels).sum())},
         dropped={name.removeprefix("dropped_"): n for name, n in counted.items() if name.startswith("dropped_")},
@@ -198,7 +197,7 @@ def inspection(config: DictConfig, settings: TrainSettings, arguments: Sequence[
     sweep = sweep_of(margins, list(weights.values()), typical, at)
     rows_of, unread = other_splits(settings, config.split, rows)
     return Inspection(
-        dataset=dataset_name(config),
+        dataset=name_of(settings.dataset),
         split=config.split,
         pairs=len(pairs),
         stops=looked.stops,

@@ -14,7 +14,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from summpo.config.nodes import located, resolved, without
+from summpo.config.nodes import located, resolved
 from summpo.config.signatures import check_arguments, parameters_of
 from summpo.errors import UserError, require
 
@@ -64,10 +64,10 @@ def settings_of(node: DictConfig, key: str) -> dict[str, Any]:
     Raises:
         UserError: one is missing, or follows what is not there.
     """
-    later = [str(name) for name, value in node.items_ex(resolve=False) if "${hydra:" in str(value)]
-    for name in ("_target_", *later):
-        node = without(node, name)
-    return resolved(node, key)
+    known = {k: v for k, v in node.items_ex(resolve=False) if k != "_target_" and "${hydra:" not in str(v)}
+    rest = DictConfig(known, key=node._key())
+    rest._set_parent(node._get_parent())  # pyright: ignore[reportArgumentType] # where its interpolations lead
+    return resolved(rest, key)
 
 
 def takes_rest(made: type[Logger]) -> Callable[..., Any] | None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from summpo.commands.help import wants_help
-from summpo.commands.run_config import compose_with_run, trained_config
-from summpo.commands.train_settings import train_settings
+from summpo.commands.run_config import compose_with_run
 from summpo.config.nodes import from_target
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.models import Model
@@ -19,6 +18,7 @@ from summpo.models.weights.folders import SCORES, adapter_task
 from summpo.models.weights.merge import BASE_WEIGHTS, Merged, base_weights, merge
 from summpo.models.weights.sources import check_paths
 from summpo.runs.run_folder import RunFolder
+from summpo.training.plain_settings import settings_of_run
 
 if TYPE_CHECKING:
     from summpo.evaluation.held_out_rows import HeldOutRows
@@ -68,7 +68,7 @@ def check_held(model: Model, run: RunFolder) -> None:
     Raises:
         UserError: naming the setting.
     """
-    trained = trained_config(run).model
+    trained = settings_of_run(run).model
     for key, was, now in (
         ("quantization", trained.quantization, model.quantization),
         *([("dtype", trained.dtype, model.dtype)] if trained.quantization is not None else []),
@@ -85,7 +85,7 @@ def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutRows | None:
     """
     from summpo.evaluation.held_out_rows import held_out_loss
 
-    trained = train_settings(trained_config(run))
+    trained = settings_of_run(run)
     validation, rows = trained.validation, config.validation_rows
     if rows is not None:
         validation = replace(validation, rows=min(rows, validation.rows or rows))

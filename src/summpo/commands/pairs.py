@@ -8,18 +8,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
-from summpo.commands.writing_settings import writing_parts
+from summpo.commands.writing_settings import writing_settings
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import require, require_choice, require_number
 from summpo.files.locks import writing_alone
-from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
 from summpo.runs.finished import is_finished, model_fingerprints, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
+from summpo.writing.steps import load_writer_of
 
 
 def run(arguments: list[str]) -> int:
@@ -27,26 +26,26 @@ def run(arguments: list[str]) -> int:
     if wants_help("pairs", arguments):
         return 0
     config = compose_with_run("pairs", arguments, ("model", "prompt", "tokens", "dataset"))
-    parts = writing_parts(config)
-    config.accelerator = writing_device(config.accelerator)
+    settings = writing_settings(config)
+    config.accelerator = settings.device
     for split, count in config.documents.items():
         require_choice("documents", split, SPLITS)
         if count is not None:
             require_number(f"documents.{split}", count, low=1)
-    require(parts.decoding.temperature > 0, "samples differ only with generation.temperature above 0")
+    require(settings.generation.temperature > 0, "samples differ only with generation.temperature above 0")
     require(not OmegaConf.is_missing(config, "output_dir"), "output_dir is required: the folder of the pairs")
     folder = Path(config.output_dir)
     require_writable(folder)
     manifest = folder / "pairs.json"
-    check_paths(parts.model)
-    check_task(parts.model, scores=False)
+    check_paths(settings.model)
+    check_task(settings.model, scores=False)
     rows = {
-        split: one_per_document(parts.dataset.summaries(split), parts.limits.empty)[:n]
+        split: one_per_document(settings.dataset.summaries(split), settings.tokens.empty)[:n]
         for split, n in config.documents.items()
     }
     made_from = {
         **{split: rows_fingerprint(documents) for split, documents in rows.items()},
-        **model_fingerprints(parts.model, Path(config.cache_dir)),
+        **model_fingerprints(settings.model, Path(config.cache_dir)),
     }
     if is_finished(manifest, plain(config), made_from):
         print(f"pairs: done already with these settings, see {manifest}")
@@ -56,7 +55,7 @@ def run(arguments: list[str]) -> int:
     from summpo.writing.sampled_pairs import PairRule, make_pairs
 
     rule = PairRule(config.samples, config.quality, config.min_difference, config.cut_samples)
-    writer = writer_of(config, parts)
+    writer = load_writer_of(settings)
     samples_of = fingerprint_of_samples(config, made_from)
     with writing_alone(folder):
         counts = {

@@ -8,8 +8,11 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from summpo.commands.compose import compose_config, parsed
-from summpo.errors import UserError, require
+from summpo.config.nodes import from_target
+from summpo.errors import require
+from summpo.models import Model
 from summpo.runs.run_folder import RunFolder
+from summpo.training.plain_settings import record_of, trained_model
 
 
 def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence[str]) -> DictConfig:
@@ -22,7 +25,7 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
     if config.run is None:
         return config
     run = RunFolder(Path(config.run))
-    trained = trained_config(run)
+    trained = DictConfig(record_of(run))
     given = parsed(overrides)
     # A whole option (model=qwen2_1_5b) replaces the run's; single keys (model.dtype=bfloat16) go on top of it.
     chosen = {override.key_or_group for override in given}
@@ -44,43 +47,6 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
         if "." in override.key_or_group and override.key_or_group.split(".")[0] in inherited:
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
     if "model" in inherited and "model" not in chosen:
-        set_trained_model(config, run)
+        made = trained_model(run, from_target(config.model, "model", (Model,)))
+        config.model.path, config.model.adapter = made.path, made.adapter
     return config
-
-
-def trained_config(run: RunFolder) -> DictConfig:
-    """The configuration of a finished run.
-
-    Raises:
-        UserError: there is no run, or it is not done.
-    """
-    summary = run.read_summary()
-    if summary is None:
-        raise UserError(f"{run.path}: no run has been trained here, there is no summary.json (config key run)")
-    require(
-        summary["status"] == "done",
-        f"{run.path}: the run is {summary['status']}, not done; give its training command once more (config key run)",
-    )
-    config = DictConfig(summary["config"])
-    for name in following_by_interpolation(run):
-        config.margin_reward[name].weight = None
-    return config
-
-
-def following_by_interpolation(run: RunFolder) -> list[str]:
-    """The margin rewards whose weight follows w in a run from before null said so: as typed it was ${w}."""
-    typed = run.path / ".hydra" / "config.yaml"
-    rewards = OmegaConf.select(OmegaConf.load(typed), "margin_reward") if typed.exists() else None
-    nodes = {} if rewards is None else {str(name): rewards._get_node(name) for name in rewards}
-    return [
-        n for n, node in nodes.items() if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight")
-    ]
-
-
-def set_trained_model(config: DictConfig, run: RunFolder) -> None:
-    """Points the model at what the run made: its adapter on its base, or the weights that it trained in full."""
-    if run.adapter.exists():
-        config.model.adapter = str(run.adapter)
-        return
-    require(run.model.exists(), f"{run.path}: has neither adapter/ nor model/ (config key run)")
-    config.model.path, config.model.adapter = str(run.model), None

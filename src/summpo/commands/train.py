@@ -25,7 +25,6 @@ from summpo.commands.compose import as_addition, compose_config, parsed, registe
 from summpo.commands.help import wants_help
 from summpo.commands.loggers import check_loggers, make_loggers
 from summpo.commands.logs import is_first_process
-from summpo.commands.train_settings import train_settings
 from summpo.config.complaints import sentence_of
 from summpo.config.tree import conf_dir
 from summpo.errors import UserError, require
@@ -35,6 +34,7 @@ from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.folders import check_context
 from summpo.models.weights.sources import at_hand, check_paths, check_task
 from summpo.runs.run_folder import RunFolder
+from summpo.training.plain_settings import train_settings
 from summpo.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)

@@ -1,53 +1,41 @@
-"""From the configuration of a command that writes summaries to what it needs: model, data, prompt, decoding."""
+"""From the configuration of a command that writes summaries to what they are written from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import replace
 
 from omegaconf import DictConfig
 
 from summpo.config.nodes import from_fields, from_target
-from summpo.datasets import SPLITS, SummaryDataset
-from summpo.errors import require_choice, require_number
+from summpo.datasets import SummaryDataset
 from summpo.models import Model
 from summpo.text.prompts import Prompt, require_template
 from summpo.text.tokens import Limits
-from summpo.writing.decoding import Decoding, require_backend
+from summpo.writing.decoding import Decoding
 from summpo.writing.long_documents import LongDocuments
+from summpo.writing.settings import WritingSettings
 
 
-@dataclass(frozen=True)
-class WritingParts:
-    """What it takes to write summaries of a data set's documents, before anything is loaded."""
-
-    model: Model
-    dataset: SummaryDataset
-    prompt: Prompt
-    limits: Limits
-    decoding: Decoding
-    long: LongDocuments
-
-
-def writing_parts(config: DictConfig) -> WritingParts:
-    """Every object of a command that writes summaries, each guarded.
+def writing_settings(config: DictConfig) -> WritingSettings:
+    """What a command that writes summaries writes them from, each part guarded.
 
     Raises:
         UserError: one sentence with the key and the value.
     """
-    require_number("seed", config.seed, low=0)
-    require_choice("accelerator", config.accelerator, ("cpu", "gpu", "auto"))
-    if "split" in config:
-        require_choice("split", config.split, SPLITS)
     prompt = from_fields(Prompt, config.prompt, "prompt")
-    decoding = from_fields(Decoding, config.generation, "generation")
-    require_backend(decoding)
-    return WritingParts(
+    return WritingSettings(
         model=from_target(config.model, "model", (Model,)),
         dataset=from_target(config.dataset, "dataset", (SummaryDataset,)),
         prompt=prompt,
-        limits=from_fields(Limits, config.tokens, "tokens"),
-        decoding=decoding,
+        tokens=from_fields(Limits, config.tokens, "tokens"),
+        generation=from_fields(Decoding, config.generation, "generation"),
         long=long_documents(config, prompt) if "long_documents" in config else LongDocuments(),
+        split=config.split if "split" in config else "test",
+        input=config.input if "input" in config else None,
+        seed=config.seed,
+        accelerator=config.accelerator,
+        cache_dir=config.cache_dir,
     )
 
 
@@ -66,3 +54,9 @@ def long_documents(config: DictConfig, prompt: Prompt) -> LongDocuments:
         join=replace(prompt, template=settings.join_template),
         part_max_new_tokens=settings.part_max_new_tokens,
     )
+
+
+def say_of_stdin(settings: WritingSettings) -> None:
+    """Says that a document is waited for, to who sits before an empty screen."""
+    if settings.input == "-" and sys.stdin.isatty():
+        print("generate: reads a document from stdin, up to Ctrl-D", file=sys.stderr)

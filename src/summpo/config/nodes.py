@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.config.complaints import sentence_of
@@ -24,8 +24,8 @@ def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
         UserError: the node has no `_target_`, an unknown key, a value of the wrong type or out of range, or makes
             something that is none of `asked_for`.
     """
-    option = key.split(".")[0]
-    if not isinstance(node, DictConfig) or "_target_" not in node:
+    option, node = key.split(".")[0], resolved(node, key)
+    if not isinstance(node, Mapping) or "_target_" not in node:
         raise UserError(
             f"{key} is set and nothing was chosen for it: there is no _target_; choose an option of the group "
             f"{option} that makes {key}, or take the setting away"
@@ -33,7 +33,7 @@ def from_target(node: Any, key: str, asked_for: tuple[type, ...]) -> Any:
     target = str(node["_target_"])
     made = located(target, key)
     require(is_dataclass(made), f"{key}._target_: {target} is not a dataclass")
-    built = from_fields(made, without(node, "_target_"), key)
+    built = from_fields(made, {name: value for name, value in node.items() if name != "_target_"}, key)
     kinds = " or ".join(kind.__name__ for kind in asked_for)
     require(isinstance(built, asked_for), f"{key}._target_: {target} is not a {kinds}, which {option} asks for")
     return built
@@ -52,15 +52,13 @@ def located(target: str, key: str) -> Any:
         raise UserError(f"{key}._target_: cannot find {target} ({error})") from None
 
 
-def without(node: DictConfig, name: str) -> DictConfig:
-    """The node but for one key; its interpolations (weight: ${w}) still find their way to the root."""
-    rest = DictConfig({k: v for k, v in node.items_ex(resolve=False) if k != name}, key=node._key())
-    rest._set_parent(node._get_parent())  # pyright: ignore[reportArgumentType]
-    return rest
+def from_fields(made: type[T], node: Mapping[Any, Any], key: str) -> T:
+    """A dataclass from a node with the dataclass's own fields and no others.
 
-
-def from_fields(made: type[T], node: DictConfig, key: str) -> T:
-    """A dataclass from a node with the dataclass's own fields and no others."""
+    Raises:
+        UserError: an unknown key, a missing one, or a value of the wrong type or out of range.
+    """
+    node = resolved(node, key)
     known = {field.name: field for field in fields(made) if field.init}  # type: ignore[arg-type]
     for name in node:
         if name not in known:
@@ -68,22 +66,23 @@ def from_fields(made: type[T], node: DictConfig, key: str) -> T:
     for name, field in known.items():
         has_default = field.default is not MISSING or field.default_factory is not MISSING
         require(name in node or has_default, f"{key}.{name} is required")
-    values = resolved(node, key)
     hints = get_type_hints(made)
-    for name, value in values.items():
+    for name, value in node.items():
         if not fits(value, hints[str(name)]):
             raise UserError(f"{name} must be {named(hints[str(name)])}, got {value!r} (config key {key}.{name})")
-    return made(**{str(name): value for name, value in values.items()})
+    return made(**{str(name): value for name, value in node.items()})
 
 
-def resolved(node: DictConfig, key: str) -> dict[str, Any]:
-    """A node as plain data.
+def resolved(node: Any, key: str) -> Any:
+    """A node of a configuration as plain data; what is plain data already stays as it is.
 
     Raises:
         UserError: a value is missing, or follows what is not there.
     """
+    if not OmegaConf.is_config(node):
+        return node
     try:
-        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(sentence_of(error, key)) from None
 

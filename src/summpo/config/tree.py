@@ -20,6 +20,21 @@ def options_of(group: str) -> str:
     return ", ".join(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))) or "none"
 
 
+def chosen_by_default(group: str) -> list[str]:
+    """The options of a group that a training run has where none is named."""
+    defaults = OmegaConf.load(conf_dir() / "train.yaml").defaults
+    return [name for entry in defaults if isinstance(entry, DictConfig) for name in entry.get(group, ())]
+
+
+def followers_of_w(file: Path) -> list[str]:
+    """The margin rewards whose weight was typed as ${w}, in the configuration of a run from before null said so."""
+    rewards = OmegaConf.select(OmegaConf.load(file), "margin_reward") if file.exists() else None
+    nodes = {} if rewards is None else {str(name): rewards._get_node(name) for name in rewards}
+    return [
+        n for n, node in nodes.items() if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight")
+    ]
+
+
 def plain(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain data, resolved; what is still missing is left out, and so is the logger.
 

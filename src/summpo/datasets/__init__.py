@@ -17,6 +17,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from summpo.errors import UserError, require, require_choice
@@ -253,3 +254,9 @@ def require_seed(seed: Any) -> None:
     """Guards a data set's `seed`: a whole number."""
     is_whole = isinstance(seed, int) and not isinstance(seed, bool)
     require(is_whole, f"seed must be a whole number, got {seed!r} (config key dataset.seed)")
+
+
+def name_of(dataset: Any) -> str:
+    """A data set as a report names it: its class, and its path where it has one."""
+    name, path = type(dataset).__name__, getattr(dataset, "path", None)
+    return f"{name} {Path(path).name}" if path else name
