@@ -70,7 +70,8 @@ def from_fields(made: type[T], node: Mapping[Any, Any], key: str) -> T:
     for name, value in node.items():
         if not fits(value, hints[str(name)]):
             raise UserError(f"{name} must be {named(hints[str(name)])}, got {value!r} (config key {key}.{name})")
-    return made(**{str(name): value for name, value in node.items()})
+    is_tuple = {name for name in node if get_origin(hints[str(name)]) is tuple}
+    return made(**{str(name): tuple(value) if name in is_tuple else value for name, value in node.items()})
 
 
 def resolved(node: Any, key: str) -> Any:
