@@ -47,6 +47,23 @@ def test_two_summaries(text: str) -> None:
         (f"Summary 1: {FIRST}\nAnswer: 2, said the clerk.\nSummary 2: {SECOND}", "stop", "unexpected_part"),
         (f"Summary 1: {FIRST}\nSummary 2: {SECOND}\nRating: 12", "stop", "unexpected_part"),
         (f"Summary 1: {FIRST}\nSummary 2: {SECOND}\n\nBoth summaries are short.", "stop", "unexpected_part"),
+        *[
+            (f"Summary 1: {FIRST}\nSummary 2: {SECOND}{more}", "stop", "unexpected_part")
+            for more in (
+                "\nVerdict: the first.",
+                " I cannot continue.",
+                "\nSummary II: It closed.",
+                "\nRésumé 3: Le port.",
+                "\n| Summary 3 | It closed. |",
+                "\n\n(I can also write a longer one.)",
+                "\n\nWord counts: 10 and 4",
+                "\n\n---\nBoth stay within the limits.",
+                "\n\nThese summaries differ.",
+                "\n<|im_end|>",
+                "\n- Coherence: 5",
+                " Total score: 12",
+            )
+        ],
         (f"{{\nsummary_1: {FIRST!r},\nsummary_2: {SECOND!r}\n}}", "stop", "broken_json"),
         (f'{{"summary_1": ["{FIRST}"], "summary_2": "{SECOND}"}}', "stop", "unexpected_part"),
         (f'{{"summary_1": "{FIRST}", "summary_2": null}}', "stop", "empty_summary"),

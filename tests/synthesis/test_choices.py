@@ -82,7 +82,7 @@ def test_marks_of_criteria_are_added_where_no_total_is_given() -> None:
         ("Number 2", 2),
         ("is Summary 2.", 2),
         ("Summary 1 is better.", 1),
-        ("Summary 1, with more of the causes", 1),
+        ("Summary 1 (more of the causes)", 1),
         ("1.0", 1),
         ("\uff12", 2),
         ("②", 2),
@@ -98,6 +98,7 @@ def test_marks_of_criteria_are_added_where_no_total_is_given() -> None:
             for text in (
                 "", "3", "12", "1.5", "1/2", "1 or 2", "1 and 2", "1, 2", "1 - 2", "Summary 1 & Summary 2",
                 "Summary 1 = Summary 2", "Summary 2, Summary 1", "Summary 1 (not Summary 2)", "both", "one of them",
+                "1 for brevity", "1 with reservations", "1, if you like it short", "Summary 1 is better in style",
                 "One could say 2", "one for each", "not 1", "1 is worse", "Summary 1 is longer but 2 is best",
                 "Although Summary 1 is longer, Summary 2", "-1", "1%", "1?", "1\u00b2", "+1", "a", "A summary of it", "I",
                 "1. It is brief.\n2. It is true.", "not equal", "the same as 1", "both are bad but 1 is true", "tie or 1",

@@ -64,8 +64,13 @@ _SUMMARY = (
     r"(?:summary[\s_*]*+(?:\#|number\b|no\.)?[\s_*]*+(?P<number_{0}>\d{{1,2}}|one|two|three|[abc])(?![^\W_])"
     r"|(?P<place_{0}>first|second|third)\s+summary\b)"
 )
+_NOTE = (
+    r"[(\[](?:\d|[\s,.:~\u2013/-]|\b(?:words?|count|long|longer|short|shorter|detailed|brief|concise|about|or|from|to|out|of|a"
+    r"|number|total|overall|final|points?|score|max|maximum|the|first|second)\b)*+[)\]]"
+)
+"""Beside a label: (1 or 2), (from 4 to 18), (long, 200 words). Another note may say that what follows is no answer."""
 _LABEL = re.compile(
-    rf"""(?P<dress>(?:(?![<>{{}}\[\]()|~=\\/"'\u2018-\u201f\u00ab\u00bb])[\W_])*+(?:(?:\d{{1,2}}|[a-g])[.)][\s*_]++)?+)
+    rf"""(?P<dress>[\s*_`\#+\u00b7\u2022\u25aa\u25cf\u25e6\u2013\u2014-]*+(?:(?:\d{{1,2}}|[a-g])[.)][\s*_]++)?+)
     (?:(?:the|my|final|overall)[\s,]+)*+
     (?:(?P<best>(?:best|better|preferred|chosen|winning)(?:[\s_]*(?:summary|one|choice|option|version))?
          |winner|verdict|decision|answer|choice|preference)
@@ -74,7 +79,7 @@ _LABEL = re.compile(
        (?:[\s_(]*+(?:(?:of|for)\s+)?(?:{_SUMMARY.format(2)}|(?P<number_3>[12])(?![^\W_]))\)?)?
       |(?P<summary>{_SUMMARY.format(4)})
       |(?P<mark>coherence|consistency|relevance|fluency))
-    (?P<before>[\s*_`]*+(?:[(\[][^()\[\]\n]{{0,80}}[)\]][\s*_`]*+)?)
+    (?P<before>[\s*_`]*+(?:{_NOTE}[\s*_`]*+)?)
     (?:[:=\uff1a\ufe55]|[-\u2013-\u2015](?=\s)|(?(best)|(?(score)|(?!)))\s*is\b(?=\s)|\s*\Z)(?(mark)(?=[\s*_`]*\d))""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -87,8 +92,8 @@ _OBJECTS = 20
 """JSON objects of an answer, at most."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 _EXAMPLE = re.compile(
-    r"\b(?:example|template|instance|draft|suppose|would|could|might|unless|if|instructed|asked)\b.*:\W*\Z"
-    r"|(?:\b(?:not|never|no|than|or|if|unless)|n['\u2019]t)[\s*_`:]*\Z|\A(?!.*\bhere\b).*\bform(?:at)?s?\b.*:\W*\Z",
+    r"\b(?:example|template|instance|draft|suppose|would|could|might|unless|if|like\s(?:this|so)|say|says|said|write|writes"
+    r"|wrote|wants|thinks|claims|replies)\b.*:\W*\Z|(?:\b(?:not|never|no|than|or|if|unless|e\.?g\.?)|n['\u2019]t)[\s*_`:]*\Z|\A(?!.*\bhere\b).*\bform(?:at)?s?\b.*:\W*\Z",
     re.IGNORECASE,
 )
 """A line that says that what follows it is no answer of its own."""
@@ -169,10 +174,11 @@ def _parts_of_object(pairs: _Pairs, number: int | None) -> Iterator[Part]:
         label = label if label is not None and label.end() == len(name) + 1 else None
         about = (None if label is None else _number_of(label)) or number
         is_text = number is not None and name.lower() in ("text", "summary")
-        if isinstance(value, _Pairs):
+        if isinstance(value, _Pairs) and label is not None and not label["mark"]:
             yield from _parts_of_object(value, about)
         else:
-            kind = "summary" if is_text else "aside" if label is None else _kind_of(label)
+            is_known = label is not None and not isinstance(value, _Pairs)
+            kind = "summary" if is_text else _kind_of(label) if label is not None and is_known else "aside"
             if kind != "aside" and isinstance(value, list | bool):
                 raise Unreadable("unexpected_part", f"{key} is {json.dumps(value)[:80]}")
             said = value if isinstance(value, str) else "" if value is None else json.dumps(value)
@@ -188,8 +194,7 @@ def _parts_of_lines(text: str) -> list[Part]:
         if label is None or (last.kind == "best" and not last.text.strip() and is_bare_choice(line)):
             parts[-1] = replace(last, text=f"{last.text}\n{line}")
             continue
-        _require_own(f"{label['before']}:")  # Summary 1 (draft)
-        if label["best"]:
+        if label["best"] or len(parts) == 1:
             _require_own("\n".join(lines[max(0, at - 3) : at]))
         parts.append(Part(_kind_of(label), _content_of(line, label), _number_of(label), label[0]))
     return parts

@@ -37,7 +37,7 @@ _SCORE = re.compile(
     rf"[\s*_`\"'(\[]*(?P<value>-?{_NUMBER})(?:[\s*_`]*(?:points\s+)?{_OUT_OF}(?P<most>{_NUMBER}))?(?![^\W_]|\s*%)",
     re.IGNORECASE,
 )
-_OTHER_RANGES = re.compile(_OUT_OF + _NUMBER, re.IGNORECASE)
+_MARK_RANGE = re.compile(_OUT_OF + r"[35]\b", re.IGNORECASE)
 _NAME_OF_REMARK = re.compile(r"\A[\s.|,;*_]*(?:explanation\W+)?", re.IGNORECASE)
 
 
@@ -152,7 +152,7 @@ def _score(text: str, about: int) -> Iterator[tuple[str, Any]]:
     added, _, total = line.rpartition("=") if "+" in line.rpartition("=")[0] else ("", "", line)
     said = _SCORE.match(total)
     behind = "" if said is None else f"{total[said.end() :]} {added}"
-    marks = [float(one) for one in re.findall(_NUMBER, _OTHER_RANGES.sub(" ", behind))]
+    marks = [float(one) for one in re.findall(_NUMBER, _MARK_RANGE.sub(" ", behind))]
     is_plain = len(marks) in (0, len(CRITERIA)) and not re.search(r"[-=]>|\u2192", behind)
     require_no_label(below)
     if said is None or not is_plain or doubts(f"{behind}\n{below}"):

@@ -17,7 +17,7 @@ _PLACES |= {"2": 2, "two": 2, "second": 2, "latter": 2, "b": 2, "ii": 2}
 _NOUN = r"(?:summary|option|version|candidate|response|number|no\.)"
 _OPEN = r"[\s*_`\"'\u201c(\[\#]*+"
 _CLOSE = r"[*_`\"'\u201d)\]]*+"
-_BEHIND = r"(?=\s*\Z|\s*[.,;:!](?!\d)|\s+[-\u2013\u2014(\[]|\s+(?:because|since|as|for|due|with|by|over|is|wins)\b)"
+_BEHIND = r"(?=\s*\Z|\s*[.,;:!](?!\d)|\s+[-\u2013\u2014(\[]|\s+(?:because|since|as|for|due|over|is)\b)"
 _CHOICE = re.compile(
     rf"""{_OPEN}(?:[-\u2022]\s+)?+{_OPEN}(?:(?:is|it\s+is|the)\b{_OPEN})*+
     (?:(?:{_NOUN}[\s_*\#]*+){{1,2}}(?P<named>[12]|one|two|[ab])|(?P<bare>[12](?:\.0)?|first|second|(?-i:[AB])))
@@ -36,8 +36,8 @@ _NAMED = re.compile(
 )
 _LESSER = re.compile(rf"\b(?:than|over|unlike)\s+(?:the\s+)?(?:{_NAMED.pattern})", re.IGNORECASE)
 _REMARK = re.compile(
-    r"\W*(?:(?:reason(?:ing)?|explanation)s?\W+)?(?:it|its|they|both|this\s+(?:one|summary)|because|since|as|for"
-    r"|due\s+to|with|by|more|is\s+(?:the\s+)?(?:better|best))\b",
+    r"\W*(?:(?:reason(?:ing)?|explanation)s?\W+)?(?:it|its|they|both|this\s+(?:one|summary)|because|since"
+    r"|(?:as|for)\s+(?:it|its|they|both)|due\s+to|more|is\s+(?:the\s+)?(?:better|best)(?=\s+it\b|\W*\Z))\b",
     re.IGNORECASE,
 )
 _GOODBYE = re.compile(
@@ -68,7 +68,7 @@ _SAY_NO_MORE = _words(
 _DOUBTS = _words(
     "actually again alternatively although answer apologies back barely beaten but cancel change changed changing "
     "choice correct corrected correction decision deduct deducted depends deserves discard disregard doubt drop "
-    "dropped either edit error false final finally guess hardly however hmm ignore inferior instead invalid joke "
+    "dropped either edit error false final finally guess hardly however hmm if ignore inferior instead invalid joke "
     "joking kidding less lie lose loses lost maybe mean meant mind minus misread mistake mistaken mistakenly misspoke "
     "neither never no nope not opposite oops or other otherwise penalty perhaps pick plus possibly probably rather "
     "reconsider reconsidered reconsidering reflection reject rejected retract reverse reversed revise revised scrap "

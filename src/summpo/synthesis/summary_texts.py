@@ -22,7 +22,7 @@ _END = 80
 _QUOTES = {'"': '"', "\u201c": "\u201d", "\u00ab": "\u00bb", "**": "**", "*": "*", "__": "__", "_": "_"}
 _PLACEHOLDER = re.compile(
     r"[\[<{(](?:the |your )?(?:first|second|1st|2nd|summary|insert|write|text)\b[^\[\]<>{}()\n]{0,200}[\]>})]|[\W_]+"
-    r"|\W*(?:n/?a|none|null|nil|tbd|todo)\W*|\W*(?:the\s)?(?:(?:same\sas|see|like|as)\s(?:in\s)?(?:the\s)?(?:summary|first|above)"
+    r"|\W*(?:n/?a|none|null|nil|tbd|todo|string|text|summary)\W*|\W*(?:the\s)?(?:(?:same\sas|see|like|as)\s(?:in\s)?(?:the\s)?(?:summary|first|above)"
     r"|summary\s?[12])\b.*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -35,8 +35,12 @@ _LEFTOVER = re.compile(
       |^[^\w\n]*+(?:total|overall|rating|points|winner|best|better|verdict)\W+(?:summary\s)?\d\d?
         (?:\s*/\s*\d+|\s+out\ of\ \d+)?\W*$
       |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?(?:summary|total_score|explanation|think|thought)|<\|
-      |\n\n[^\w\n]*+(?:note\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
-        |i\ (?:have|kept|made|tried)\b).*\Z
+      |[\[<{(](?:insert|your|todo)\b|\bas\ an\ ai\b
+      |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
+        \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
+      |\n[^\w\n]*+(?:note\b|word\ counts?\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
+        |i(?:\ (?:have|kept|made|tried|wrote|can|could|would|will|also|am|hope)|'m|'ve|'ll)\b).*\Z
+      |^[ \t]*(?:[-*_=][ \t]*){3,}$
       |^[^\w\n]*+(?:evaluations?|assessment|judge?ment|analysis)(?:\sof\s[^\n]{1,20})?\W*\Z|^\s*```(?![^`]*^\s*```)""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
