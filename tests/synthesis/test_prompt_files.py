@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summpo.errors import UserError
-from summpo.synthesis.parsing import CRITERIA, TOTAL
+from summpo.synthesis.answers import CRITERIA, TOTAL
 from summpo.synthesis.prompt_files import PromptFile, packaged_prompts, read_prompt
 
 

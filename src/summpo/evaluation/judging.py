@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from summpo.evaluation.verdicts import TIE, read_verdict
-from summpo.synthesis.answer_schemas import BETTER
+from summpo.synthesis.answer_schemas import BetterAnswer, json_schema_of
 from summpo.synthesis.prompt_files import PromptFile
 from summpo.teacher.records import Answer, Request
 from summpo.text.documents import Rejected
@@ -84,5 +84,5 @@ class JudgeTask:
             messages=(("user", text),),
             max_tokens=self.max_tokens,
             temperature=self.temperature,
-            json_schema=BETTER if self.json_schema else "",
+            json_schema=json_schema_of(BetterAnswer) if self.json_schema else "",
         )

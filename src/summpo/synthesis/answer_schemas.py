@@ -1,4 +1,4 @@
-"""The JSON schemas of answers, for endpoints that hold a model to one: labels are keys then, in no language.
+"""The shapes of answers, for endpoints that hold a model to one: labels are keys then, in no language.
 
 In the part of JSON schema that endpoints have in common: every property required and no other, choices as texts.
 """
@@ -6,37 +6,74 @@ In the part of JSON schema that endpoints have in common: every property require
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
-TEXT, NUMBER = {"type": "string"}, {"type": "number"}
+from pydantic import BaseModel, ConfigDict
 
 
-def schema_of(**properties: dict[str, Any]) -> dict[str, Any]:
-    """An object with these properties, in this order."""
+class Shape(BaseModel):
+    """An answer as one JSON object, with these keys and no other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JudgedSummary(Shape):
+    """A summary and what its writer says of it."""
+
+    text: str
+    total_score: float
+    explanation: str
+
+
+class SelfJudgedAnswer(Shape):
+    """What the prompt self_judged_json asks for."""
+
+    summary_1: JudgedSummary
+    summary_2: JudgedSummary
+    best_summary: Literal["1", "2"]
+
+
+class WrittenAnswer(Shape):
+    """What the prompt two_step_write_json asks for."""
+
+    summary_1: str
+    summary_2: str
+
+
+class JudgedAnswer(Shape):
+    """What the prompt two_step_judge_json asks for."""
+
+    explanation_1: str
+    total_score_1: float
+    explanation_2: str
+    total_score_2: float
+    best_summary: Literal["1", "2"]
+
+
+class BetterAnswer(Shape):
+    """What the prompt judge_json asks for."""
+
+    reason: str
+    better: Literal["1", "2", "tie"]
+
+
+@cache
+def json_schema_of(shape: type[Shape]) -> str:
+    """The JSON schema of a shape, as JSON: objects written out where they stand, without titles and descriptions.
+
+    It is part of the question that a journal knows an answer by: another spelling of it would be asked and paid anew.
+    """
+    whole = shape.model_json_schema()
+    return json.dumps(_written_out(whole, whole.get("$defs", {})))
+
+
+def _written_out(schema: dict[str, Any], objects: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        schema = objects[schema["$ref"].rpartition("/")[2]]
+    if schema["type"] != "object":
+        return {name: schema[name] for name in ("type", "enum") if name in schema}
+    properties = {name: _written_out(each, objects) for name, each in schema["properties"].items()}
     return {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
+        "type": "object", "properties": properties, "required": schema["required"], "additionalProperties": False,
     }  # fmt: skip
-
-
-def one_of(*choices: str) -> dict[str, Any]:
-    """One of these texts."""
-    return {"type": "string", "enum": list(choices)}
-
-
-_JUDGED = schema_of(text=TEXT, total_score=NUMBER, explanation=TEXT)
-SELF_JUDGED = json.dumps(schema_of(summary_1=_JUDGED, summary_2=_JUDGED, best_summary=one_of("1", "2")))
-"""Of the prompt self_judged_json."""
-WRITTEN = json.dumps(schema_of(summary_1=TEXT, summary_2=TEXT))
-"""Of the prompt two_step_write_json."""
-JUDGED = json.dumps(
-    schema_of(
-        explanation_1=TEXT,
-        total_score_1=NUMBER,
-        explanation_2=TEXT,
-        total_score_2=NUMBER,
-        best_summary=one_of("1", "2"),
-    )
-)
-"""Of the prompt two_step_judge_json."""
-BETTER = json.dumps(schema_of(reason=TEXT, better=one_of("1", "2", "tie")))
-"""Of the prompt judge_json."""

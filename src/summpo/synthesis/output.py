@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 from summpo.datasets import SPLITS, Split
 from summpo.errors import require_field, require_number
 from summpo.runs.run_folder import write_whole
-from summpo.synthesis.parsing.marks import whole_characters
 from summpo.synthesis.records import JudgedPair
+from summpo.teacher.endpoint_words import storable
 from summpo.teacher.records import Answer
 from summpo.text.documents import Rejected
 
@@ -82,7 +82,7 @@ def row_of(pair: JudgedPair) -> dict[str, Any]:
         "explanation_rejected": pair.explanations[1],
         "chosen_written_first": pair.first_is_chosen,
     }
-    return {name: whole_characters(value) if isinstance(value, str) else value for name, value in row.items()}
+    return {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def rejected_row(

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
 
 from summpo.errors import require_field, require_number
-from summpo.synthesis.parsing import REASONS as ANSWER_REASONS
+from summpo.synthesis.answers import REASONS as ANSWER_REASONS
 from summpo.synthesis.prompt_files import PromptFile
 from summpo.synthesis.records import JudgedPair
 from summpo.teacher.records import Request, Task

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from summpo.errors import require_number
-from summpo.synthesis.answer_schemas import SELF_JUDGED
+from summpo.synthesis.answer_schemas import SelfJudgedAnswer, json_schema_of
+from summpo.synthesis.answers import read_judged
 from summpo.synthesis.modes import (
     WORD_LIMITS,
     Limits,
@@ -20,7 +21,6 @@ from summpo.synthesis.modes import (
     require_shorter,
     require_words,
 )
-from summpo.synthesis.parsing import read_judged
 from summpo.synthesis.prompt_files import PromptFile, read_prompt
 from summpo.synthesis.records import JudgedPair
 from summpo.teacher.records import Answer, Request
@@ -105,7 +105,7 @@ class SelfJudgedTask:
             max_tokens=self.mode.max_tokens,
             temperature=self.mode.temperature,
             json_object=self.mode.json_object,
-            json_schema=SELF_JUDGED if self.mode.json_schema else "",
+            json_schema=json_schema_of(SelfJudgedAnswer) if self.mode.json_schema else "",
         )
 
     def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | JudgedPair | Rejected:

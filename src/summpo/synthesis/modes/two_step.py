@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from summpo.errors import require_number
-from summpo.synthesis.answer_schemas import JUDGED, WRITTEN
+from summpo.synthesis.answer_schemas import JudgedAnswer, Shape, WrittenAnswer, json_schema_of
+from summpo.synthesis.answers import Verdict, read_verdict, read_written
 from summpo.synthesis.modes import (
     INCONSISTENT,
     WORD_LIMITS,
@@ -22,7 +23,6 @@ from summpo.synthesis.modes import (
     require_shorter,
     require_words,
 )
-from summpo.synthesis.parsing import Verdict, read_verdict, read_written
 from summpo.synthesis.prompt_files import PromptFile, read_prompt
 from summpo.synthesis.records import JudgedPair
 from summpo.teacher.records import Answer, Request
@@ -116,7 +116,7 @@ class TwoStepTask:
         longer, shorter = self.mode.long_words, self.mode.short_words
         limits = Limits(longer, shorter) if longer_first(self.document.id) else Limits(shorter, longer)
         text = self.write_prompt.filled({"document": self.document.text, **limits.placeholders()})
-        return self._request(WRITE, text, self.mode.max_tokens, self.mode.temperature, WRITTEN)
+        return self._request(WRITE, text, self.mode.max_tokens, self.mode.temperature, WrittenAnswer)
 
     def judge(self, step: str, summaries: tuple[str, str]) -> Request:
         """The question which of the two is better, in the order of the step."""
@@ -128,10 +128,10 @@ class TwoStepTask:
             "explanation_words": self.mode.explanation_words,
         }
         text = self.judge_prompt.filled(values)
-        return self._request(step, text, self.mode.judge_max_tokens, self.mode.judge_temperature, JUDGED)
+        return self._request(step, text, self.mode.judge_max_tokens, self.mode.judge_temperature, JudgedAnswer)
 
-    def _request(self, step: str, text: str, max_tokens: int, temperature: float | None, schema: str) -> Request:
-        schema = schema if self.mode.json_schema else ""
+    def _request(self, step: str, text: str, max_tokens: int, temperature: float | None, shape: type[Shape]) -> Request:
+        schema = json_schema_of(shape) if self.mode.json_schema else ""
         return Request(self.id, step, (("user", text),), max_tokens, temperature, self.mode.json_object, schema)
 
     def proceed(self, answers: Mapping[str, Answer]) -> Sequence[Request] | JudgedPair | Rejected:

@@ -17,7 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from summpo.synthesis.parsing import REASONS, TOTAL, Verdict, Written, read_judged, read_verdict, read_written
+from summpo.synthesis.answers import REASONS, TOTAL, Verdict, Written, read_judged, read_verdict, read_written
 from summpo.teacher.records import Answer
 from summpo.text.documents import Rejected
 
@@ -63,7 +63,7 @@ def assert_verdict(text: str, verdict: Verdict) -> None:
         )
     assert verdict.best in (1, 2)
     assert verdict.scores[verdict.best - 1] == max(verdict.scores)
-    assert re.search(r"best|better|prefer|winn|verdict|choice|chosen|pick", text, re.IGNORECASE)
+    assert re.search(r"best|better|prefer|winn|verdict|choice|chosen|decision|answer", text, re.IGNORECASE)
     assert re.search(
         r"1|one|first|\ba\b" if verdict.best == 1 else r"2|two|second|\bb\b", unicodedata.normalize("NFKC", text), re.I
     )
@@ -143,7 +143,7 @@ def test_any_spoilt_answer(text: str) -> None:
 
 WORDS = """
 the port of Alder closed silt 16 4/5 (1931) river Summary 1 2 total score best better explanation is was: - he said "no"
-it's first second — ** 3. evaluation | coherence consistency
+it's first second — ** 3) evaluation | coherence consistency
 """
 sentences = st.lists(st.sampled_from(WORDS.split()), min_size=1, max_size=12).map(
     lambda words: "It says " + " ".join(words) + "."
@@ -164,7 +164,7 @@ LABELS = [
     "*{}:*",
     "__{}__:",
 ]
-MARKS = ["{}", "{}/18", "**{}**", "{} out of 18", "{}.", "**{}/18**", "{} points", "5 + 5 + x = {}"]
+MARKS = ["{}", "{}/18", "**{}**", "{} out of 18", "{}.", "**{}/18**", "{} points"]
 BESTS = [
     "{}",
     "Summary {}",
