@@ -56,3 +56,16 @@ def test_no_arrow_goes_back() -> None:
             if wing not in ("__init__", other) and HEIGHT[other] >= HEIGHT[wing]:
                 back.append(f"{file.relative_to(SOURCES)} imports {module}")
     assert not back
+
+
+def test_hydra_and_omegaconf_end_at_the_door() -> None:
+    """Below commands/ there are typed settings; config/ is where a configuration's nodes become them."""
+    found = set()
+    for file in FILES:
+        wing = file.relative_to(SOURCES).parts[0]
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            if {name.split(".")[0] for name in names} & {"hydra", "omegaconf"}:
+                found.add(wing)
+    assert found == {"commands", "config"}

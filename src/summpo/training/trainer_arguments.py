@@ -5,7 +5,7 @@ Light: Lightning is imported only for arguments that are not written out here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -158,8 +158,19 @@ def strategy_class(node: Mapping[str, Any]) -> type[Strategy]:
     made = located(target, key)
     is_strategy = isinstance(made, type) and issubclass(made, Strategy)
     require(is_strategy, f"{key}._target_: {target} is not a Strategy of Lightning's, which trainer.strategy asks for")
-    check_arguments(made, arguments_of(node), key)
+    check_arguments(made, arguments_of(node), key, wrapper_of(made))
     return made
+
+
+def wrapper_of(strategy: type[Strategy]) -> Callable[..., Any] | None:
+    """What a strategy wraps the model in, and hands the arguments to that are not its own; None where not known."""
+    from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
+    from torch.distributed.fsdp import FullyShardedDataParallel
+    from torch.nn.parallel import DistributedDataParallel
+
+    if issubclass(strategy, FSDPStrategy):
+        return FullyShardedDataParallel
+    return DistributedDataParallel if issubclass(strategy, DDPStrategy) else None
 
 
 def check_others(others: Mapping[str, Any]) -> None:
@@ -175,7 +186,7 @@ def check_others(others: Mapping[str, Any]) -> None:
     known = parameters_of(Trainer)
     odd = next((name for name in others if name not in known or name == "self"), None)
     if odd is not None:
-        near = get_close_matches(f"trainer.{odd}", [f"trainer.{name}" for name in known], n=1)
-        hint = f"did you mean {near[0]}?" if near else "Lightning's Trainer has no such argument"
+        near = get_close_matches(odd, [name for name in known if name not in OF_A_RUN], n=1)
+        hint = f"did you mean trainer.{near[0]}?" if near else "Lightning's Trainer has no such argument"
         raise UserError(f"unknown option trainer.{odd}; {hint}")
     check_arguments(Trainer, others, "trainer")
