@@ -130,7 +130,7 @@ def label_inspection(config: DictConfig, parts: TrainParts) -> LabelInspection:
 
     from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, means_by_label
     from summpo.margin_rewards.break_even import break_even, w0_of
-    from summpo.margin_rewards.margins import margin_table
+    from summpo.margin_rewards.margins import reward_differences
     from summpo.text.encoding import count_tokens
     from summpo.training.checks import signed
     from summpo.training.policy import text_rows
@@ -140,7 +140,7 @@ def label_inspection(config: DictConfig, parts: TrainParts) -> LabelInspection:
     train = text if config.split == "train" else columns(looked.stage, text_rows(parts, "train"))[0]
     parts = parts.settled_with(parts.kind.settled(train.labels))
     spreads = train.against(train.means()).spreads()
-    table = margin_table(text.against(train.means()).rewards, parts.margins, spreads)
+    table = reward_differences(text.against(train.means()).rewards, parts.margins, spreads)
     speaks_for, counts = signed(parts.objective, table, text.labels)
     w0, labels, counted = w0_of(parts.objective), text.labels, text.tokenized.counts
     documents, both, contradicted = documents_of(looked.kept)
@@ -238,13 +238,13 @@ def columns(stage: DataStage, rows: Rows) -> tuple[TextColumns, str | None]:
 
 def scaled_margins(stage: DataStage, parts: TrainParts, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
-    from summpo.margin_rewards.margins import margin_table
+    from summpo.margin_rewards.margins import reward_differences
     from summpo.training.policy import text_rows
 
     margins, spreads = parts.margins, text.spreads()
     if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
         spreads = columns(stage, list(text_rows(parts, "train")))[0].spreads()  # type: ignore[arg-type]
-    return margin_table(text.rewards, margins, spreads)
+    return reward_differences(text.rewards, margins, spreads)
 
 
 def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> Tokenized:

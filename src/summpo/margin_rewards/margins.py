@@ -52,7 +52,7 @@ def differences(rewards: np.ndarray, margin: WeightedMargin, spread: float) -> n
     return (found if margin.clip is None else found.clip(-margin.clip, margin.clip)).astype(np.float32)
 
 
-def margin_table(
+def reward_differences(
     rewards: Mapping[str, np.ndarray], margins: Mapping[str, WeightedMargin], spreads: Mapping[str, float]
 ) -> np.ndarray:
     """float32 [pair, reward]: the scaled differences of every margin reward, not yet weighed.

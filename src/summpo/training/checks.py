@@ -14,7 +14,7 @@ from summpo.columns.stage import TextColumns
 from summpo.errors import require
 from summpo.margin_rewards.break_even import where_they_lie
 from summpo.margin_rewards.checks import check_adapters
-from summpo.margin_rewards.margins import margin_table
+from summpo.margin_rewards.margins import reward_differences
 from summpo.models.weights.adapters import require_base
 from summpo.models.weights.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.weights.folders import check_context
@@ -42,7 +42,7 @@ def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
 def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, spreads: Mapping[str, float]) -> None:
     """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
     if train.rewards:
-        table = margin_table(train.rewards, parts.margins, spreads)
+        table = reward_differences(train.rewards, parts.margins, spreads)
         following = {name for name in parts.margins if follows_w(config.margin_reward, name)}
         table, counts = signed(parts.objective, table, train.labels)
         for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective, counts):
