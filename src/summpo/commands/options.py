@@ -35,7 +35,7 @@ class ReferenceConfig:
     path: str = "${model.path}"
     """The frozen model that preference runs compare with; by default the one that the policy starts from."""
     adapter: str | None = "${model.adapter}"
-    """Its adapter; null for the model without one."""
+    """The adapter of the reference; null for the model without one."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class ValidationConfig:
     samples: int = 2
     """Summaries generated at each validation, for the eye."""
     max_new_tokens: int = 128
-    """Length of these summaries, at most."""
+    """Tokens of each of these summaries, at most."""
 
 
 @dataclass
@@ -111,7 +111,7 @@ class TrainConfig(SharedConfig):
     w: float = 0.0
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
     sft_weight: float = 0.0
-    """What SFT on the chosen completion, in nats a token, weighs beside any objective of pairs; >= 0."""
+    """Weight of SFT on the chosen completion, in nats a token, beside any objective of pairs; >= 0."""
     batch_size: int = 8
     """Rows in a batch of one process."""
     batch_tokens: int | None = None
@@ -130,7 +130,8 @@ class TrainConfig(SharedConfig):
     lora: Lora | None = field(
         default_factory=lambda: Lora(r=64, alpha=64.0, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
     )
-    """Where model.adapter goes on training, all but dropout is the adapter's. null trains all weights, in float32."""
+    """The low-rank adapter that trains; null trains all weights, in float32. Where model.adapter goes on training, all
+    but dropout is that adapter's own."""
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
     optimizer: AdamW = field(default_factory=AdamW)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -138,7 +139,7 @@ class TrainConfig(SharedConfig):
     checkpoint_every: int = 50
     """Optimizer steps from one resumable checkpoint to the next, beside those at validations."""
     logger: Any = None
-    """Beside metrics.csv: group `logger` (none, wandb, tensorboard)."""
+    """Where metrics go beside metrics.csv: group `logger` (none, wandb, tensorboard)."""
     output_dir: str = "???"
     """Where the run's files go; by default outputs/<date>/<time>, or multirun/<date>/<time>/<overrides> in a sweep."""
 
@@ -187,7 +188,7 @@ class GenerateConfig(SharedConfig):
     input: str | None = None
     """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .csv, .parquet), a folder of texts, or - for stdin."""
     long_documents: str = "truncate"
-    """Fate of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
+    """What becomes of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises parts."""
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)
     generation: Decoding = field(default_factory=Decoding)
     accelerator: str = "cpu"

@@ -25,9 +25,9 @@ class WeightedMargin:
     normalize: str = "none"
     """none, or z_score: in standard deviations of the training pairs' differences, so that several rewards compare."""
     scale: float = 1.0
-    """A factor after that."""
+    """A factor on the difference, after normalize."""
     clip: float | None = None
-    """The difference of a pair is cut to [-clip, clip], after both; null for no limit."""
+    """Limit of the difference, after normalize and scale: [-clip, clip]; null for none."""
 
 
 def spread(rewards: np.ndarray) -> float:
