@@ -6,11 +6,12 @@ from omegaconf import OmegaConf
 
 from summpo.commands import COMMANDS, FREE_FORM, quoted
 from summpo.commands.compose import compose_config
+from summpo.commands.synthesis_settings import synthesis_parts
 from summpo.commands.train import points_of
+from summpo.commands.train_settings import margins_of, train_settings
+from summpo.commands.writing_settings import writing_parts
 from summpo.config.nodes import from_target
-from summpo.synthesis.parts import synthesis_parts
 from summpo.teacher.teacher import Teacher
-from summpo.training.parts import margins_of, train_parts, writing_parts
 
 HEAVY = ("torch", "transformers", "peft", "lightning", "datasets", "pandas", "matplotlib")
 REPORT = (
@@ -40,7 +41,7 @@ def check(line: str) -> None:
     for point in points_of(overrides) if "-m" in arguments else [overrides]:
         config = compose_config(command, point)
         if command in ("train", "inspect"):
-            train_parts(config)
+            train_settings(config)
         elif command in ("generate", "evaluate", "pairs"):
             writing_parts(config)
         elif command == "synthesize":

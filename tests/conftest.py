@@ -1,6 +1,7 @@
 """What tests share: shapes that are enforced, a tiny model, the embedded model, real data where there is some."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,15 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept_from_another_test() -> Iterator[None]:
+    """What runs of one process use again stays within a test."""
+    yield
+    reuse = sys.modules.get("summpo.columns.reuse")
+    if reuse is not None:
+        reuse.KEPT = reuse.Kept()
 
 
 @pytest.fixture(scope="session")

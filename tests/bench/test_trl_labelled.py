@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.models import Lora, Model
 from summpo.models.forward.layouts import share_prefixes
 from summpo.models.forward.scoring import score_completions
@@ -106,7 +107,7 @@ def our_run(case: Case, model: Path, data: Path, folder: Path) -> None:
         trainer__max_epochs=case.epochs,
         seed=SEED,
     )
-    train(compose_config("train", [*overrides, f"output_dir={folder}"]), folder, {})
+    train(train_settings(compose_config("train", [*overrides, f"output_dir={folder}"])), folder)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.objective}-{case.rows}-rows")

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.models import Lora, Model
 from summpo.models.forward.layouts import share_prefixes
 from summpo.models.forward.scoring import score_completions
@@ -112,7 +113,7 @@ def our_run(setting: Setting, folder: Path) -> None:
         optimizer__warmup_ratio=0,
         seed=SEED,
     )
-    train(compose_config("train", [*overrides, f"output_dir={folder}"]), folder, {})
+    train(train_settings(compose_config("train", [*overrides, f"output_dir={folder}"])), folder)
 
 
 def test_dpo_takes_the_steps_of_trl(setting: Setting, tmp_path: Path) -> None:

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from summpo.columns.base import Base, find_base
-from summpo.columns.reuse import Shared
 from summpo.columns.stage import DataStage
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.models.forward.log_probs import completion_log_probs
 from summpo.records import FrozenColumns
 from summpo.row_kinds.pairs import pair_batch
 from summpo.training.checks import say_of_rows
-from summpo.training.parts import TrainParts, train_parts
 from summpo.training.policy import load_plain, text_rows
+from summpo.training.settings import TrainSettings
 from train_runs import small, write_splits
 
 
@@ -29,12 +29,12 @@ def settings(tiny_model_path: Path, tmp_path: Path) -> list[str]:
     return small(tiny_model_path, data, tmp_path / "cache")
 
 
-def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainParts, Base, FrozenColumns]:
+def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainSettings, Base, FrozenColumns]:
     """The columns of the training rows of a run with these settings."""
     config = compose_config("train", [*settings, *overrides])
-    parts, shared = train_parts(config), Shared()
-    base = find_base(parts.columns(config), shared)
-    stage = DataStage(parts.columns(config), base, shared)
+    parts = train_settings(config)
+    base = find_base(parts.columns)
+    stage = DataStage(parts.columns, base)
     text = stage.from_text(text_rows(parts, "train"))
     return parts, base, stage.with_reference(text, text.spreads(), None, torch.device("cpu"))
 
@@ -90,12 +90,12 @@ def test_what_became_of_the_rows_is_said(
         ),
     ):
         config = compose_config("train", [*settings, *overrides])
-        parts, shared = train_parts(config), Shared()
-        columns = parts.columns(config)
-        stage = DataStage(columns, find_base(columns, shared), shared)
+        parts = train_settings(config)
+        columns = parts.columns
+        stage = DataStage(columns, find_base(columns))
         text = {split: stage.from_text(text_rows(parts, split)) for split in ("train", "validation")}
         capsys.readouterr()
-        say_of_rows(text | {"none": stage.from_text([])}, parts.limits.max_length)
+        say_of_rows(text | {"none": stage.from_text([])}, parts.tokens.max_length)
         train, validation, *more = capsys.readouterr().out.splitlines()[-2:]
         assert train == f"rows: train: {says}" and not more
         assert validation.startswith("rows: validation: ") and " of 2 kept" in validation

@@ -20,8 +20,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 import summpo.columns.reuse
 import summpo.files.hub_or_folder
-from summpo.columns.reuse import Shared, on_disk
+from summpo.columns.reuse import Kept, give_back, on_disk, take_base
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.models import Lora, Model
 from summpo.models.forward.families import SHARED_PREFIX
 from summpo.models.forward.shared_prefix import attend
@@ -29,13 +30,17 @@ from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base
 from summpo.text.rows import PairRow
 from summpo.training.module import BadLoss, TrainingModule
-from summpo.training.parts import train_parts
 from summpo.training.policy import source_of
 from summpo.training.run import train
 from tiny import tiny_llama
 from train_runs import adapter_bytes, files_of, run, small, summary_of, write_rows, write_splits
 
 TOKENS = torch.arange(3, 20)[None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summpo.columns.reuse, "KEPT", Kept())
 
 
 @pytest.fixture
@@ -59,10 +64,15 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     yield seen
 
 
-def trained(settings: Sequence[str], folder: Path, shared: Shared | None = None, **changes: Any) -> dict[str, bytes]:
-    """What a run leaves of its training: the adapter's files, the numbers, the summary but for its time."""
+def trained(settings: Sequence[str], folder: Path, shared: Kept | None = None, **changes: Any) -> dict[str, bytes]:
+    """What a run leaves of its training: the adapter's files, the numbers, the summary but for its time.
+
+    Args:
+        shared: what the process keeps from earlier runs; None for nothing.
+    """
     overrides = [f"{key.replace('__', '.')}={value}" for key, value in changes.items()]
-    train(compose_config("train", [*settings, *overrides, f"output_dir={folder}"]), folder, {}, shared)
+    summpo.columns.reuse.KEPT = shared or Kept()
+    train(train_settings(compose_config("train", [*settings, *overrides, f"output_dir={folder}"])), folder)
     return left_by(folder)
 
 
@@ -123,7 +133,7 @@ def test_other_settings_after_a_run_give_what_they_give_alone(
     settings: list[str], tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     """There and back: the first run's settings again are the first run again."""
-    shared = Shared()
+    shared = Kept()
     first = trained(settings, tmp_path / "first", shared)
     assert trained(settings, tmp_path / "other", shared, **changes) == trained(settings, tmp_path / "alone", **changes)
     assert trained(settings, tmp_path / "again", shared) == first
@@ -131,7 +141,7 @@ def test_other_settings_after_a_run_give_what_they_give_alone(
 
 def test_a_run_that_goes_on_from_an_adapter(settings: list[str], tmp_path: Path) -> None:
     """The adapter is the model's and the reference's start; another in its folder is another."""
-    shared, adapter = Shared(), tmp_path / "start" / "adapter"
+    shared, adapter = Kept(), tmp_path / "start" / "adapter"
     trained(settings, tmp_path / "start", shared)
     for seed in (1, 2):
         if seed == 2:
@@ -142,7 +152,7 @@ def test_a_run_that_goes_on_from_an_adapter(settings: list[str], tmp_path: Path)
 
 
 def test_an_adapter_that_is_a_margin_may_be_another_by_now(settings: list[str], tmp_path: Path) -> None:
-    shared, adapter = Shared(), tmp_path / "margin" / "adapter"
+    shared, adapter = Kept(), tmp_path / "margin" / "adapter"
     adapter.mkdir(parents=True)
     changes = {"objective": "modpo", "w": 1, "margin_reward": "implicit", "margin_reward__implicit__adapter": adapter}
     for seed in (1, 2):
@@ -156,11 +166,12 @@ def test_an_adapter_that_is_a_margin_may_be_another_by_now(settings: list[str], 
 
 def test_all_weights_train_on_a_base_of_their_own(settings: list[str], tmp_path: Path, loads: list[Path]) -> None:
     """And what they become never serves the next run."""
-    shared, whole = Shared(), ["lora=null", "objective=sft"]
+    shared, whole = Kept(), ["lora=null", "objective=sft"]
     first = trained(settings, tmp_path / "first", shared)
 
-    def weights(folder: Path, shared: Shared | None) -> bytes:
-        train(compose_config("train", [*settings, *whole, f"output_dir={folder}"]), folder, {}, shared)
+    def weights(folder: Path, shared: Kept | None) -> bytes:
+        summpo.columns.reuse.KEPT = shared or Kept()
+        train(train_settings(compose_config("train", [*settings, *whole, f"output_dir={folder}"])), folder)
         return (folder / "model" / "model.safetensors").read_bytes()
 
     assert weights(tmp_path / "shared", shared) == weights(tmp_path / "alone", None)
@@ -171,7 +182,7 @@ def test_all_weights_train_on_a_base_of_their_own(settings: list[str], tmp_path:
 
 def test_a_reference_of_its_own_is_loaded_beside_the_policy(settings: list[str], tmp_path: Path) -> None:
     """And is never taken for the policy's base, which comes after it or before it."""
-    shared = Shared()
+    shared = Kept()
     reference = tiny_llama(tmp_path / "reference")
     weights = load_file(reference / "model.safetensors")
     save_file({name: value * 1.1 for name, value in weights.items()}, reference / "model.safetensors", {"format": "pt"})
@@ -180,14 +191,15 @@ def test_a_reference_of_its_own_is_loaded_beside_the_policy(settings: list[str],
         made = trained(settings, tmp_path / f"other{name}", shared, **other)
         assert made == trained(settings, tmp_path / f"alone{name}", cache_dir=tmp_path / f"cache{name}", **other)
     whole = [*settings, "lora=null", f"reference.path={reference}", f"cache_dir={tmp_path / 'another'}"]
-    train(compose_config("train", [*whole, f"output_dir={tmp_path / 'whole'}"]), tmp_path / "whole", {}, shared)
+    summpo.columns.reuse.KEPT = shared
+    train(train_settings(compose_config("train", [*whole, f"output_dir={tmp_path / 'whole'}"])), tmp_path / "whole")
     assert trained(settings, tmp_path / "own", shared) == trained(settings, tmp_path / "alone")
 
 
 def test_what_is_the_same_is_neither_loaded_nor_read_again(
     settings: list[str], tmp_path: Path, loads: list[Path]
 ) -> None:
-    shared = Shared()
+    shared = Kept()
     trained(settings, tmp_path / "first", shared)
     assert len(loads) == 3  # two splits, a base
     trained(settings, tmp_path / "second", shared, objective="modpo", w=0.2, lora__r=2, seed=5, validation__samples=1)
@@ -197,7 +209,7 @@ def test_what_is_the_same_is_neither_loaded_nor_read_again(
 def test_an_edited_file_is_read_again_though_its_size_and_time_are_the_same(
     settings: list[str], tmp_path: Path
 ) -> None:
-    shared, file = Shared(), tmp_path / "data" / "train.jsonl"
+    shared, file = Kept(), tmp_path / "data" / "train.jsonl"
     first = trained(settings, tmp_path / "first", shared)
     stat = file.stat()
     file.write_text(file.read_text().replace("cat", "mat"))
@@ -209,7 +221,7 @@ def test_an_edited_file_is_read_again_though_its_size_and_time_are_the_same(
 
 
 def test_other_weights_in_the_models_folder_are_loaded(settings: list[str], tmp_path: Path) -> None:
-    shared, model = Shared(), tiny_llama(tmp_path / "model")
+    shared, model = Kept(), tiny_llama(tmp_path / "model")
     settings = [*settings, f"model.path={model}"]
     first = trained(settings, tmp_path / "first", shared)
     weights = load_file(model / "model.safetensors")
@@ -221,7 +233,7 @@ def test_other_weights_in_the_models_folder_are_loaded(settings: list[str], tmp_
 def test_columns_that_were_damaged_in_the_store_are_computed_anew(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shared = Shared()
+    shared = Kept()
     first = trained(settings, tmp_path / "first", shared)
     for file in (tmp_path / "cache" / "columns" / "tokens").glob("*/prompts.npy"):
         file.write_bytes(file.read_bytes()[:-4] + b"\x07\0\0\0")
@@ -230,7 +242,7 @@ def test_columns_that_were_damaged_in_the_store_are_computed_anew(
 
 
 def test_of_a_run_that_stopped_half_way_no_base_is_left(settings: list[str], tmp_path: Path, loads: list[Path]) -> None:
-    shared = Shared()
+    shared = Kept()
     with pytest.raises(BadLoss):
         trained(settings, tmp_path / "bad", shared, optimizer__lr=1e30, optimizer__warmup_ratio=0)
     before = len(loads)
@@ -247,7 +259,7 @@ def test_a_point_computes_its_layers_as_it_says_and_not_as_the_one_before(
     settings: list[str], tmp_path: Path, loads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Activation checkpointing is set for a point and taken back for the next, on the one base that they share."""
-    shared, found = Shared(), []
+    shared, found = Kept(), []
     monkeypatch.setattr(TrainingModule, "on_train_start", lambda module: found.append(recomputed_layers(module)))
     short = {"trainer__max_steps": 1, "validation__times": 0}
     for recomputes in ("true", "false"):
@@ -258,7 +270,7 @@ def test_a_point_computes_its_layers_as_it_says_and_not_as_the_one_before(
 
 def test_a_compiled_base_is_not_kept(settings: list[str], tmp_path: Path, loads: list[Path]) -> None:
     """Its layers would go on compiled in points that ask for plain ones; the compiler itself is left out here."""
-    shared, settings = Shared(), [*settings, "trainer.max_steps=1", "validation.times=0"]
+    shared, settings = Kept(), [*settings, "trainer.max_steps=1", "validation.times=0"]
     try:
         with torch.compiler.set_stance("force_eager"):
             compiled = trained(settings, tmp_path / "compiled", shared, compile="true")
@@ -271,7 +283,7 @@ def test_a_compiled_base_is_not_kept(settings: list[str], tmp_path: Path, loads:
 
 def test_one_base_is_in_memory_at_a_time(settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the next run wants: another dtype, all weights, a head that scores."""
-    shared, bases = Shared(), []
+    shared, bases = Kept(), []
     real = PreTrainedModel.from_pretrained.__func__  # type: ignore[attr-defined]
 
     def watched(kind: Any, *arguments: Any, **options: Any) -> Any:
@@ -307,8 +319,8 @@ def test_a_run_lets_go_of_the_text_that_it_trains_on(
 @pytest.mark.parametrize("quantization", [None, "nf4"])
 def test_the_base_comes_back_to_the_bit(tiny_model_path: Path, quantization: Any) -> None:
     """After steps of training: weights, buffers, quantisation, outputs, and no trace of PEFT."""
-    shared, model = Shared(), Model(str(tiny_model_path), quantization=quantization)
-    base = shared.take_base(tiny_model_path, model)
+    model = Model(str(tiny_model_path), quantization=quantization)
+    base = take_base(tiny_model_path, model)
     before, attributes = bits(base), set(vars(base))
     with torch.no_grad():
         logits = base(TOKENS).logits
@@ -318,8 +330,8 @@ def test_the_base_comes_back_to_the_bit(tiny_model_path: Path, quantization: Any
         policy(TOKENS, labels=TOKENS).loss.backward()
         optimizer.step()
     assert not torch.equal(policy(TOKENS).logits, logits)
-    shared.give_back(policy)
-    again = shared.take_base(tiny_model_path, model)
+    give_back(policy)
+    again = take_base(tiny_model_path, model)
     assert again is base and set(vars(again)) == attributes
     assert same(bits(again), before) and same(bits(again), bits(load_base(tiny_model_path, model)))
     with torch.no_grad():
@@ -328,24 +340,24 @@ def test_the_base_comes_back_to_the_bit(tiny_model_path: Path, quantization: Any
 
 @pytest.mark.parametrize("fault", ["trained", "buffer", "another"])
 def test_a_base_that_has_changed_is_not_kept(tiny_model_path: Path, fault: str) -> None:
-    shared, model = Shared(), Model(str(tiny_model_path))
-    base: Any = shared.take_base(tiny_model_path, model)
+    model = Model(str(tiny_model_path))
+    base: Any = take_base(tiny_model_path, model)
     policy = add_lora(base, Lora(r=4, alpha=8))
     if fault == "trained":
         base.get_input_embeddings().weight.requires_grad_(True)
     elif fault == "buffer":  # as a rotary embedding does that grows with the length
         next(base.buffers()).mul_(0.5)
     else:
-        shared.take_base(tiny_model_path, model)
-    shared.give_back(policy)
-    assert shared.take_base(tiny_model_path, model) is not base
+        take_base(tiny_model_path, model)
+    give_back(policy)
+    assert take_base(tiny_model_path, model) is not base
 
 
 def test_rows_from_elsewhere_are_read_each_time(settings: list[str], tmp_path: Path) -> None:
     """What the Hub holds by now, nothing here can tell."""
-    parts = train_parts(compose_config("train", [*settings, "dataset.path=owner/name"]))
+    parts = train_settings(compose_config("train", [*settings, "dataset.path=owner/name"]))
     assert source_of(parts, "train") != source_of(parts, "train")
-    parts = train_parts(compose_config("train", settings))
+    parts = train_settings(compose_config("train", settings))
     assert source_of(parts, "train") == source_of(parts, "train") != source_of(parts, "validation")
     before = source_of(parts, "train")
     write_rows(tmp_path / "data" / "sub" / "more.jsonl", 1)

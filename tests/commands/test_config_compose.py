@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-import summpo.commands.options
 from command_lines import HEAVY, REPORT, check
-from summpo.commands.compose import SCHEMAS, as_addition, compose_config, parsed, require_options
+from summpo.commands.compose import SCHEMAS, as_addition, compose_config, parsed, require_options, schema_of
 from summpo.commands.help import groups_of, help_of
+from summpo.commands.synthesis_settings import synthesis_parts
+from summpo.commands.train_settings import train_settings
 from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError
-from summpo.synthesis.parts import synthesis_parts
-from summpo.training.parts import train_parts
+from summpo.training.trainer_arguments import TrainerArguments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONF = conf_dir()
@@ -89,22 +89,22 @@ class TestEveryOption:
         weighed = ("w=0.1",) if (group, name) != ("margin_reward", "none") else ()
         required = [REQUIRED[group, name]] if (group, name) in REQUIRED else []
         config = compose_config("train", [*PAIRS, "objective=modpo", f"{group}={name}", *weighed, *required])
-        parts = train_parts(config)
-        assert [margin.weight for margin in parts.margins.values()] == [0.1] * len(weighed)
+        settings = train_settings(config)
+        assert list(settings.weights.values()) == [0.1] * len(weighed)
 
     @pytest.mark.parametrize("name", [name for name in options("margin_reward") if name != "none"])
     def test_every_margin_reward_is_scaled_by_plain_keys(self, name: str) -> None:
         required = [REQUIRED["margin_reward", name]] if ("margin_reward", name) in REQUIRED else []
         chosen = [*PAIRS, "objective=modpo", f"margin_reward={name}", "w=0.1", *required]
-        (margin,) = train_parts(compose_config("train", chosen)).margins.values()
+        (margin,) = train_settings(compose_config("train", chosen)).margin_reward.values()
         assert (margin.normalize, margin.scale, margin.clip) == ("none", 1, None)
         scaling = [f"margin_reward.{name}.{setting}" for setting in ("normalize=z_score", "scale=-2", "clip=3")]
-        (margin,) = train_parts(compose_config("train", [*chosen, *scaling])).margins.values()
+        (margin,) = train_settings(compose_config("train", [*chosen, *scaling])).margin_reward.values()
         assert (margin.normalize, margin.scale, margin.clip) == ("z_score", -2, 3)
 
     @pytest.mark.parametrize("objective", options("objective"))
     def test_every_objective_composes_and_builds(self, objective: str) -> None:
-        parts = train_parts(compose_config("train", [f"objective={objective}", *PAIRS]))
+        parts = train_settings(compose_config("train", [f"objective={objective}", *PAIRS]))
         assert type(parts.objective).__module__ == f"summpo.objectives.{objective}"
 
     @pytest.mark.parametrize("dataset", options("dataset"))
@@ -114,12 +114,12 @@ class TestEveryOption:
         config = compose_config("train", [f"objective={objective}", f"dataset={dataset}", *path])
         module, _, name = str(config.dataset._target_).rpartition(".")
         if hasattr(getattr(importlib.import_module(module), name), rows):
-            train_parts(config)
+            train_settings(config)
         else:
             with pytest.raises(
                 UserError, match=r"has no (summaries|pairs|labelled rows), which the objective learns from"
             ):
-                train_parts(config)
+                train_settings(config)
 
     @pytest.mark.parametrize("logger", options("logger"))
     def test_loggers_are_real_and_take_their_keys(self, logger: str) -> None:
@@ -179,14 +179,12 @@ class TestYamlAndCode:
     def test_a_margin_reward_has_a_weight(self) -> None:
         weighed = [node for where, node in plug_ins() if where.startswith("margin_reward/")]
         assert weighed
-        assert all(OmegaConf.to_container(node)["weight"] == "${w}" for node in weighed)  # type: ignore[index, call-overload]
+        assert all(OmegaConf.to_container(node)["weight"] is None for node in weighed)  # type: ignore[index, call-overload]
 
     def test_the_trainers_keys_are_lightnings_own(self) -> None:
         from lightning.pytorch import Trainer
 
-        assert {f.name for f in fields(summpo.commands.options.TrainerConfig)} <= set(
-            inspect.signature(Trainer).parameters
-        )
+        assert set(TrainerArguments().given) <= set(inspect.signature(Trainer).parameters)
 
     @pytest.mark.parametrize("command", SCHEMAS)
     def test_every_key_has_a_meaning(self, command: str) -> None:
@@ -206,7 +204,7 @@ class TestYamlAndCode:
         text = help_of("train", ["objective=modpo", "margin_reward=[length,coverage]", "logger=wandb"])
         for line in (
             "objective.beta = 0.1",
-            "margin_reward.coverage.weight = '${w}'",
+            "margin_reward.coverage.weight",
             "logger.wandb.project = 'summpo'",
         ):
             assert f"\n  {line}\n" in text
@@ -222,7 +220,7 @@ class TestCommands:
     @pytest.mark.parametrize("command", SCHEMAS)
     def test_help_names_every_key(self, command: str) -> None:
         text = help_of(command)
-        for key in leaves(SCHEMAS[command](), ""):
+        for key in leaves(schema_of(command), ""):
             assert re.search(rf"^(  {re.escape(key)}( = .*)?|{key}: .*)$", text, re.MULTILINE), key
 
     @pytest.mark.parametrize("command", SCHEMAS)
@@ -243,9 +241,9 @@ class TestCommands:
 
     def test_w_is_the_default_margins_weight_and_its_own_weight_wins(self) -> None:
         pairs = [*PAIRS, "objective=modpo", "w=0.3"]
-        assert train_parts(compose_config("train", pairs)).margins["length"].weight == 0.3
+        assert train_settings(compose_config("train", pairs)).weights == {"length": 0.3}
         own = compose_config("train", [*pairs[:-1], "margin_reward.length.weight=0.7"])
-        assert train_parts(own).margins["length"].weight == 0.7
+        assert train_settings(own).weights == {"length": 0.7}
 
     def test_only_what_no_yaml_declares_is_added(self) -> None:
         """A sweep's folders are named after the overrides: they stay as they are typed wherever they can."""
@@ -262,33 +260,33 @@ class TestCommands:
 
     def test_a_list_of_margin_rewards(self) -> None:
         config = compose_config("train", [*PAIRS, "objective=modpo", "w=0.3", "margin_reward=[none,length]"])
-        assert list(train_parts(config).margins) == ["length"]
+        assert list(train_settings(config).margin_reward) == ["length"]
 
     def test_the_reference_follows_the_model(self) -> None:
         base = [*PAIRS, "objective=dpo", "model.path=here", "model.adapter=there"]
-        parts = train_parts(compose_config("train", base))
-        assert parts.reference == parts.model
-        parts = train_parts(compose_config("train", [*base, "reference.adapter=null"]))
-        assert (parts.reference.path, parts.reference.adapter) == ("here", None)
-        parts = train_parts(compose_config("train", [*base, "reference.path=elsewhere", "reference.adapter=sft"]))
-        assert (parts.model.path, parts.model.adapter) == ("here", "there")
-        assert (parts.reference.path, parts.reference.adapter) == ("elsewhere", "sft")
+        settings = train_settings(compose_config("train", base))
+        assert settings.frozen == settings.start
+        settings = train_settings(compose_config("train", [*base, "reference.adapter=null"]))
+        assert (settings.frozen.path, settings.frozen.adapter) == ("here", None)
+        settings = train_settings(compose_config("train", [*base, "reference.path=elsewhere", "reference.adapter=sft"]))
+        assert (settings.start.path, settings.start.adapter) == ("here", "there")
+        assert (settings.frozen.path, settings.frozen.adapter) == ("elsewhere", "sft")
 
     def test_plain_leaves_out_what_only_hydra_knows(self) -> None:
         config = plain(compose_config("train", ["logger=wandb", "w=0.0"]))
         assert "logger" not in config
         assert "output_dir" not in config
-        assert config["margin_reward"]["length"]["weight"] == 0.0
+        assert config["w"] == 0.0
 
 
 def leaves(config: Any, prefix: str) -> Iterator[str]:
     """The keys of a typed configuration, nested ones with dots; a node that may be null by its own key or its children's."""
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if is_dataclass(value):
-            yield from leaves(value, f"{prefix}{field.name}.")
+    for name in config:
+        child = config._get_node(name)
+        if isinstance(child, DictConfig) and is_dataclass(child._metadata.object_type) and not child._is_none():
+            yield from leaves(child, f"{prefix}{name}.")
         else:
-            yield prefix + field.name
+            yield f"{prefix}{name}"
 
 
 class TestAnswersAtOnce:
@@ -325,7 +323,7 @@ class TestAnswersAtOnce:
         imported = {
             line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")
         }
-        assert "summpo.training.parts" in imported
+        assert "summpo.training.settings" in imported
         assert not imported & set(HEAVY)
         said = [line for line in done.stderr.splitlines() if not line.startswith("import time")]
         assert said == ([] if code == 0 else ["summpo train: lr must be a number, got fast (config key optimizer.lr)"])

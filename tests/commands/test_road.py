@@ -137,7 +137,7 @@ def test_w_of_an_evaluation_weighs_the_runs_own_margin(road: Path, tmp_path: Pat
         where = [f"run={road / 'modpo' / 'w=0.1'}", f"cache_dir={road / 'cache'}", f"output_dir={out}"]
         assert main(["evaluate", *where, *source, f"w={w}"]) == 0
         evaluation = json.loads((out / "evaluation.json").read_text("utf-8"))
-        assert evaluation["config"]["margin_reward"]["length"]["weight"] == float(w)
+        assert evaluation["config"]["w"] == float(w)
         accuracies[w] = (evaluation["preference_accuracy"], evaluation["preference_accuracy_with_margin"])
     assert accuracies["0"][0] == accuracies["0"][1] == accuracies["50"][0]
     tokenizer = load_tokenizer(road / "modpo" / "w=0.1" / "adapter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from summpo.commands.compose import compose_config
 from summpo.commands.run_config import trained_config
+from summpo.commands.train_settings import train_settings
 from summpo.evaluation.held_out_rows import by_length_difference, held_out_loss, held_out_preference
 from summpo.models import Model
 from summpo.models.weights.adapters import load_adapter
@@ -19,6 +21,7 @@ from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.loading import load_base, load_scorer
 from summpo.runs.run_folder import RunFolder
 from summpo.training.run import train
+from summpo.training.settings import Validation
 from train_runs import small, summary_of, write_splits
 
 WEIGHED = {
@@ -43,9 +46,9 @@ def test_it_is_what_the_run_logged(case: str, tiny_model_path: Path, tmp_path: P
     data, folder = write_splits(tmp_path / "data", train=12, validation=7), tmp_path / "run"
     more = {"model.quantization": "nf4", "eval_batch_size": 3, "lora.dropout": 0.1, **CASES[case]}
     settings = [*small(tiny_model_path, data, tmp_path / "cache"), *(f"{k}={v}" for k, v in more.items())]
-    train(compose_config("train", [*settings, f"output_dir={folder}"]), folder, {})
-    config = trained_config(RunFolder(folder))
-    loss_of = held_out_loss(folder, config, "cpu")
+    train(train_settings(compose_config("train", [*settings, f"output_dir={folder}"])), folder)
+    trained = train_settings(trained_config(RunFolder(folder)))
+    loss_of = held_out_loss(folder, trained, "cpu")
     assert loss_of is not None and len(loss_of) == 7
     model = Model(path=str(tiny_model_path), quantization="nf4")
     base: Any = load_scorer(tiny_model_path, model, 1) if case == "reward_model" else load_base(tiny_model_path, model)
@@ -53,11 +56,9 @@ def test_it_is_what_the_run_logged(case: str, tiny_model_path: Path, tmp_path: P
     assert loss_of(policy) == pytest.approx(summary_of(folder)["metrics"]["val/loss"], rel=1e-6)
     with policy.disable_adapter():
         assert loss_of(policy) != pytest.approx(summary_of(folder)["metrics"]["val/loss"], rel=1e-3)
-    config.validation.rows = 2
-    fewer = held_out_loss(folder, config, "cpu")
+    fewer = held_out_loss(folder, replace(trained, validation=Validation(rows=2)), "cpu")
     assert fewer is not None and len(fewer) == 2
-    config.validation.times = 0
-    assert held_out_loss(folder, config, "cpu") is None
+    assert held_out_loss(folder, replace(trained, validation=Validation(times=0)), "cpu") is None
 
 
 def test_by_hand() -> None:
@@ -94,6 +95,6 @@ def test_a_policy_that_has_learnt_nothing_prefers_nothing(tiny_model_path: Path,
     settings = small(
         tiny_model_path, data, tmp_path / "cache", trainer__precision="bf16-mixed", batching=batching, **once
     )
-    train(compose_config("train", [*settings, f"output_dir={folder}"]), folder, {})
-    found = held_out_preference(folder, trained_config(RunFolder(folder)), "validation", "cpu")
+    train(train_settings(compose_config("train", [*settings, f"output_dir={folder}"])), folder)
+    found = held_out_preference(folder, train_settings(trained_config(RunFolder(folder))), "validation", "cpu")
     assert (found["pairs"], found["preference_accuracy"]) == (9, 0.5)

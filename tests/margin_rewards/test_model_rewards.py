@@ -21,6 +21,7 @@ from command_lines import REPORT
 from summpo.columns.freeze import cache_key_of
 from summpo.commands import main
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.errors import UserError
 from summpo.margin_rewards import Completions
 from summpo.margin_rewards.implicit import Implicit
@@ -55,7 +56,7 @@ class Trial:
 
 
 def trained(folder: Path, settings: list[str]) -> dict[str, Any]:
-    return train(compose_config("train", [*settings, f"output_dir={folder}"]), folder, {})
+    return train(train_settings(compose_config("train", [*settings, f"output_dir={folder}"])), folder)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, Mamba
 from random_models import random_model
 from summpo.commands import main
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.errors import UserError
 from summpo.training.run import train
 from train_runs import metrics_of, small, summary_of, write_rows
@@ -39,7 +40,7 @@ def run_of(model: Path, pairs: Path, folder: Path, **changes: object) -> Path:
     """A run of two epochs, its columns its own."""
     fixed = {"dataset__validation_fraction": 0, "dataset__test_fraction": 0, "trainer__max_epochs": 2}
     overrides = small(model, pairs, folder.with_suffix(".cache"), **(fixed | changes))
-    train(compose_config("train", [*overrides, f"output_dir={folder}"]), folder, {})
+    train(train_settings(compose_config("train", [*overrides, f"output_dir={folder}"])), folder)
     return folder
 
 
@@ -243,4 +244,4 @@ def test_a_kernel_that_is_not_here_stops_the_run_in_a_sentence(
 def test_values_out_of_range(tiny_model_path: Path, pairs: Path, tmp_path: Path, option: str, sentence: str) -> None:
     overrides = small(tiny_model_path, pairs, tmp_path / "cache")
     with pytest.raises(UserError, match=sentence):
-        train(compose_config("train", [*overrides, option, f"output_dir={tmp_path}"]), tmp_path, {})
+        train(train_settings(compose_config("train", [*overrides, option, f"output_dir={tmp_path}"])), tmp_path)

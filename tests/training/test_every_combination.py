@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.config.tree import conf_dir
 from summpo.training.run import train
 from train_runs import WORDS, metrics_of, small
@@ -53,7 +54,7 @@ def settings(tiny_model_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def one_step(settings: list[str], folder: Path, objective: str, *more: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The metrics of the only step, and summary.json."""
     overrides = [*settings, f"objective={objective}", *more, f"output_dir={folder}"]
-    summary = train(compose_config("train", overrides), folder, {})
+    summary = train(train_settings(compose_config("train", overrides)), folder)
     (row,) = metrics_of(folder)
     return row, summary
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.config.tree import conf_dir
 from summpo.training.run import train
 from train_runs import small
@@ -48,7 +49,7 @@ def test_lowers_its_validation_loss(
         folder = root / objective / name
         ends = [f"trainer.max_steps={steps}", f"optimizer.lr={rate}", "validation.times=1", f"output_dir={folder}"]
         precision = "trainer.precision=bf16-mixed"
-        metrics = train(compose_config("train", [*settings, precision, *ends]), folder, {})["metrics"]
+        metrics = train(train_settings(compose_config("train", [*settings, precision, *ends])), folder)["metrics"]
         losses[name] = metrics["val/loss"]
     print(f"{objective}: val/loss {losses['before']:.4f} to {losses['after']:.4f}")
     assert losses["after"] < losses["before"]

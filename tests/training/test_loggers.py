@@ -13,9 +13,10 @@ from lightning.pytorch.loggers import CSVLogger
 from omegaconf import OmegaConf
 
 from summpo.commands.compose import compose_config, keys_of
+from summpo.commands.loggers import check_loggers, make_loggers
 from summpo.config.tree import conf_dir
 from summpo.errors import UserError
-from summpo.training.loggers import begin_logging, check_loggers, make_loggers
+from summpo.training.trainer import begin_logging
 
 KEY = "a" * 40
 OFFLINE = r"or log offline: logger\.wandb\.offline=true"

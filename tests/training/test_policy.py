@@ -10,7 +10,7 @@ import pytest
 
 from summpo.columns.base import shares_prefixes
 from summpo.commands.compose import compose_config
-from summpo.training.parts import train_parts
+from summpo.commands.train_settings import train_settings
 from train_runs import small
 
 DYNAMIC = {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}
@@ -30,7 +30,7 @@ def said(root: Path, capsys: pytest.CaptureFixture[str], *overrides: str) -> str
     """What is said of a run on a llama whose batches are padded; nothing of one whose batches share their prompts."""
     model = root / "model" if (root / "model").exists() else folder(root / "model")
     config = compose_config("train", [*small(model, root, root / "cache"), *overrides])
-    shares, words = shares_prefixes(train_parts(config).columns(config)), capsys.readouterr().out
+    shares, words = shares_prefixes(train_settings(config).columns), capsys.readouterr().out
     assert shares == (words == "")
     return words
 
@@ -43,7 +43,7 @@ def test_a_llama_shares_its_prompts(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_padded_is_what_was_asked_for_and_needs_no_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = small(folder(tmp_path / "model"), tmp_path, tmp_path / "cache", batching="padded")
     config = compose_config("train", overrides)
-    assert not shares_prefixes(train_parts(config).columns(config))
+    assert not shares_prefixes(train_settings(config).columns)
     assert capsys.readouterr().out == ""
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.margin_rewards.break_even import break_even
 from summpo.training.run import train
 from train_runs import adapter_bytes, files_of, metrics_of, run, small, summary_of, write_rows, write_splits
@@ -41,7 +42,7 @@ def one_thread() -> Iterator[None]:
 def trained(settings: list[str], folder: Path, **changes: Any) -> dict[str, Any]:
     """A run in this process; returns what summary.json holds."""
     overrides = [f"{key.replace('__', '.')}={value}" for key, value in changes.items()]
-    return train(compose_config("train", [*settings, *overrides, f"output_dir={folder}"]), folder, {})
+    return train(train_settings(compose_config("train", [*settings, *overrides, f"output_dir={folder}"])), folder)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import train_settings
 from summpo.training.module import BadLoss
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
@@ -364,7 +365,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(trial: Trial, 
 def test_a_validation_loss_that_is_not_finite_stops_the_run(trial: Trial, tmp_path: Path) -> None:
     settings = [*trial.settings, "optimizer.lr=1e30", "trainer.max_steps=1", "validation.times=1"]
     with pytest.raises(BadLoss, match="the validation loss after step 1 is nan on the rows validation-0, validation-1"):
-        train(compose_config("train", [*settings, f"output_dir={tmp_path}"]), tmp_path, {})
+        train(train_settings(compose_config("train", [*settings, f"output_dir={tmp_path}"])), tmp_path)
     assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
     assert not (tmp_path / "adapter").exists()
 
@@ -383,6 +384,6 @@ def test_weights_that_are_not_finite_after_the_last_step_are_not_saved(
     settings = [*trial.settings, "trainer.max_steps=1", "validation.times=0"]
     monkeypatch.setattr(torch.optim.AdamW, "step", spoil_weights)
     with pytest.raises(BadLoss, match="weights are not finite after the last step, 1"):
-        train(compose_config("train", [*settings, f"output_dir={tmp_path}"]), tmp_path, {})
+        train(train_settings(compose_config("train", [*settings, f"output_dir={tmp_path}"])), tmp_path)
     assert not list((tmp_path / "checkpoints").glob("*"))
     assert not (tmp_path / "adapter").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from summpo.columns.reuse import Shared, on_disk
+from summpo.columns.reuse import on_disk, reused
 from summpo.columns.settings import ColumnSettings
 from summpo.columns.store import ColumnStore
 from summpo.models.forward.layouts import Layout, pad, share_prefixes
@@ -44,7 +44,7 @@ class Base:
         return share_prefixes if self.shares_prefixes else partial(pad, pad_id=self.pad_id)
 
 
-def find_base(settings: ColumnSettings, shared: Shared) -> Base:
+def find_base(settings: ColumnSettings) -> Base:
     """Finds (or fetches, or converts) the model and loads its tokenizer; the weights stay on the disk."""
     model, cache = settings.model, settings.cache
     folder, may_run_code = resolve(model, cache), model.trust_remote_code
@@ -55,7 +55,7 @@ def find_base(settings: ColumnSettings, shared: Shared) -> Base:
         check_vocabulary(tokenizer, folder, model.path)
         return tokenizer, fingerprint_tokenizer(tokenizer)
 
-    tokenizer, tokenizer_fingerprint = shared.get("tokenizer", (folder, on_disk(folder), may_run_code), load)
+    tokenizer, tokenizer_fingerprint = reused("tokenizer", (folder, on_disk(folder), may_run_code), load)
     return Base(
         folder=folder,
         tokenizer=tokenizer,

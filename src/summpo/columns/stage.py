@@ -19,7 +19,7 @@ from torch import nn
 
 from summpo.columns.base import Base
 from summpo.columns.freeze import Context, Freezer, content_of
-from summpo.columns.reuse import Shared
+from summpo.columns.reuse import reused, take_base
 from summpo.columns.settings import ColumnSettings
 from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margin_rewards.margins import reward_differences, spread
@@ -70,13 +70,13 @@ class TextColumns:
 class DataStage:
     """Makes a run's frozen columns, each read from the store where it is known."""
 
-    def __init__(self, settings: ColumnSettings, base: Base, shared: Shared) -> None:
-        self.settings, self.base, self.shared = settings, base, shared
+    def __init__(self, settings: ColumnSettings, base: Base) -> None:
+        self.settings, self.base = settings, base
         self.freezer = Freezer(base.store, base.tokenizer, base.tokenizer_fingerprint)
-        self.models = FrozenModels(base.cache, shared.take_base)
+        self.models = FrozenModels(base.cache, take_base)
 
     def of_split(self, split: str, source: Any, read: Callable[[], Rows]) -> TextColumns:
-        """What `from_text` makes of a split's rows: they are read, and let go of, only where it is not shared already.
+        """What `from_text` makes of a split's rows, which are read, and let go of, only where an earlier run left none.
 
         Args:
             source: what the rows are made from, as `training.policy.source_of` tells it.
@@ -84,7 +84,7 @@ class DataStage:
         rewards = {name: self.cache_key(margin.reward) for name, margin in self.settings.margins.items()}
         of_tokens = (self.base.tokenizer_fingerprint, self.settings.prompt, self.settings.limits)
         made_from = (source, self.base.cache, of_tokens, rewards)
-        return self.shared.get(f"{split} columns", made_from, lambda: self.from_text(read()), TextColumns.folders)
+        return reused(f"{split} columns", made_from, lambda: self.from_text(read()), TextColumns.folders)
 
     def cache_key(self, reward: MarginReward) -> tuple[Any, ...]:
         """What decides a margin reward's values beside the rows and the tokenizer."""

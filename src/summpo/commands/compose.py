@@ -114,15 +114,17 @@ def composed(command: str, overrides: Sequence[str]) -> DictConfig:
 def as_addition(override: str, command: str) -> str:
     """The override, with leave to add its key: to a dictionary of names that are not ours, or to scale a margin reward.
 
-    A margin reward's yaml need not repeat normalize, scale and clip: `WeightedMargin` has their defaults for all.
+    A margin reward's yaml need not repeat weight, normalize, scale and clip: `WeightedMargin` has defaults for all.
     """
-    if override.startswith("teacher.extra_body."):  # an endpoint's names
+    if override.startswith(("teacher.extra_body.", "trainer.")):  # an endpoint's names, Lightning's names
         return f"++{override}"
-    named = re.match(r"margin_reward\.(\w+)\.(normalize|scale|clip)=", override)
+    named = re.match(r"margin_reward\.(\w+)\.(weight|normalize|scale|clip)=", override)
     if not named:
         return f"++{override}" if names_freely(override.partition("=")[0], command) else override
     file = tree.conf_dir() / "margin_reward" / f"{named[1]}.yaml"
-    is_declared = file.is_file() and OmegaConf.select(OmegaConf.load(file), f"{named[1]}.{named[2]}", default="") != ""
+    if not file.is_file():  # a reward that the command line itself makes, or a name that is none
+        return override if named[2] == "weight" else f"++{override}"
+    is_declared = OmegaConf.select(OmegaConf.load(file), f"{named[1]}.{named[2]}", default="") != ""
     return override if is_declared else f"++{override}"
 
 

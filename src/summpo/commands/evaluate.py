@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from summpo.commands.generate import documents_of, is_done, kept_samples, long_documents_note, output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run, trained_config
+from summpo.commands.train_settings import margins_of, train_settings
+from summpo.commands.writing_settings import WritingParts, writing_parts
 from summpo.config.nodes import from_fields, from_target
 from summpo.config.tree import plain
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset
@@ -28,7 +30,7 @@ from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.row_kinds import kind_of
 from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.runs.run_folder import RunFolder, write_whole
-from summpo.training.parts import WritingParts, margins_of, trained_parts, writing_parts
+from summpo.training.settings import TrainSettings
 from summpo.writing.given_documents import require_references
 
 
@@ -137,7 +139,7 @@ def evaluate_reward_model(config: DictConfig, file: Path) -> int:
         config.input is None, "a reward model writes nothing: it is evaluated on the pairs of dataset, not of input"
     )
     preference = preference_settings(config)
-    assert preference is not None  # a reward model learns from pairs, and trained_parts asks the data set for them
+    assert preference is not None  # a reward model learns from pairs, and its settings ask the data set for them
 
     from summpo.evaluation.held_out_rows import held_out_preference
 
@@ -158,7 +160,7 @@ def is_of_the_run(config: DictConfig) -> bool:
     return config.model.adapter == str(run.adapter) or config.model.path == str(run.model)
 
 
-def preference_settings(config: DictConfig) -> DictConfig | None:
+def preference_settings(config: DictConfig) -> TrainSettings | None:
     """What the run was trained with, on the data, margin rewards and w of this evaluation; None for no run on pairs.
 
     Raises:
@@ -169,8 +171,7 @@ def preference_settings(config: DictConfig) -> DictConfig | None:
         OmegaConf.update(trained, key, config[key], merge=False)
     if kind_of(from_target(trained.objective, "objective", OBJECTIVES)).name != "pairs":
         return None
-    trained_parts(trained)
-    return trained
+    return train_settings(trained)
 
 
 def has_pairs(dataset: SummaryDataset, split: Split) -> bool:

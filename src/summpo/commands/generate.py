@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
+from summpo.commands.writing_settings import WritingParts, writing_parts
 from summpo.config.tree import plain
 from summpo.datasets import one_per_document, unique_ids
 from summpo.errors import require
@@ -26,7 +27,6 @@ from summpo.models.weights.sources import at_hand, check_paths, check_task
 from summpo.runs.finished import is_finished, model_fingerprints, require_same_documents, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.rows import SummaryRow
-from summpo.training.parts import WritingParts, writing_parts
 from summpo.writing.given_documents import is_one_text, read_documents
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from summpo.config.nodes import located
 from summpo.config.tree import conf_dir, options_of
 from summpo.errors import UserError
 from summpo.margin_rewards.margins import WeightedMargin
+from summpo.training.trainer_arguments import TRAINER, TrainerArguments
 
 WIDTH = 100
 
@@ -98,11 +99,16 @@ def section(command: str, config: DictConfig, name: str) -> Iterator[str]:
 
 def plug_in(node: DictConfig, under: str) -> Iterator[str]:
     """The lines of a node with a `_target_`; a margin reward's weight and scaling stand beside its own keys."""
+    target = str(node._target_)
     try:
-        owners = [located(str(node._target_), under), WeightedMargin]
+        owners = [TrainerArguments] if target == TRAINER else [located(target, under), WeightedMargin]
     except UserError:
         owners = []
+    if target == TRAINER:
+        node = OmegaConf.merge(OmegaConf.create(TrainerArguments().given), node)  # type: ignore[assignment]
     yield from keys_in(node, [name for name in node if name != "_target_"], under, owners)
+    if target == TRAINER:
+        yield from [f"  {under}<any other>", *indented(docs_of(TrainerArguments)["others"])]
 
 
 def keys_in(node: DictConfig, names: list[Any], under: str, owners: list[Any]) -> Iterator[str]:

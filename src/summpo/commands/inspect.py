@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from summpo.columns.reuse import Shared
 from summpo.commands.compose import compose_config, parsed
 from summpo.commands.evaluate import dataset_name
 from summpo.commands.help import wants_help
-from summpo.commands.train import check_parts
+from summpo.commands.train import check_models_at_the_door
+from summpo.commands.train_settings import train_settings
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.margin_rewards.checks import check_columns
 from summpo.objectives import LabelledObjective
 from summpo.runs.run_folder import require_writable, write_whole
-from summpo.training.parts import TrainParts, follows_w, train_parts
+from summpo.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,24 +47,24 @@ def run(arguments: list[str]) -> int:
     if wants_help("inspect", arguments):
         return 0
     config = compose_config("inspect", arguments)
-    parts = train_parts(config)
+    settings = train_settings(config)
     sentence = "inspect looks at pairs or labels, and the objective learns from completions (config key objective)"
-    require(parts.kind.weighs_margins, sentence)
+    require(settings.kind.weighs_margins, sentence)
     require_choice("split", config.split, SPLITS)
     require_number("typical_reward_margin", config.typical_reward_margin, above=0)
     require(bool(config.output_dir.strip()), "output_dir must name a folder, got '' (config key output_dir)")
     folder = Path(config.output_dir)
     require_writable(folder)
-    check_parts(parts, Path(config.cache_dir))
+    check_models_at_the_door(settings)
 
     from summpo.inspection import labels, table
     from summpo.inspection.figure import draw
 
-    if isinstance(parts.objective, LabelledObjective):  # a picture of them would be two bars
-        of_labels = label_inspection(config, parts)
+    if isinstance(settings.objective, LabelledObjective):  # a picture of them would be two bars
+        of_labels = label_inspection(config, settings)
         tables, record, pictures = labels.lines(of_labels), asdict(of_labels), {}
     else:
-        found = inspection(config, parts, arguments)
+        found = inspection(config, settings, arguments)
         shares = {"tokens": found.longer.tokens.share, "words": found.longer.words.share}
         tables, pictures = table.lines(found), {"inspect.png": draw(found)}
         record = asdict(found) | {"longer_share": shares, "rules": found.fit.rules}
@@ -92,7 +92,7 @@ class Looked:
     """Why training would stop at a row; None where it would not."""
 
 
-def looked_at(config: DictConfig, parts: TrainParts, what: str) -> Looked:
+def looked_at(config: DictConfig, settings: TrainSettings, what: str) -> Looked:
     """Reads the rows and takes their columns from the data stage.
 
     Args:
@@ -107,20 +107,19 @@ def looked_at(config: DictConfig, parts: TrainParts, what: str) -> Looked:
     from summpo.training.checks import check_models, require_rows
     from summpo.training.policy import text_rows
 
-    rows = text_rows(parts, config.split)
+    rows = text_rows(settings, config.split)
     require(len(rows) > 0, f"there is no {what} to look at: the split {config.split} is empty (config key split)")
-    check_columns(parts.margins, rows)
-    settings, shared = parts.columns(config), Shared()
-    base = find_base(settings, shared)
-    check_models(parts, base)
-    stage = DataStage(settings, base, shared)
+    check_columns(settings.margin_reward, rows)
+    base = find_base(settings.columns)
+    check_models(settings, base)
+    stage = DataStage(settings.columns, base)
     text, stops = columns(stage, rows)
-    require_rows(text, parts.limits.max_length)
-    kept = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, parts.prompt)
+    require_rows(text, settings.tokens.max_length)
+    kept = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, settings.prompt)
     return Looked(rows, kept, base, stage, text, stops)
 
 
-def label_inspection(config: DictConfig, parts: TrainParts) -> LabelInspection:
+def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspection:
     """What labelled rows will teach.
 
     Raises:
@@ -135,14 +134,14 @@ def label_inspection(config: DictConfig, parts: TrainParts) -> LabelInspection:
     from summpo.training.checks import signed
     from summpo.training.policy import text_rows
 
-    looked = looked_at(config, parts, "row")
+    looked = looked_at(config, settings, "row")
     text = looked.text
-    train = text if config.split == "train" else columns(looked.stage, text_rows(parts, "train"))[0]
-    parts = parts.settled_with(parts.kind.settled(train.labels))
+    train = text if config.split == "train" else columns(looked.stage, text_rows(settings, "train"))[0]
+    settings = settings.settled_with(settings.kind.settled(train.labels))
     spreads = train.against(train.means()).spreads()
-    table = reward_differences(text.against(train.means()).rewards, parts.margins, spreads)
-    speaks_for, counts = signed(parts.objective, table, text.labels)
-    w0, labels, counted = w0_of(parts.objective), text.labels, text.tokenized.counts
+    table = reward_differences(text.against(train.means()).rewards, settings.margin_reward, spreads)
+    speaks_for, counts = signed(settings.minimised, table, text.labels)
+    w0, labels, counted = w0_of(settings.minimised), text.labels, text.tokenized.counts
     documents, both, contradicted = documents_of(looked.kept)
     lengths = np.array(count_tokens([row.summary for row in looked.kept], looked.base.tokenizer))
     return LabelInspection(
@@ -151,20 +150,21 @@ def label_inspection(config: DictConfig, parts: TrainParts) -> LabelInspection:
         rows={"desirable": int(labels.sum()), "undesirable": int((~labels).sum())},
         dropped={name.removeprefix("dropped_"): n for name, n in counted.items() if name.startswith("dropped_")},
         stops=looked.stops,
-        weights={name: getattr(parts.objective, f"{name}_weight") for name in ("desirable", "undesirable")},
+        weights={name: getattr(settings.objective, f"{name}_weight") for name in ("desirable", "undesirable")},
         documents=documents,
         both_labels=both,
         contradicted=contradicted,
         lengths=lengths_by_label(lengths, labels),
-        margins={name: means_by_label(table[:, i], labels) for i, name in enumerate(parts.margins)},
+        margins={name: means_by_label(table[:, i], labels) for i, name in enumerate(settings.margin_reward)},
         break_even={
-            name: break_even(speaks_for[:, i], w0=w0 or 1.0, counts=counts) for i, name in enumerate(parts.margins)
+            name: break_even(speaks_for[:, i], w0=w0 or 1.0, counts=counts)
+            for i, name in enumerate(settings.margin_reward)
         },
         break_even_is_of_objective=w0 is not None,
     )
 
 
-def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) -> Inspection:
+def inspection(config: DictConfig, settings: TrainSettings, arguments: Sequence[str]) -> Inspection:
     """What pairs will teach.
 
     Raises:
@@ -185,24 +185,24 @@ def inspection(config: DictConfig, parts: TrainParts, arguments: Sequence[str]) 
     from summpo.inspection.weights import break_even_of_w, points, rewards_of, sweep_of
     from summpo.margin_rewards.break_even import w0_of
 
-    looked = looked_at(config, parts, "pair")
+    looked = looked_at(config, settings, "pair")
     rows: list[PairRow] = list(looked.rows)  # type: ignore[arg-type]
     pairs, tokenizer, tokenized = looked.kept, looked.base.tokenizer, looked.text.tokenized
     lengths = lengths_of(pairs, tokenizer)
     chosen, rejected = lengths.chosen_tokens, lengths.rejected_tokens
-    margins = scaled_margins(looked.stage, parts, looked.text, config.split)
-    typical, weights = config.typical_reward_margin, fixed_weights(config, parts)
-    own_w0 = w0_of(parts.objective)
+    margins = scaled_margins(looked.stage, settings, looked.text, config.split)
+    typical, weights = config.typical_reward_margin, fixed_weights(settings)
+    own_w0 = w0_of(settings.minimised)
     w0 = 1.0 if own_w0 is None else own_w0
     at = break_even_of_w(margins, list(weights.values()), w0)
     sweep = sweep_of(margins, list(weights.values()), typical, at)
-    rows_of, unread = other_splits(parts, config.split, rows)
+    rows_of, unread = other_splits(settings, config.split, rows)
     return Inspection(
         dataset=dataset_name(config),
         split=config.split,
         pairs=len(pairs),
         stops=looked.stops,
-        fit=fit_at(rows, full_tokens(looked.stage, rows, tokenized), parts.limits, parts.prompt, tokenizer),
+        fit=fit_at(rows, full_tokens(looked.stage, rows, tokenized), settings.tokens, settings.prompt, tokenizer),
         longer=longer_by(lengths),
         by_source=longer_by_source(pairs, lengths),
         by_difference=longer_by_difference(chosen, rejected),
@@ -236,14 +236,14 @@ def columns(stage: DataStage, rows: Rows) -> tuple[TextColumns, str | None]:
         return stage.from_text(rows), str(stop)
 
 
-def scaled_margins(stage: DataStage, parts: TrainParts, text: TextColumns, split: str) -> np.ndarray:
+def scaled_margins(stage: DataStage, settings: TrainSettings, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
     from summpo.margin_rewards.margins import reward_differences
     from summpo.training.policy import text_rows
 
-    margins, spreads = parts.margins, text.spreads()
+    margins, spreads = settings.margin_reward, text.spreads()
     if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
-        spreads = columns(stage, list(text_rows(parts, "train")))[0].spreads()  # type: ignore[arg-type]
+        spreads = columns(stage, list(text_rows(settings, "train")))[0].spreads()  # type: ignore[arg-type]
     return reward_differences(text.rewards, margins, spreads)
 
 
@@ -256,21 +256,21 @@ def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> 
     return stage.freezer.tokens(rows, stage.settings.prompt, UNLIMITED)[0]
 
 
-def fixed_weights(config: DictConfig, parts: TrainParts) -> dict[str, float | None]:
+def fixed_weights(settings: TrainSettings) -> dict[str, float | None]:
     """The weight of each margin reward, None where it follows w."""
-    return {
-        name: None if follows_w(config.margin_reward, name) else margin.weight for name, margin in parts.margins.items()
-    }
+    return {name: None if name in settings.follow_w else weight for name, weight in settings.weights.items()}
 
 
-def other_splits(parts: TrainParts, split: str, rows: list[PairRow]) -> tuple[dict[str, list[PairRow]], dict[str, str]]:
+def other_splits(
+    settings: TrainSettings, split: str, rows: list[PairRow]
+) -> tuple[dict[str, list[PairRow]], dict[str, str]]:
     """The rows of all splits, and why one could not be read: a data set may have no file for it."""
     from summpo.training.policy import text_rows
 
     rows_of, unread = {}, {}
     for name in SPLITS:
         try:
-            rows_of[name] = rows if name == split else list(text_rows(parts, name))
+            rows_of[name] = rows if name == split else list(text_rows(settings, name))
         except UserError as error:
             unread[name] = str(error)
     return {name: found for name, found in rows_of.items() if found}, unread

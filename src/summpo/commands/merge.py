@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from omegaconf import DictConfig
 
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run, trained_config
+from summpo.commands.train_settings import train_settings
 from summpo.config.nodes import from_target
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.models import Model
@@ -83,10 +85,11 @@ def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutRows | None:
     """
     from summpo.evaluation.held_out_rows import held_out_loss
 
-    trained = trained_config(run)
-    trained.cache_dir = config.cache_dir
-    if config.validation_rows is not None:
-        trained.validation.rows = min(config.validation_rows, trained.validation.rows or config.validation_rows)
+    trained = train_settings(trained_config(run))
+    validation, rows = trained.validation, config.validation_rows
+    if rows is not None:
+        validation = replace(validation, rows=min(rows, validation.rows or rows))
+    trained = replace(trained, cache_dir=config.cache_dir, validation=validation)
     try:
         found = held_out_loss(run.path, trained, writing_device(config.accelerator))
     except UserError as error:

@@ -1,79 +1,23 @@
 """The typed root of every command's configuration. A field's docstring is what `--help` prints of it.
 
 Groups (model, objective, dataset, margin_reward, logger) are yaml files with a `_target_`, made objects by
-`summpo.training.parts`. No torch here: a configuration error answers at once.
+`summpo.commands.train_settings`. No torch here: a configuration error answers at once.
 """
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from omegaconf import II, MISSING
+from omegaconf import II
 
 from summpo.documents.rules import DocumentRules
 from summpo.evaluation.bert_backbone import BertScore
-from summpo.models import Lora
+from summpo.files.cache import cache_folder
 from summpo.synthesis.filters import Filters
 from summpo.synthesis.output import SplitShares
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits
-from summpo.training.optimizers import AdamW
+from summpo.training.settings import TrainSettings
 from summpo.writing.decoding import Decoding
-
-
-def cache_folder() -> str:
-    """$SUMMPO_CACHE, or a folder in the user's home; missing for who has none."""
-    try:
-        return str(Path(os.environ.get("SUMMPO_CACHE") or "~/.cache/summpo").expanduser())
-    except RuntimeError:
-        return MISSING
-
-
-@dataclass
-class ReferenceConfig:
-    path: str = "${model.path}"
-    """The frozen model that preference runs compare with; by default the one that the policy starts from."""
-    adapter: str | None = "${model.adapter}"
-    """The adapter of the reference; null for the model without one."""
-
-
-@dataclass
-class TrainerConfig:
-    max_epochs: int | None = 1
-    """Passes over the training rows."""
-    max_steps: int = -1
-    """Optimizer steps at most; -1 for no limit."""
-    accelerator: str = "cpu"
-    """cpu, gpu or auto."""
-    devices: Any = 1
-    """How many, or which."""
-    num_nodes: int = 1
-    """Machines."""
-    strategy: str = "auto"
-    """auto, ddp, ddp_spawn, fsdp ..."""
-    precision: str = "32-true"
-    """32-true, bf16-mixed or 16-mixed."""
-    accumulate_grad_batches: int = 1
-    """Batches in one optimizer step."""
-    gradient_clip_val: float | None = 1.0
-    """Largest norm of the gradient; null for none."""
-    log_every_n_steps: int = 1
-    """Optimizer steps from one row of metrics.csv to the next."""
-    enable_progress_bar: bool = True
-    """Show a progress bar."""
-
-
-@dataclass
-class ValidationConfig:
-    times: int = 4
-    """Validations in a run, evenly spaced, the last at its end; the best by val/loss is kept. 0 for none."""
-    rows: int | None = None
-    """Rows of the validation split that are validated on, at most; null for all."""
-    samples: int = 2
-    """Summaries generated at each validation, for the eye."""
-    max_new_tokens: int = 128
-    """Tokens of each of these summaries, at most."""
 
 
 @dataclass
@@ -103,48 +47,30 @@ class SharedConfig:
 
 
 @dataclass
-class TrainConfig(SharedConfig):
+class ReferenceConfig:
+    path: str = "${model.path}"
+    """The frozen model that preference runs compare with; by default the one that the policy starts from."""
+    adapter: str | None = "${model.adapter}"
+    """The adapter of the reference; null for the model without one."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(TrainSettings):
+    """The settings of a run as a command line has them: open where an option of a group says what it is."""
+
+    model: Any = None
+    dataset: Any = None
     objective: Any = None
-    """What is minimised: group `objective`."""
     margin_reward: dict[str, Any] = field(default_factory=dict)
-    """Outside rewards weighed against preference: group `margin_reward`, one or a list."""
-    w: float = 0.0
-    """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
-    sft_weight: float = 0.0
-    """Weight of SFT on the chosen completion, in nats a token, beside any objective of pairs; >= 0."""
-    batch_size: int = 8
-    """Rows in a batch of one process."""
-    batch_tokens: int | None = None
-    """Tokens, padding too, that a process trains on at a time, at most, beside batch_size; null for no limit. A prompt
-    counts for each row that shares it."""
-    order: str = "shuffled"
-    """Order of an epoch's rows: shuffled; by_prompt (those of one prompt together); by_length (like with like)."""
-    activation_checkpointing: bool = False
-    """Compute each layer once more in the backward pass, which saves most of a step's memory and costs a third more."""
-    compile: bool = False
-    """torch.compile the layers: a minute or two at the start, for runs of hours; needs a C++ compiler."""
-    batching: str = "shared_prefix"
-    """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
-    eval_batch_size: int = 16
-    """Rows at a time where no gradient is taken."""
-    lora: Lora | None = field(
-        default_factory=lambda: Lora(r=64, alpha=64.0, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
-    )
-    """The low-rank adapter that trains; null trains all weights, in float32. Where model.adapter goes on training, all
-    but dropout is that adapter's own."""
-    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
-    optimizer: AdamW = field(default_factory=AdamW)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    validation: ValidationConfig = field(default_factory=ValidationConfig)
-    checkpoint_every: int = 50
-    """Optimizer steps from one resumable checkpoint to the next, beside those at validations."""
+    trainer: Any = None
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)  # type: ignore[assignment]
     logger: Any = None
     """Where metrics go beside metrics.csv: group `logger` (none, wandb, tensorboard)."""
     output_dir: str = "???"
     """Where the run's files go; by default outputs/<date>/<time>, or multirun/<date>/<time>/<overrides> in a sweep."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class InspectConfig(TrainConfig):
     objective: Any = None
     """What is to be minimised, on pairs: group `objective`. All options of a training command are taken."""

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
+from summpo.commands.writing_settings import writing_parts
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import require, require_choice, require_number
@@ -19,7 +20,6 @@ from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
 from summpo.runs.finished import is_finished, model_fingerprints, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
-from summpo.training.parts import writing_parts
 
 
 def run(arguments: list[str]) -> int:

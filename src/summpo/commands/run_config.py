@@ -36,28 +36,16 @@ def compose_with_run(command: str, overrides: Sequence[str], inherited: Sequence
         if key not in chosen and key in trained:
             config[key] = trained[key]
     if "w" in chosen and "margin_reward" in inherited and "margin_reward" not in chosen:
-        take_over(config, run)
+        require(
+            config.w == 0 or any(reward.weight is None for reward in config.margin_reward.values()),
+            f"w={config.w:g} weighs nothing: no margin reward of {run.path} has a weight that follows w (config key w)",
+        )
     for override in given:
         if "." in override.key_or_group and override.key_or_group.split(".")[0] in inherited:
             OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
     if "model" in inherited and "model" not in chosen:
         set_trained_model(config, run)
     return config
-
-
-def take_over(config: DictConfig, run: RunFolder) -> None:
-    """Gives w to the weights of the run's margin rewards that follow it: its settings as typed still say which do."""
-    typed = OmegaConf.load(run.path / ".hydra" / "config.yaml")
-    nodes = {name: OmegaConf.select(typed, f"margin_reward.{name}") for name in config.margin_reward}
-    following = [
-        n for n, node in nodes.items() if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight")
-    ]
-    require(
-        bool(following) or config.w == 0,
-        f"w={config.w:g} weighs nothing: no margin reward of {run.path} has a weight that follows w (config key w)",
-    )
-    for name in following:
-        config.margin_reward[name].weight = config.w
 
 
 def trained_config(run: RunFolder) -> DictConfig:
@@ -73,7 +61,20 @@ def trained_config(run: RunFolder) -> DictConfig:
         summary["status"] == "done",
         f"{run.path}: the run is {summary['status']}, not done; give its training command once more (config key run)",
     )
-    return DictConfig(summary["config"])
+    config = DictConfig(summary["config"])
+    for name in following_by_interpolation(run):
+        config.margin_reward[name].weight = None
+    return config
+
+
+def following_by_interpolation(run: RunFolder) -> list[str]:
+    """The margin rewards whose weight follows w in a run from before null said so: as typed it was ${w}."""
+    typed = run.path / ".hydra" / "config.yaml"
+    rewards = OmegaConf.select(OmegaConf.load(typed), "margin_reward") if typed.exists() else None
+    nodes = {} if rewards is None else {str(name): rewards._get_node(name) for name in rewards}
+    return [
+        n for n, node in nodes.items() if isinstance(node, DictConfig) and OmegaConf.is_interpolation(node, "weight")
+    ]
 
 
 def set_trained_model(config: DictConfig, run: RunFolder) -> None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from summpo.commands.compose import compose_config
 from summpo.commands.help import wants_help
+from summpo.commands.synthesis_settings import SynthesisParts, synthesis_parts
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS
 from summpo.documents import Split
@@ -20,7 +21,6 @@ from summpo.runs.run_folder import require_writable
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
 from summpo.synthesis.output import CARD, FORMATS, JOURNAL, MANIFEST, PICTURE, REJECTED
-from summpo.synthesis.parts import SynthesisParts, synthesis_parts
 from summpo.teacher.bill import bill, in_words
 from summpo.text.documents import Document
 

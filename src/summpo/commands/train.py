@@ -18,14 +18,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from summpo.columns.reuse import Shared
+from summpo.columns.reuse import forget
 from summpo.commands import DISK_REFUSES, RUN_FOLDER, disk_sentence
 from summpo.commands import main as command_line
 from summpo.commands.compose import as_addition, compose_config, parsed, register_schema
 from summpo.commands.help import wants_help
+from summpo.commands.loggers import check_loggers, make_loggers
 from summpo.commands.logs import is_first_process
+from summpo.commands.train_settings import train_settings
 from summpo.config.complaints import sentence_of
-from summpo.config.tree import conf_dir, plain
+from summpo.config.tree import conf_dir
 from summpo.errors import UserError, require
 from summpo.margin_rewards import AdapterReward
 from summpo.margin_rewards.checks import check_adapters, check_margins
@@ -33,8 +35,7 @@ from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.folders import check_context
 from summpo.models.weights.sources import at_hand, check_paths, check_task
 from summpo.runs.run_folder import RunFolder
-from summpo.training.loggers import check_loggers
-from summpo.training.parts import TrainParts, train_parts
+from summpo.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
 
@@ -64,24 +65,20 @@ def run(arguments: list[str]) -> int:
             return 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us whole; what the user sees of them is decided here
     register_schema("train")
-    shared = Shared()
-
-    def task(config: DictConfig) -> None:
-        job(config, shared)
-
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:
-        hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(task)()
+        hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(sentence_of(error)) from error
     finally:
         sys.argv = before
+        forget()
     return 0
 
 
-def job(config: DictConfig, shared: Shared) -> None:
-    """One run, in the folder that Hydra made for it; `shared` is the sweep's."""
+def job(config: DictConfig) -> None:
+    """One run, in the folder that Hydra made for it."""
     from summpo.training.module import BadLoss
     from summpo.training.run import train
 
@@ -90,7 +87,7 @@ def job(config: DictConfig, shared: Shared) -> None:
     is_first = is_first_process()
     try:
         with folder.alone() if is_first else nullcontext(), joined_by_others(folder.path):
-            train(config, folder.path, settings_files(config), shared)
+            train(train_settings(config), folder.path, make_loggers(config), settings_files(config))
     except UserError as error:
         if is_first and not has_begun:
             folder.discard()
@@ -142,9 +139,9 @@ def join(folder: Path) -> int:
 
     setup_globals()
     HydraConfig.instance().cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")  # type: ignore[assignment]
-    config = OmegaConf.load(folder / ".hydra" / "config.yaml")
+    config = DictConfig(OmegaConf.load(folder / ".hydra" / "config.yaml"))
     with suppress(UserError, BadLoss):
-        train(config, folder, {}, Shared())  # type: ignore[arg-type]
+        train(train_settings(config), folder, make_loggers(config))
     return 0
 
 
@@ -165,7 +162,8 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
     """
     for point in points_of(overrides) if is_sweep else [overrides]:
         config = compose_config("train", point)
-        check_parts(train_parts(config), Path(config.cache_dir))
+        settings = train_settings(config)
+        check_models_at_the_door(settings)
         check_loggers(config.logger)
         if OmegaConf.is_missing(config, "output_dir"):  # it is left to the clock
             continue
@@ -173,33 +171,34 @@ def check_at_the_door(overrides: list[str], is_sweep: bool) -> RunFolder | None:
         folder = RunFolder(Path(config.output_dir))
         if is_sweep:
             folder = RunFolder(folder.path / point_name(overrides, point))
-        if folder.check(plain(config)) is not None and not is_sweep:
+        if folder.check(settings.record) is not None and not is_sweep:
             return folder
     return None
 
 
-def check_parts(parts: TrainParts, cache: Path) -> None:
+def check_models_at_the_door(settings: TrainSettings) -> None:
     """What can be known of the models without loading them.
 
     Raises:
         UserError: a path leads nowhere or to something else; a local model's context is too short; a margin reward's
             model does not fit; an adapter was trained on another base than the one that is at hand.
     """
-    for model, key in ((parts.model, "model"), (parts.reference, "reference")):
+    start, margins, cache = settings.start, settings.margin_reward, Path(settings.cache_dir)
+    for model, key in ((start, "model"), (settings.frozen, "reference")):
         folder = check_paths(model, key)
-        check_task(model, parts.trains_scorer, key)
+        check_task(model, settings.trains_scorer, key)
         if folder is not None:
-            check_context(folder, parts.limits.max_length, model.rope_scaling)
-    check_margins(parts.margins)
-    names_adapter = parts.model.adapter or any(isinstance(m.reward, AdapterReward) for m in parts.margins.values())
-    folder = at_hand(parts.model, cache) if names_adapter else None
+            check_context(folder, settings.tokens.max_length, model.rope_scaling)
+    check_margins(margins)
+    names_adapter = start.adapter or any(isinstance(m.reward, AdapterReward) for m in margins.values())
+    folder = at_hand(start, cache) if names_adapter else None
     if folder is not None:
         from summpo.models.weights.adapters import require_base
 
         fingerprint = fingerprint_weights(folder, cache)
-        check_adapters(parts.margins, fingerprint, parts.model.path)
-        if parts.model.adapter is not None:
-            require_base(Path(parts.model.adapter).expanduser(), fingerprint, parts.model.path)
+        check_adapters(margins, fingerprint, start.path)
+        if start.adapter is not None:
+            require_base(Path(start.adapter).expanduser(), fingerprint, start.path)
 
 
 def point_name(overrides: list[str], point: list[str]) -> str:

@@ -68,16 +68,24 @@ def from_fields(made: type[T], node: DictConfig, key: str) -> T:
     for name, field in known.items():
         has_default = field.default is not MISSING or field.default_factory is not MISSING
         require(name in node or has_default, f"{key}.{name} is required")
-    try:
-        values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UserError(sentence_of(error, key)) from None
-    assert isinstance(values, dict)
+    values = resolved(node, key)
     hints = get_type_hints(made)
     for name, value in values.items():
         if not fits(value, hints[str(name)]):
             raise UserError(f"{name} must be {named(hints[str(name)])}, got {value!r} (config key {key}.{name})")
     return made(**{str(name): value for name, value in values.items()})
+
+
+def resolved(node: DictConfig, key: str) -> dict[str, Any]:
+    """A node as plain data.
+
+    Raises:
+        UserError: a value is missing, or follows what is not there.
+    """
+    try:
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
+    except OmegaConfBaseException as error:
+        raise UserError(sentence_of(error, key)) from None
 
 
 def fits(value: Any, hint: Any) -> bool:

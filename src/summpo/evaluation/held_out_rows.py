@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from summpo.columns.base import Base, find_base
-from summpo.columns.reuse import Shared
 from summpo.columns.stage import AUTOCAST, DataStage
-from summpo.config.tree import plain
+from summpo.datasets import Split
 from summpo.margin_rewards.checks import check_columns
 from summpo.margin_rewards.margins import SCALING
 from summpo.models.weights.adapters import load_adapter
@@ -25,8 +23,8 @@ from summpo.records import FrozenColumns
 from summpo.row_kinds import Moment
 from summpo.runs.run_folder import RunFolder
 from summpo.text.rows import Rows
-from summpo.training.parts import TrainParts, trained_parts
 from summpo.training.policy import held_out_rows, load_plain, text_rows
+from summpo.training.settings import TrainSettings
 
 LENGTH_BUCKETS = (-20, -5, 6, 21)
 """Where the buckets of chosen less rejected tokens begin: shorter by far, shorter, alike (-5 to 5), longer, by far."""
@@ -36,13 +34,10 @@ LENGTH_BUCKETS = (-20, -5, 6, 21)
 class HeldOutRows:
     """The columns of held-out rows, the reference's among them, and how the run computes with them."""
 
-    parts: TrainParts
+    settings: TrainSettings
     columns: FrozenColumns
     base: Base
     device: torch.device
-    batch_size: int
-    seed: int
-    autocast: torch.dtype | None
     carried: tuple[float, ...]
     """What the run's last step handed on (`Moment.carried`)."""
 
@@ -51,14 +46,15 @@ class HeldOutRows:
 
     def values(self, model: nn.Module) -> Iterator[Mapping[str, Tensor]]:
         """The loss and the metrics of each unit (pair, completion token), a batch at a time; the model is moved."""
-        model, kind = model.to(self.device).eval(), self.parts.kind
-        weights = torch.tensor([margin.weight for margin in self.parts.margins.values()], device=self.device)
-        moment = Moment((self.seed,), torch.tensor(self.carried, device=self.device))
-        for first in range(0, len(self.columns), self.batch_size):
-            chunk = np.arange(first, min(first + self.batch_size, len(self.columns)))
+        model, kind = model.to(self.device).eval(), self.settings.kind
+        weights = torch.tensor(list(self.settings.weights.values()), device=self.device)
+        moment = Moment((self.settings.seed,), torch.tensor(self.carried, device=self.device))
+        size, autocast = self.settings.eval_batch_size, AUTOCAST[self.settings.trainer.precision]
+        for first in range(0, len(self.columns), size):
+            chunk = np.arange(first, min(first + size, len(self.columns)))
             batch = kind.batch(self.columns, chunk, np.ones(len(chunk)), self.base.layout).to(self.device)
-            is_low = self.autocast is not None
-            with torch.inference_mode(), torch.autocast(self.device.type, dtype=self.autocast, enabled=is_low):
+            is_low = autocast is not None
+            with torch.inference_mode(), torch.autocast(self.device.type, dtype=autocast, enabled=is_low):
                 measured = kind.measure(model, batch, weights, moment)
             yield measured.values
 
@@ -72,24 +68,17 @@ class HeldOutRows:
 
 
 def frozen_rows(
-    parts: TrainParts,
-    config: DictConfig,
-    rows: Rows,
-    summary: Mapping[str, Any],
-    spreads: Mapping[str, float],
-    accelerator: str,
+    settings: TrainSettings, rows: Rows, summary: Mapping[str, Any], spreads: Mapping[str, float], accelerator: str
 ) -> HeldOutRows:
     """The columns of these rows; spreads of margin rewards that are not given are those over the rows themselves.
 
     Args:
-        config: what the run was trained with.
+        settings: what the run was trained with.
         summary: what the run left in summary.json.
         accelerator: cpu, or gpu for the current CUDA device.
     """
-    shared = Shared()
-    settings = parts.columns(config)
-    base = find_base(settings, shared)
-    stage = DataStage(settings, base, shared)
+    base = find_base(settings.columns)
+    stage = DataStage(settings.columns, base)
     settled = summary.get("settled", {})  # runs from before there were labels had nothing to settle
     text = stage.from_text(rows)
     text = text.against({**text.means(), **settled.get("margin_means", {})})
@@ -97,55 +86,50 @@ def frozen_rows(
     columns = stage.with_reference(text, {**text.spreads(), **spreads}, None, device)
     stage.release()
     return HeldOutRows(
-        parts=parts.settled_with(settled.get("objective", {})),
+        settings=settings.settled_with(settled.get("objective", {})),
         columns=columns,
         base=base,
         device=device,
-        batch_size=config.eval_batch_size,
-        seed=config.seed,
-        autocast=AUTOCAST[config.trainer.precision],
         carried=tuple(summary.get("reference_point", (0.0, 0.0))),
     )
 
 
-def held_out_loss(folder: Path, config: DictConfig, accelerator: str) -> HeldOutRows | None:
+def held_out_loss(folder: Path, settings: TrainSettings, accelerator: str) -> HeldOutRows | None:
     """What tells the loss of the validation rows of the run in `folder`; None where it has none.
 
     Args:
-        config: what the run was trained with; its validation.rows may be fewer by now.
+        settings: what the run was trained with; its validation rows may be fewer by now.
 
     Raises:
         UserError: the rows or the reference's model are not there any more.
     """
-    parts = trained_parts(config)
-    rows = held_out_rows(parts, config)
+    rows = held_out_rows(settings)
     if not rows:
         return None
     summary = summary_of(folder)
-    found = frozen_rows(parts, config, rows, summary, summary.get("margin_spreads", {}), accelerator)
+    found = frozen_rows(settings, rows, summary, summary.get("margin_spreads", {}), accelerator)
     return found if len(found) else None
 
 
-def held_out_preference(folder: Path, config: DictConfig, split: str, accelerator: str) -> dict[str, Any]:
+def held_out_preference(folder: Path, settings: TrainSettings, split: Split, accelerator: str) -> dict[str, Any]:
     """Shares (0 to 1, ties half) of the split's pairs that the run in `folder` orders as the data does.
 
     Args:
-        config: what the run was trained with, but for the data set, margin rewards and w to judge by.
+        settings: what the run was trained with, but for the data set, margin rewards and w to judge by.
 
     Returns:
         `preference_accuracy` by the implicit reward alone, `preference_accuracy_with_margin` by the whole logit,
         `pairs`, and `preference_by_length`, as `by_length_difference` gives it; empty where the split has no pairs.
     """
-    parts = trained_parts(config)
-    rows = text_rows(parts, split)
-    check_columns(parts.margins, rows)
+    rows = text_rows(settings, split)
+    check_columns(settings.margin_reward, rows)
     summary = summary_of(folder)
-    spreads = trained_spreads(summary, plain(config)["margin_reward"])
-    found = frozen_rows(parts, config, rows, summary, spreads, accelerator)
+    spreads = trained_spreads(summary, settings.record["margin_reward"])
+    found = frozen_rows(settings, rows, summary, spreads, accelerator)
     if not len(found):
         return {}
     names = ("reward_accuracy", "reward_accuracy_with_margin")
-    policy = trained_policy(RunFolder(folder), parts, found.base)
+    policy = trained_policy(RunFolder(folder), settings, found.base)
     shares = np.concatenate(
         [torch.stack([values[name] for name in names], 1).cpu().numpy() for values in found.values(policy)]
     )
@@ -164,11 +148,11 @@ def summary_of(folder: Path) -> dict[str, Any]:
     return RunFolder(folder).read_summary() or {}
 
 
-def trained_policy(run: RunFolder, parts: TrainParts, base: Base) -> nn.Module:
+def trained_policy(run: RunFolder, settings: TrainSettings, base: Base) -> nn.Module:
     """The model that a run has trained."""
     if run.adapter.exists():
-        return load_adapter(load_plain(parts, base), run.adapter, base.fingerprint, trainable=False)  # type: ignore[return-value]
-    return load_plain(parts, replace(base, folder=run.model))
+        return load_adapter(load_plain(settings, base), run.adapter, base.fingerprint, trainable=False)  # type: ignore[return-value]
+    return load_plain(settings, replace(base, folder=run.model))
 
 
 def trained_spreads(summary: Mapping[str, Any], margin_reward: Mapping[str, Any]) -> dict[str, float]:

@@ -154,12 +154,13 @@ def where_they_lie(
     own_w0 = w0_of(objective)
     w0 = 1.0 if own_w0 is None else own_w0
     names, columns = list(margins), np.asarray(table, np.float64)
-    weighed = columns * [margins[name].weight for name in names]
+    weights = {name: margin.weight_at(w) for name, margin in margins.items()}
+    weighed = columns * list(weights.values())
     following = [name in follow_w for name in names]
     asked = {"w": (w, following)} if any(following) else {}
     if not asked:
-        own = [name for name in names if margins[name].weight != 0]
-        asked = {f"margin_reward.{n}.weight": (margins[n].weight, [m == n for m in names]) for n in own}
+        own = [name for name in names if weights[name] != 0]
+        asked = {f"margin_reward.{n}.weight": (weights[n], [m == n for m in names]) for n in own}
     sentences = []
     for key, (weight, moves) in asked.items():
         others = weighed[:, [not one for one in moves]].sum(axis=1)

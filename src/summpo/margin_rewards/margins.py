@@ -4,30 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from summpo.errors import require
+from summpo.config.record import node_of
+from summpo.errors import require, require_choice, require_number
 from summpo.margin_rewards import MarginReward
 
 NORMALIZE = ("none", "z_score")
 SCALING = ("weight", "normalize", "scale", "clip")
 """What is said of a margin reward beside its own settings."""
+LARGEST_WEIGHT = 1e6
+"""Beyond any use: nats a unit. float32 holds products with it."""
 
 
 @dataclass(frozen=True)
 class WeightedMargin:
-    """A margin reward, how it is scaled, and what a unit of the result is worth."""
+    """A margin reward, how it is scaled, and what a unit of the result is worth.
+
+    Raises:
+        FieldError: a value out of range.
+    """
 
     reward: MarginReward
-    weight: float
-    """How many nats of preference a unit is worth; any number, w where nothing else is said."""
+    weight: float | None = None
+    """How many nats of preference a unit is worth; any number; null for the run's w."""
     normalize: str = "none"
     """none, or z_score: in standard deviations of the training pairs' differences, so that several rewards compare."""
     scale: float = 1.0
     """A factor on the difference, after normalize."""
     clip: float | None = None
     """Limit of the difference, after normalize and scale: [-clip, clip]; null for none."""
+
+    def __post_init__(self) -> None:
+        if self.weight is not None:
+            require_weight("weight", self.weight)
+        require_choice("normalize", self.normalize, NORMALIZE)
+        require_number("scale", self.scale)
+        if self.clip is not None:
+            require_number("clip", self.clip, above=0)
+
+    def weight_at(self, w: float) -> float:
+        """Its own weight, or w."""
+        return w if self.weight is None else self.weight
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The reward's settings and the scaling's as plain data, one beside the other as in a configuration."""
+        return node_of(self.reward, with_target=True) | {name: getattr(self, name) for name in SCALING}
+
+
+def require_weight(key: str, value: float) -> None:
+    """Guards a weight, in nats a unit: a number within `LARGEST_WEIGHT`."""
+    require_number(key, value)
+    if abs(value) > LARGEST_WEIGHT:
+        require_number(key, value, low=-LARGEST_WEIGHT, high=LARGEST_WEIGHT)
 
 
 def spread(rewards: np.ndarray) -> float:

@@ -217,7 +217,15 @@ def settings(config: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in config.items() if key not in FREE_KEYS}
     walk(json.loads(json.dumps(kept, default=str)), "")
     flat.pop("trainer.enable_progress_bar", None)
-    return flat
+    return {key: value for key, value in flat.items() if value != default_of(key, config)}
+
+
+def default_of(key: str, config: dict[str, Any]) -> Any:
+    """What a key means where it is left out: runs from before it was there, or from before null said w, have none."""
+    if key == "sft_weight":
+        return 0.0
+    ends = {"weight": config.get("w"), "normalize": "none", "scale": 1.0, "clip": None}
+    return ends.get(key.rpartition(".")[-1]) if key.startswith("margin_reward.") else None
 
 
 def first_difference(was: dict[str, Any], now: dict[str, Any]) -> tuple[str, Any, Any] | None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
 
 from summpo.columns.base import Base
 from summpo.columns.stage import TextColumns
@@ -21,7 +20,7 @@ from summpo.models.weights.folders import check_context
 from summpo.models.weights.loading import load_tokenizer
 from summpo.models.weights.sources import resolve
 from summpo.objectives import LabelledObjective, Objective
-from summpo.training.parts import TrainParts, follows_w
+from summpo.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +38,12 @@ def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
             log.info(f"rows: {split}: {kept:,} of {kept + lost:,} kept{of_cut}{of_lost}")
 
 
-def say_of_weights(parts: TrainParts, config: DictConfig, train: TextColumns, spreads: Mapping[str, float]) -> None:
+def say_of_weights(settings: TrainSettings, train: TextColumns, spreads: Mapping[str, float]) -> None:
     """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
     if train.rewards:
-        table = reward_differences(train.rewards, parts.margins, spreads)
-        following = {name for name in parts.margins if follows_w(config.margin_reward, name)}
-        table, counts = signed(parts.objective, table, train.labels)
-        for sentence in where_they_lie(parts.margins, table, following, config.w, parts.objective, counts):
+        margins, objective = settings.margin_reward, settings.minimised
+        table, counts = signed(objective, reward_differences(train.rewards, margins, spreads), train.labels)
+        for sentence in where_they_lie(margins, table, set(settings.follow_w), settings.w, objective, counts):
             log.info(f"weight: {sentence}")
 
 
@@ -60,11 +58,11 @@ def signed(objective: Objective, table: np.ndarray, labels: np.ndarray) -> tuple
     return table * np.where(labels, 1, -1)[:, None], np.where(labels, desirable, undesirable)
 
 
-def say_of_labels(parts: TrainParts, labels: np.ndarray) -> None:
+def say_of_labels(settings: TrainSettings, labels: np.ndarray) -> None:
     """How many training rows have which label, and what each weighs; a word where all have the same."""
-    if isinstance(parts.objective, LabelledObjective):
+    if isinstance(settings.objective, LabelledObjective):
         counts = {"desirable": int(labels.sum()), "undesirable": int((~labels).sum())}
-        weights = {name: float(getattr(parts.objective, f"{name}_weight")) for name in counts}
+        weights = {name: float(getattr(settings.objective, f"{name}_weight")) for name in counts}
         told = ", ".join(f"{counts[name]:,} {name} of weight {weights[name]:.3g}" for name in counts)
         sums = ", ".join(f"{counts[name] * weights[name]:,.4g}" for name in counts)
         log.info(f"labels: {told}: in all {sums}")
@@ -79,28 +77,28 @@ def require_rows(train: TextColumns, max_length: int) -> None:
     require(len(train.tokenized.rows) > 0, f"no row is left ({reasons}); tokens.max_length is {max_length}")
 
 
-def check_models(parts: TrainParts, base: Base) -> None:
+def check_models(settings: TrainSettings, base: Base) -> None:
     """Checks what the run's models have to do with one another, before any of their weights is loaded.
 
     Raises:
         UserError: an adapter was trained on another base; or the reference reads other tokens than the policy (numbers
             without meaning) or has too short a context.
     """
-    check_adapters(parts.margins, base.fingerprint, parts.model.path)
-    if parts.model.adapter is not None:
-        require_base(Path(parts.model.adapter).expanduser(), base.fingerprint, parts.model.path, "model.adapter")
-    if not parts.needs_reference:
+    check_adapters(settings.margin_reward, base.fingerprint, settings.model.path)
+    if settings.model.adapter is not None:
+        require_base(Path(settings.model.adapter).expanduser(), base.fingerprint, settings.model.path, "model.adapter")
+    if not settings.needs_reference:
         return
-    folder = base.folder
-    if parts.reference.path != parts.model.path:
-        folder = resolve(parts.reference, base.cache)
-        check_context(folder, parts.limits.max_length, parts.reference.rope_scaling)
-        tokenizer = load_tokenizer(folder, parts.reference.trust_remote_code)
+    folder, reference = base.folder, settings.frozen
+    if reference.path != settings.model.path:
+        folder = resolve(reference, base.cache)
+        check_context(folder, settings.tokens.max_length, reference.rope_scaling)
+        tokenizer = load_tokenizer(folder, reference.trust_remote_code)
         require(
             fingerprint_tokenizer(tokenizer) == base.tokenizer_fingerprint,
-            f"the reference {parts.reference.path} has another tokenizer than the model {parts.model.path} "
+            f"the reference {reference.path} has another tokenizer than the model {settings.model.path} "
             "(config key reference.path)",
         )
-    if parts.reference.adapter is not None:
+    if reference.adapter is not None:
         weights = fingerprint_weights(folder, base.cache)
-        require_base(Path(parts.reference.adapter).expanduser(), weights, parts.reference.path, "reference.adapter")
+        require_base(Path(reference.adapter).expanduser(), weights, reference.path, "reference.adapter")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import shorten
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,7 +14,6 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
 from torch import nn
 
 from summpo.columns.base import Base
@@ -34,10 +34,9 @@ from summpo.training.callbacks import (
     best_checkpoint,
 )
 from summpo.training.data import ColumnData
-from summpo.training.loggers import make_loggers
 from summpo.training.module import TrainingModule
-from summpo.training.parts import TrainParts
 from summpo.training.plan import Plan
+from summpo.training.settings import TrainSettings
 from summpo.writing.decoding import Decoding
 
 log = logging.getLogger(__name__)
@@ -59,31 +58,29 @@ for noise in (
     warnings.filterwarnings("ignore", noise)
 
 
-def make_data(
-    config: DictConfig, parts: TrainParts, frozen: dict[str, FrozenColumns], base: Base, world_size: int
-) -> ColumnData:
+def make_data(settings: TrainSettings, frozen: dict[str, FrozenColumns], base: Base, world_size: int) -> ColumnData:
     """The data module: which rows make which step."""
-    rows = frozen["train"].rows
+    rows, validates = frozen["train"].rows, settings.validation.times > 0
     plan = Plan(
         rows=len(rows),
-        batch_size=config.batch_size,
+        batch_size=settings.batch_size,
         world_size=world_size,
-        accumulate=config.trainer.accumulate_grad_batches,
-        seed=config.seed,
-        order=config.order,
-        batch_tokens=config.batch_tokens,
+        accumulate=settings.trainer.accumulate_grad_batches,
+        seed=settings.seed,
+        order=settings.order,
+        batch_tokens=settings.batch_tokens,
         tokens=read_tokens(rows, base.shares_prefixes),
         pads=not base.shares_prefixes,
-        prompts=prompt_numbers(rows) if config.order == "by_prompt" else None,
+        prompts=prompt_numbers(rows) if settings.order == "by_prompt" else None,
     )
     return ColumnData(
         train=frozen["train"],
-        validation=frozen["validation"] if config.validation.times and len(frozen["validation"]) else None,
+        validation=frozen["validation"] if validates and len(frozen["validation"]) else None,
         plan=plan,
-        total_batches=plan.total_batches(config.trainer.max_epochs, config.trainer.max_steps),
-        validations=config.validation.times,
-        eval_batch_size=config.eval_batch_size,
-        kind=parts.kind,
+        total_batches=plan.total_batches(settings.trainer.max_epochs, settings.trainer.max_steps),
+        validations=settings.validation.times,
+        eval_batch_size=settings.eval_batch_size,
+        kind=settings.kind,
         layout=base.layout,
     )
 
@@ -104,69 +101,71 @@ def prompt_numbers(rows: TokenRows) -> np.ndarray:
     return np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
 
 
-def make_module(parts: TrainParts, policy: nn.Module, data: ColumnData) -> TrainingModule:
+def make_module(settings: TrainSettings, policy: nn.Module, data: ColumnData) -> TrainingModule:
     """The Lightning module of the run's kind of rows."""
-    weights = [margin.weight for margin in parts.margins.values()]
-    return TrainingModule(policy, parts.kind, weights, parts.optimizer, data.plan, data.total_steps)
+    weights = list(settings.weights.values())
+    return TrainingModule(policy, settings.kind, weights, settings.optimizer, data.plan, data.total_steps)
 
 
-def make_trainer(config: DictConfig, run: RunFolder, samples: list[Callback]) -> Trainer:
-    """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair."""
-    checkpoint_best = [best_checkpoint(run.checkpoints)] if config.validation.times else []
+def make_trainer(
+    settings: TrainSettings, run: RunFolder, loggers: Sequence[Logger], samples: Sequence[Callback]
+) -> Trainer:
+    """Lightning's trainer over one stream of batches: the run's epochs are the data module's affair.
+
+    Raises:
+        UserError: Lightning cannot be made of its arguments.
+    """
+    arguments = settings.trainer
+    checkpoint_best = [best_checkpoint(run.checkpoints)] if settings.validation.times else []
+    callbacks = [
+        Timer(interval="step"),
+        ValidationSchedule(),
+        MetricsTable(run.metrics_path, arguments.log_every_n_steps),
+        *samples,
+        *checkpoint_best,
+        LastCheckpoint(run.last_checkpoint, settings.checkpoint_every),
+    ]
+    own = {"max_epochs": 1, "max_steps": -1, "num_sanity_val_steps": 0, "use_distributed_sampler": False}
     try:
-        return lightning_trainer(config, run, [*samples, *checkpoint_best])
+        return Trainer(
+            **{"enable_model_summary": False, **arguments.given, **own, "strategy": arguments.made_strategy()},
+            default_root_dir=run.path,
+            logger=list(loggers),
+            plugins=[WholeFiles()],
+            callbacks=callbacks,
+        )
     except (MisconfigurationException, ValueError, TypeError) as error:
         why = shorten(" ".join(str(error).split()), 400)
         raise UserError(f"the trainer cannot be made of these settings: {why} (config keys trainer.*)") from error
 
 
-def lightning_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
-    """The trainer itself.
+def begin_logging(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
+    """Tells every logger the run's settings: the first word to its server or folder.
 
     Raises:
-        MisconfigurationException, ValueError, TypeError: Lightning's, of settings that do not go together.
+        UserError: what it cannot be told for, whatever a logger raises then.
     """
-    settings = config.trainer
-    return Trainer(
-        max_epochs=1,
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.num_nodes,
-        strategy=settings.strategy,
-        precision=settings.precision,
-        accumulate_grad_batches=settings.accumulate_grad_batches,
-        gradient_clip_val=settings.gradient_clip_val,
-        log_every_n_steps=settings.log_every_n_steps,
-        enable_progress_bar=settings.enable_progress_bar,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=run.path,
-        logger=make_loggers(config),
-        plugins=[WholeFiles()],
-        callbacks=[
-            Timer(interval="step"),
-            ValidationSchedule(),
-            MetricsTable(run.metrics_path, settings.log_every_n_steps),
-            *callbacks,
-            LastCheckpoint(run.last_checkpoint, config.checkpoint_every),
-        ],
-    )
+    for logger in loggers:
+        try:
+            logger.log_hyperparams(config)
+        except Exception as error:
+            why = shorten(" ".join(str(error).split()), 400) or type(error).__name__
+            raise UserError(f"{type(logger).__name__} cannot begin: {why} (config keys logger.*)") from error
 
 
-def sample_callback(config: DictConfig, run: RunFolder, parts: TrainParts, rows: Rows, base: Base) -> list[Callback]:
+def sample_callback(settings: TrainSettings, run: RunFolder, rows: Rows, base: Base) -> list[Callback]:
     """The callback that writes a few summaries of validation documents; none where none are asked for."""
-    documents = one_per_document([row.as_summary for row in rows], parts.limits.empty)[: config.validation.samples]
-    decoding = Decoding(max_new_tokens=config.validation.max_new_tokens)
-    if not documents or not config.validation.times or parts.trains_scorer:
+    validation, limits, start = settings.validation, settings.tokens, settings.start
+    documents = one_per_document([row.as_summary for row in rows], limits.empty)[: validation.samples]
+    decoding = Decoding(max_new_tokens=validation.max_new_tokens)
+    if not documents or not validation.times or settings.trains_scorer:
         return []
     room, key = decoding.max_new_tokens, "validation.max_new_tokens"
-    documents = without_ends(documents, base.tokenizer, parts.prompt)
-    prompts, _ = prompts_to_write_from(documents, base.tokenizer, parts.prompt, parts.limits, room, key)
-    has_adapter = parts.lora is not None or parts.model.adapter is not None
-    base_is_reference = parts.needs_reference and has_adapter and parts.reference == replace(parts.model, adapter=None)
-    ends = end_ids(base.tokenizer, parts.prompt, stop_ids(base.folder))
-    path = run.validation_samples_path
+    documents = without_ends(documents, base.tokenizer, settings.prompt)
+    prompts, _ = prompts_to_write_from(documents, base.tokenizer, settings.prompt, limits, room, key)
+    is_on_base = settings.trains_adapter and settings.frozen == replace(start, adapter=None)
+    ends = end_ids(base.tokenizer, settings.prompt, stop_ids(base.folder))
+    path, base_is_reference = run.validation_samples_path, settings.needs_reference and is_on_base
     return [SampleSummaries(path, documents, prompts, base.tokenizer, decoding, ends, base_is_reference)]
 
 

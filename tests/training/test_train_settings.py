@@ -8,6 +8,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from summpo.commands.compose import compose_config
+from summpo.commands.train_settings import margins_of, train_settings
+from summpo.commands.writing_settings import writing_parts
 from summpo.config.nodes import fits, from_fields, from_target, named
 from summpo.datasets import PairDataset
 from summpo.datasets.aclsum import ACLSum
@@ -22,7 +24,6 @@ from summpo.objectives.sft import SFT
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits
 from summpo.training.optimizers import AdamW
-from summpo.training.parts import margins_of, train_parts, writing_parts
 from summpo.writing.decoding import Decoding
 
 P = ["dataset=summarize_from_feedback"]
@@ -33,7 +34,7 @@ def refusal_of(command: str, overrides: list[str]) -> str:
     """What the command line says to these overrides: one sentence."""
     with pytest.raises(UserError) as refusal:
         config = compose_config(command, overrides)
-        (train_parts if command == "train" else writing_parts)(config)
+        (train_settings if command == "train" else writing_parts)(config)
     sentence = str(refusal.value)
     assert "\n" not in sentence
     return sentence
@@ -52,7 +53,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["optimizer.lr=0"], ["lr must be > 0, got 0.0 (config key optimizer.lr)"]),
     (["optimizer.warmup_ratio=2"], ["warmup_ratio must be >= 0 and <= 1, got 2.0"]),
     (["optimizer.betas=[0.9]"], ["betas must be two numbers in [0, 1), got [0.9]"]),
-    ([*M, "w=1e300"], ["weight must be >= -1e+06 and <= 1e+06, got 1e+300 (config key margin_reward.length.weight)"]),
+    ([*M, "w=1e300"], ["w must be >= -1e+06 and <= 1e+06, got 1e+300 (config key w)"]),
     (["objective=sft", "margin_reward=coverage"], ["margin_reward=coverage weighs the two completions of a pair"]),
     (
         ["margin_reward=length", "margin_reward=coverage"],
@@ -68,7 +69,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["trainer.devices=two"], ["devices must be a number, a list or auto, got 'two'"]),
     (["trainer.devices=[]"], ["devices must be", "got []"]),
     (["trainer.accumulate_grad_batches=0"], ["(config key trainer.accumulate_grad_batches)"]),
-    (["trainer.gradient_clip_val=0"], ["gradient_clip_val must be > 0, got 0.0"]),
+    (["trainer.gradient_clip_val=0"], ["gradient_clip_val must be > 0, got 0"]),
     (["dataset.limit=0"], ["limit must be null or a whole number >= 1, got 0"]),
     ([*M, "objective.beta=0"], ["beta must be > 0, got 0 (config key objective.beta)"]),
     ([*M, "objective.w0=0"], ["w0 must be > 0, got 0 (config key objective.w0)"]),
@@ -92,13 +93,12 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["dataset.sections=abstract"], ["sections must be a list of text, got 'abstract'"]),
     ([*M, "objective.beta=x"], ["beta must be a number, got 'x' (config key objective.beta)"]),
     ([*M, "margin_reward.length.weight=abc"], ["weight must be a number, got abc"]),
-    ([*M, "margin_reward.length.weight=null"], ["weight must be a number, got None"]),
     # values that are none of the choices
     (["optimizer.schedule=step"], ["schedule must be one of cosine, linear, constant, got step"]),
     (["model.dtype=float8"], ["dtype must be float32 or bfloat16 or float16, got 'float8'"]),
     (["model.quantization=int8"], ["quantization must be nf4 or null, got 'int8'"]),
     (["tokens.too_long=cut"], ["too_long must be one of drop, truncate_document, error, got cut"]),
-    (["trainer.precision=64"], ["precision must be one of", "got 64"]),
+    (["trainer.precision=64"], ["precision must be text, got 64"]),
     (["trainer.accelerator=tpu"], ["accelerator must be one of", "got tpu"]),
     ([*M, "margin_reward.length.unit=lines"], ["unit must be one of tokens, words, characters, got lines"]),
     # options and keys that are not there
@@ -125,7 +125,6 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["~model.path"], ["model.path"]),
     (["~w"], ["w"]),
     (["model.path=???"], ["path is required"]),
-    ([*M, "~margin_reward.length.weight"], ["margin_reward.length.weight is required"]),
     ([*P, "objective=dpo", "sft_weight=-1"], ["sft_weight must be >= 0, got -1.0 (config key sft_weight)"]),
     (["objective=sft", "sft_weight=1"], ["sft_weight=1 adds SFT", "summpo.objectives.sft.SFT has no such loss"]),
     ([*P, "objective=reward_model", "sft_weight=0.5"], ["sft_weight=0.5 adds SFT", "RewardModel has no such loss"]),
@@ -218,10 +217,10 @@ WRONG: list[tuple[list[str], list[str]]] = [
             *M,
             "margin_reward=[length,coverage]",
             "margin_reward.length.scale=0",
-            "margin_reward.coverage.weight=1",
+            "margin_reward.coverage.weight=2",
             "w=1",
         ],
-        ["w=1 weighs nothing: margin_reward.coverage.weight is 1 and margin_reward.length.scale is 0 (config key w)"],
+        ["w=1 weighs nothing: margin_reward.coverage.weight is 2 and margin_reward.length.scale is 0 (config key w)"],
     ),
     (["objective=dpo", "dataset=scitldr"], ["SciTLDR has no pairs", "summpo pairs"]),
     (["prompt.system=x"], ["set prompt.chat=true (config key prompt.system)"]),
@@ -300,8 +299,8 @@ class TestOrphans:
             "  - override /dataset: summarize_from_feedback\nmargin_reward:\n  length:\n    weight: 0.5\n"
         )
         monkeypatch.setattr("summpo.config.tree.conf_dir", lambda: tmp_path)
-        parts = train_parts(compose_config("train", ["experiment=trap"]))
-        assert parts.margins["length"].weight == 0.5
+        parts = train_settings(compose_config("train", ["experiment=trap"]))
+        assert parts.weights == {"length": 0.5}
         sentence = refusal_of("train", ["experiment=trap", "margin_reward=none"])
         assert sentence.startswith("margin_reward.length is set and nothing was chosen for it: there is no _target_")
 
@@ -318,7 +317,7 @@ class TestOrphans:
 
 class TestParts:
     def test_a_preference_run(self) -> None:
-        parts = train_parts(
+        parts = train_settings(
             compose_config(
                 "train",
                 [
@@ -340,26 +339,26 @@ class TestParts:
         )
         assert parts.objective == MODPO(beta=0.2)
         assert parts.dataset == Jsonl(path="here.jsonl", limit=7)
-        assert parts.model == parts.reference == Model("there")
+        assert parts.start == parts.frozen == Model("there")
         assert parts.lora == Lora(r=4, alpha=64.0)
-        assert parts.limits == Limits(max_length=99)
+        assert parts.tokens == Limits(max_length=99)
         assert parts.prompt == Prompt(chat=True)
         assert (parts.optimizer.lr, tuple(parts.optimizer.betas)) == (1e-3, AdamW().betas)
-        assert {name: (m.reward, m.weight) for name, m in parts.margins.items()} == {
+        assert {name: (m.reward, parts.weights[name]) for name, m in parts.margin_reward.items()} == {
             "length": (Length(), 0.3),
             "words": (Length("words"), 0.5),
         }
 
     def test_sft_weighs_nothing(self) -> None:
-        parts = train_parts(compose_config("train", []))
+        parts = train_settings(compose_config("train", []))
         assert parts.objective == SFT()
-        assert parts.margins == {}
-        assert train_parts(compose_config("train", ["lora=null"])).lora is None
+        assert parts.margin_reward == {}
+        assert train_settings(compose_config("train", ["lora=null"])).lora is None
 
     def test_a_negative_weight_is_a_choice(self) -> None:
         """w is guarded; the weight of a reward of one's own may be a penalty."""
-        parts = train_parts(compose_config("train", [*M, "margin_reward.length.weight=-0.5"]))
-        assert parts.margins["length"].weight == -0.5
+        parts = train_settings(compose_config("train", [*M, "margin_reward.length.weight=-0.5"]))
+        assert parts.weights == {"length": -0.5}
 
     def test_writing(self) -> None:
         parts = writing_parts(compose_config("generate", ["generation.max_new_tokens=9"]))

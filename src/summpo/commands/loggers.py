@@ -6,18 +6,16 @@ over, and no logger is made.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
-from summpo.config.complaints import sentence_of
-from summpo.config.nodes import fits, located, named, without
+from summpo.config.nodes import located, resolved, without
+from summpo.config.signatures import check_arguments, parameters_of
 from summpo.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -40,7 +38,8 @@ def check_loggers(loggers: Any) -> None:
         require(is_chosen, f"{key} is set and nothing was chosen for it: there is no _target_; choose logger={name}")
         made = logger_class(str(node._target_), key)
         settings = settings_of(node, key)
-        check_settings(made, settings, key)
+        is_own = settings.keys() <= parameters_of(made).keys()
+        check_arguments(made, settings, key, None if is_own else takes_rest(made))
         if made.__name__ == "WandbLogger":
             check_wandb(settings, key)
 
@@ -68,43 +67,7 @@ def settings_of(node: DictConfig, key: str) -> dict[str, Any]:
     later = [str(name) for name, value in node.items_ex(resolve=False) if "${hydra:" in str(value)]
     for name in ("_target_", *later):
         node = without(node, name)
-    try:
-        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
-    except OmegaConfBaseException as error:
-        raise UserError(sentence_of(error, key)) from None
-
-
-def check_settings(made: type[Logger], settings: Mapping[str, Any], key: str) -> None:
-    """Checks settings by the signature of the logger, and of what it hands the rest to.
-
-    Raises:
-        UserError: one is unknown or of another type.
-    """
-    own = parameters_of(made)
-    more = [name for name in settings if name not in own]
-    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values())
-    taker = takes_rest(made) if more and takes_more else None
-    rest = parameters_of(taker) if taker else {}
-    for name, value in settings.items():
-        parameter = own.get(name) or rest.get(name)
-        is_known = parameter is not None or (takes_more and taker is None)
-        require(is_known, f"unknown option {key}.{name}; {key} has {', '.join(known_of(own))}")
-        hint = Any if parameter is None or parameter.annotation is inspect.Parameter.empty else parameter.annotation
-        if not isinstance(hint, str) and not fits(value, hint):
-            raise UserError(f"{name} must be {named(hint)}, got {value!r} (config key {key}.{name})")
-
-
-def parameters_of(taker: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """What a callable takes, with its types where they can be read."""
-    try:
-        return inspect.signature(taker, eval_str=True).parameters
-    except NameError:  # a type that is imported for type checkers alone
-        return inspect.signature(taker).parameters
-
-
-def known_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    """The names of a signature's parameters, but for those that take any."""
-    return [name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    return resolved(node, key)
 
 
 def takes_rest(made: type[Logger]) -> Callable[..., Any] | None:
@@ -131,26 +94,9 @@ def make_loggers(config: DictConfig) -> list[Logger]:
         try:
             made.append(instantiate(node))
         except InstantiationException as error:
-            raise _refusal(f"logger.{name}", "cannot be made of these settings", error.__cause__ or error) from error
+            why = shorten(" ".join(str(error.__cause__ or error).split()), 400)
+            raise UserError(f"logger.{name} cannot be made of these settings: {why} (config keys logger.*)") from error
     return made
-
-
-def begin_logging(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
-    """Tells every logger the run's settings: the first word to its server or folder.
-
-    Raises:
-        UserError: what it cannot be told for, whatever a logger raises then.
-    """
-    for logger in loggers:
-        try:
-            logger.log_hyperparams(config)
-        except Exception as error:
-            raise _refusal(type(logger).__name__, "cannot begin", error) from error
-
-
-def _refusal(logger: str, what: str, error: BaseException) -> UserError:
-    why = shorten(" ".join(str(error).split()), 400) or type(error).__name__
-    return UserError(f"{logger} {what}: {why} (config keys logger.*)")
 
 
 def check_wandb(settings: Mapping[str, Any], key: str) -> None:
