@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from summpo.errors import UserError
 from summpo.margin_rewards.constant import Constant
 from summpo.margin_rewards.length import Length
-from summpo.margin_rewards.margins import WeightedMargin, differences, margin_table, spread
+from summpo.margin_rewards.margins import WeightedMargin, differences, reward_differences, spread
 
 REWARDS = np.array([[-10.0, -20.0], [-40.0, -10.0]], np.float32)
 values = st.lists(st.tuples(st.integers(-500, 500), st.integers(-500, 500)), min_size=1, max_size=8)
@@ -62,7 +62,7 @@ def test_the_spread_knows_no_chosen_and_no_documents(pairs: list[tuple[int, int]
 
 def test_a_table_has_a_column_a_reward() -> None:
     margins = {"length": margin(), "half": margin(scale=0.5)}
-    table = margin_table({"length": REWARDS, "half": REWARDS}, margins, {"length": 1.0, "half": 1.0})
+    table = reward_differences({"length": REWARDS, "half": REWARDS}, margins, {"length": 1.0, "half": 1.0})
     assert table.tolist() == [[10, 5], [-30, -15]]
     assert table.dtype == np.float32
 
@@ -71,7 +71,7 @@ def test_a_reward_without_spread_has_no_z_score() -> None:
     rewards = {"constant": np.ones((2, 2), np.float32)}
     margins = {"constant": WeightedMargin(Constant(), 0.1, normalize="z_score")}
     with pytest.raises(UserError) as refusal:
-        margin_table(rewards, margins, {"constant": 0.0})
+        reward_differences(rewards, margins, {"constant": 0.0})
     assert str(refusal.value) == (
         "margin_reward=constant is the same for both completions of every training pair and has no z-score "
         "(config key margin_reward.constant.normalize)"

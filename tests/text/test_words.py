@@ -10,7 +10,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.text.words import ALONE, count_words, letters_of, parted, words_of, worth_of
+from summpo.text.words import ALONE, count_words, letters_of, split_words, words_of, worth_of
 
 CHINESE = "今年春天，港口委员会决定购买电动船，报告0。"
 
@@ -37,8 +37,8 @@ BY_HAND = [
 
 @pytest.mark.parametrize(("text", "wanted"), BY_HAND)
 def test_by_hand(text: str, wanted: str) -> None:
-    assert parted(text) == [word for word in wanted.split("|") if word]
-    assert count_words(text) == len(parted(text))
+    assert split_words(text) == [word for word in wanted.split("|") if word]
+    assert count_words(text) == len(split_words(text))
 
 
 spaced = st.text(alphabet=st.sampled_from("aB1é ñß-'’“.?!…€½²😀\u00a0\u3000\u2028\x1c\x1f\n\tдعहि가")) | st.text(
@@ -56,7 +56,7 @@ def test_all_that_needs_more_than_white_space_is_looked_for() -> None:
 
 @given(spaced)
 def test_where_there_are_spaces_they_part_words(text: str) -> None:
-    assert parted(text) == text.split()
+    assert split_words(text) == text.split()
 
 
 def test_words_that_are_copied_stand_without_punctuation() -> None:
@@ -95,5 +95,5 @@ def test_nothing_else_counts_words(repository: Path) -> None:
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_in_ascii_the_short_way_is_the_long_way(text: str) -> None:
     """The same text with a letter behind it that is not ASCII."""
-    for read in (words_of, letters_of, parted):
+    for read in (words_of, letters_of, split_words):
         assert read(text + " é") == [*read(text), "é"]

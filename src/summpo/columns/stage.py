@@ -22,7 +22,7 @@ from summpo.columns.freeze import Context, Freezer, content_of
 from summpo.columns.reuse import reused, take_base
 from summpo.columns.settings import ColumnSettings
 from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
-from summpo.margin_rewards.margins import margin_table, spread
+from summpo.margin_rewards.margins import reward_differences, spread
 from summpo.models import Model
 from summpo.models.forward.scoring import score_completions, summed_log_ratios
 from summpo.models.weights.frozen import FrozenModels, fingerprint_model
@@ -150,7 +150,7 @@ class DataStage:
         tokenized = replace(text.tokenized, rows=rows)
         margins = np.zeros((len(tokenized.rows), 0), np.float32)
         if text.rewards:
-            margins = margin_table(text.rewards, settings.margins, spreads)
+            margins = reward_differences(text.rewards, settings.margins, spreads)
         reference = None
         if settings.reference is not None:
             is_policy = settings.reference == settings.model

@@ -128,7 +128,7 @@ def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspec
 
     from summpo.inspection.labels import LabelInspection, documents_of, lengths_by_label, means_by_label
     from summpo.margin_rewards.break_even import break_even, w0_of
-    from summpo.margin_rewards.margins import margin_table
+    from summpo.margin_rewards.margins import reward_differences
     from summpo.text.encoding import count_tokens
     from summpo.training.checks import signed
     from summpo.training.policy import text_rows
@@ -138,7 +138,7 @@ def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspec
     train = text if config.split == "train" else columns(looked.stage, text_rows(settings, "train"))[0]
     settings = settings.settled_with(settings.kind.settled(train.labels))
     spreads = train.against(train.means()).spreads()
-    table = margin_table(text.against(train.means()).rewards, settings.margin_reward, spreads)
+    table = reward_differences(text.against(train.means()).rewards, settings.margin_reward, spreads)
     speaks_for, counts = signed(settings.minimised, table, text.labels)
     w0, labels, counted = w0_of(settings.minimised), text.labels, text.tokenized.counts
     documents, both, contradicted = documents_of(looked.kept)
@@ -237,13 +237,13 @@ def columns(stage: DataStage, rows: Rows) -> tuple[TextColumns, str | None]:
 
 def scaled_margins(stage: DataStage, settings: TrainSettings, text: TextColumns, split: str) -> np.ndarray:
     """The scaled margins of a split, [pair, reward]: a z-score is over the training pairs, whatever the split."""
-    from summpo.margin_rewards.margins import margin_table
+    from summpo.margin_rewards.margins import reward_differences
     from summpo.training.policy import text_rows
 
     margins, spreads = settings.margin_reward, text.spreads()
     if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
         spreads = columns(stage, list(text_rows(settings, "train")))[0].spreads()  # type: ignore[arg-type]
-    return margin_table(text.rewards, margins, spreads)
+    return reward_differences(text.rewards, margins, spreads)
 
 
 def full_tokens(stage: DataStage, rows: list[PairRow], tokenized: Tokenized) -> Tokenized:

@@ -51,7 +51,7 @@ class ReferenceConfig:
     path: str = "${model.path}"
     """The frozen model that preference runs compare with; by default the one that the policy starts from."""
     adapter: str | None = "${model.adapter}"
-    """Its adapter; null for the model without one."""
+    """The adapter of the reference; null for the model without one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TrainConfig(TrainSettings):
     trainer: Any = None
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)  # type: ignore[assignment]
     logger: Any = None
-    """Beside metrics.csv: group `logger` (none, wandb, tensorboard)."""
+    """Where metrics go beside metrics.csv: group `logger` (none, wandb, tensorboard)."""
     output_dir: str = "???"
     """Where the run's files go; by default outputs/<date>/<time>, or multirun/<date>/<time>/<overrides> in a sweep."""
 
@@ -114,7 +114,7 @@ class GenerateConfig(SharedConfig):
     input: str | None = None
     """Instead of `dataset`: a text (.txt, .md), rows (.jsonl, .csv, .parquet), a folder of texts, or - for stdin."""
     long_documents: str = "truncate"
-    """Fate of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises its parts."""
+    """What becomes of a document over tokens.max_length: truncate leaves its end out, map_reduce summarises parts."""
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)
     generation: Decoding = field(default_factory=Decoding)
     accelerator: str = "cpu"

@@ -45,7 +45,7 @@ class Place:
         try:
             infos: dict[str, Any] = {only: folder.info(only)} if only else folder.find("", detail=True)  # type: ignore[assignment]
         except (OSError, ValueError) as error:
-            raise UserError(f"{self.path} cannot be listed: {why(error)} {KEYS}") from None
+            raise UserError(f"{self.path} cannot be listed: {reason_of(error)} {KEYS}") from None
         require(bool(infos), f"there is no file or folder {self.path}, or nothing in it {KEYS}")
         seen = [name for name in sorted(infos) if only or not _is_hidden(name)]
         infos = {name: infos[name] for name in seen if only or self._counts(name)}
@@ -93,7 +93,7 @@ class Place:
                 yield file
         # EOFError, zlib.error and lzma's: what a packed file that is cut short or spoilt raises
         except (OSError, EOFError, ValueError, *unpacking_errors()) as error:
-            raise UserError(f"{self.full(name)} cannot be read: {why(error)}") from error
+            raise UserError(f"{self.full(name)} cannot be read: {reason_of(error)}") from error
 
 
 def _is_hidden(name: str) -> bool:
@@ -108,7 +108,7 @@ def unpacking_errors() -> tuple[type[Exception], ...]:
     return (zlib.error, lzma.LZMAError)
 
 
-def why(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """An error's reason on one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from summpo.documents import PART_BYTES, Columns, FaultyRow, SourcePart, require_columns
 from summpo.documents.adapter import adapter_of, document_or_fault
-from summpo.documents.files import why
+from summpo.documents.files import reason_of
 from summpo.errors import UserError, require, require_number
 from summpo.text.documents import Document
 
@@ -61,7 +61,8 @@ class Hub:
             return str(HfApi().dataset_info(self.path, revision=self.revision).sha)
         except Exception as error:  # the library's and the network's errors share no narrower class
             raise UserError(
-                f"{self.path} is no folder here, and the Hub does not give it: {why(error)} (config key documents.path)"
+                f"{self.path} is no folder here, and the Hub does not give it: {reason_of(error)} "
+                "(config key documents.path)"
             ) from error
 
     def documents(self, part: SourcePart) -> Iterator[Document | FaultyRow]:
@@ -87,4 +88,4 @@ class Hub:
             for found in reader.run(None, part.start, part.end):  # type: ignore[arg-type]
                 yield document_or_fault(found)
         except Exception as error:  # as above
-            raise UserError(f"{self.path}: the split {self.split} cannot be read: {why(error)}") from error
+            raise UserError(f"{self.path}: the split {self.split} cannot be read: {reason_of(error)}") from error

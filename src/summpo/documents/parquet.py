@@ -8,7 +8,7 @@ from itertools import islice
 
 from summpo.documents import Columns, FaultyRow, SourcePart, require_columns
 from summpo.documents.adapter import adapter_of, document_or_fault
-from summpo.documents.files import Place, located, why
+from summpo.documents.files import Place, located, reason_of
 from summpo.errors import UserError
 from summpo.text.documents import Document
 
@@ -64,4 +64,4 @@ class Parquet:
             for found in islice(reader.read_file(part.path), self.limit):
                 yield document_or_fault(found)
         except (ArrowException, OSError) as error:
-            raise UserError(f"{self._place.full(part.path)} cannot be read as Parquet: {why(error)}") from error
+            raise UserError(f"{self._place.full(part.path)} cannot be read as Parquet: {reason_of(error)}") from error

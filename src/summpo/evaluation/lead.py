@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from summpo.evaluation.scores import SummaryScores, score_summary
-from summpo.text.words import count_words, parted
+from summpo.text.words import count_words, split_words
 
 if TYPE_CHECKING:
     from summpo.evaluation.results import Sample
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def lead(document: str, words: int) -> str:
     """The first words of a document, as `summpo.text.words` counts them; all of it where it has no more."""
-    return " ".join(parted(document)[:words])
+    return " ".join(split_words(document)[:words])
 
 
 def lead_scores(samples: Sequence[Sample]) -> list[SummaryScores]:

@@ -43,7 +43,7 @@ class Faithfulness:
     """A natural language inference model, a Hub id or a folder, one of whose labels is an entailment. embedded needs no
     download, but is a WEAK PROXY: likeness of topic by MiniLM's sentence embeddings, which judges no entailment."""
     window: int = 64
-    """Tokens of that model's own tokenizer, at most, of a window and of a summary's sentence: two or three sentences,
+    """Tokens, by the model's own tokenizer, of a window and of a summary's sentence, at most: two or three sentences,
     like the premises that NLI models are trained on."""
     batch_size: int = 32
     """Texts that the model reads side by side."""

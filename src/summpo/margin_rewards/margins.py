@@ -33,9 +33,9 @@ class WeightedMargin:
     normalize: str = "none"
     """none, or z_score: in standard deviations of the training pairs' differences, so that several rewards compare."""
     scale: float = 1.0
-    """A factor after that."""
+    """A factor on the difference, after normalize."""
     clip: float | None = None
-    """The difference of a pair is cut to [-clip, clip], after both; null for no limit."""
+    """Limit of the difference, after normalize and scale: [-clip, clip]; null for none."""
 
     def __post_init__(self) -> None:
         if self.weight is not None:
@@ -84,7 +84,7 @@ def differences(rewards: np.ndarray, margin: WeightedMargin, spread: float) -> n
     return (found if margin.clip is None else found.clip(-margin.clip, margin.clip)).astype(np.float32)
 
 
-def margin_table(
+def reward_differences(
     rewards: Mapping[str, np.ndarray], margins: Mapping[str, WeightedMargin], spreads: Mapping[str, float]
 ) -> np.ndarray:
     """float32 [pair, reward]: the scaled differences of every margin reward, not yet weighed.

@@ -23,8 +23,9 @@ class RewardModel:
     """A Hub id or a folder of transformers' *ForSequenceClassification with one output (RUN/merged of
     objective=reward_model)."""
     form: str = "continuation"
-    """How it reads them: continuation (prompt, summary, its end: as objective=reward_model trains), turns (user and
-    assistant in its chat template, as most of the Hub's), or pair (two texts, as encoders take them)."""
+    """How the model reads document and summary: continuation (prompt, summary, its end: as objective=reward_model
+    trains), turns (user and assistant in its chat template, as most of the Hub's), or pair (two texts, as encoders
+    take them)."""
     template: str = Prompt.template
     """The text around the document, as the reward model was trained; a row's ready prompt is taken as it is."""
     chat: bool = False

@@ -71,7 +71,7 @@ def collect(
         if isinstance(outcome, JudgedPair):
             found[split].pairs.append(outcome)
         else:
-            said = [] if outcome.reason in NO_ANSWER else answered(task, teacher, journal)
+            said = [] if outcome.reason in NO_ANSWER else answers_so_far(task, teacher, journal)
             answers = {request.step: answer for request, answer in said}
             found[split].failed.append(Failed(document.id, document.source, outcome, answers))
 
@@ -79,7 +79,7 @@ def collect(
     return found, asked
 
 
-def answered(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> list[tuple[Request, Answer]]:
+def answers_so_far(task: Task[JudgedPair], teacher: Teacher, journal: Journal) -> list[tuple[Request, Answer]]:
     """What a task has asked so far and the journal has been told, in order."""
     found: list[tuple[Request, Answer]] = []
     while new := requests_in(task.proceed({request.step: answer for request, answer in found})):
@@ -113,7 +113,7 @@ def estimated(documents: Iterable[Document], mode: Mode, teacher: Teacher, journ
     def tasks() -> Iterable[Imagined]:
         ahead, behind = tee(documents)
         for document, task in zip(ahead, mode.tasks(behind), strict=True):
-            said = answered(task, teacher, journal) if journal else []
+            said = answers_so_far(task, teacher, journal) if journal else []
             answers = {request.step: answer for request, answer in said}
             asks_more = bool(requests_in(task.proceed(answers)))
             ahead_of_it = [each for each in mode.imagined(document) if each.step not in answers] if asks_more else []

@@ -54,7 +54,7 @@ class Prompt:
     template: str = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
     """The text around a document; {document} stands for it, newlines are real ones."""
     chat: bool = False
-    """Put the tokenizer's chat template around it."""
+    """Put the tokenizer's chat template around the text."""
     system: str | None = None
     """The system line of the chat template."""
     merge_system: bool = False
@@ -62,7 +62,8 @@ class Prompt:
     day: str = "2024-07-26"
     """The day that a chat template is told (Llama 3's asks for it): by the clock its prompts would change each day."""
     chat_template_kwargs: dict[str, bool | int | float | str | None] = field(default_factory=dict)
-    """Variables of the chat template by its own names, e.g. enable_thinking=false; what it does not read is refused."""
+    """Variables of the chat template by its own names, e.g. enable_thinking=false; one that it does not read is an
+    error."""
 
     def __post_init__(self) -> None:
         require_template(self.template, "prompt.template")

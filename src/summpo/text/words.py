@@ -42,14 +42,14 @@ _IS_EAST = regex.compile(EAST, regex.V1)
 _IS_ALONE = regex.compile(ALONE, regex.V1)
 
 
-def parted(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words as a reader counts them, with the punctuation that they touch: in English, what white space parts."""
     return _PARTED.findall(text) if _BEYOND_SPACES.search(text) else text.split()
 
 
 def count_words(text: str) -> int:
     """How many words a text has."""
-    return len(parted(text))
+    return len(split_words(text))
 
 
 def words_of(text: str) -> list[str]:

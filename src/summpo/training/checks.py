@@ -13,7 +13,7 @@ from summpo.columns.stage import TextColumns
 from summpo.errors import require
 from summpo.margin_rewards.break_even import where_they_lie
 from summpo.margin_rewards.checks import check_adapters
-from summpo.margin_rewards.margins import margin_table
+from summpo.margin_rewards.margins import reward_differences
 from summpo.models.weights.adapters import require_base
 from summpo.models.weights.fingerprints import fingerprint_tokenizer, fingerprint_weights
 from summpo.models.weights.folders import check_context
@@ -42,7 +42,7 @@ def say_of_weights(settings: TrainSettings, train: TextColumns, spreads: Mapping
     """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
     if train.rewards:
         margins, objective = settings.margin_reward, settings.minimised
-        table, counts = signed(objective, margin_table(train.rewards, margins, spreads), train.labels)
+        table, counts = signed(objective, reward_differences(train.rewards, margins, spreads), train.labels)
         for sentence in where_they_lie(margins, table, set(settings.follow_w), settings.w, objective, counts):
             log.info(f"weight: {sentence}")
 

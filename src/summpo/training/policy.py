@@ -41,7 +41,7 @@ def lora_of(settings: TrainSettings) -> dict[str, Any] | None:
 
 
 def dropout_of(settings: TrainSettings) -> float:
-    """Of the adapter that trains: also where it goes on, this run's setting and not that of its former training."""
+    """The adapter's dropout in training: where it goes on, too, this run's setting and not its former training's."""
     return 0.0 if settings.lora is None else settings.lora.dropout
 
 

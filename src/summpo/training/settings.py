@@ -35,7 +35,7 @@ class Validation:
     samples: int = 2
     """Summaries generated at each validation, for the eye."""
     max_new_tokens: int = 128
-    """Length of these summaries, at most."""
+    """Tokens of each of these summaries, at most."""
 
     def __post_init__(self) -> None:
         require_number("validation.times", self.times, low=0)
@@ -52,7 +52,7 @@ class Reference:
     path: str
     """A model, as `Model.path` names it."""
     adapter: str | None = None
-    """Its adapter; null for the model without one."""
+    """The adapter of the reference; null for the model without one."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class TrainSettings:
     w: float = 0.0
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
     sft_weight: float = 0.0
-    """What SFT on the chosen completion, in nats a token, weighs beside any objective of pairs; >= 0."""
+    """Weight of SFT on the chosen completion, in nats a token, beside any objective of pairs; >= 0."""
     prompt: Prompt = field(default_factory=Prompt)
     tokens: Limits = field(default_factory=Limits)
     batch_size: int = 8
-    """Rows that a process takes at a time."""
+    """Rows in a batch of one process."""
     batch_tokens: int | None = None
     """Tokens, padding too, that a process trains on at a time, at most, beside batch_size; null for no limit. A prompt
     counts for each row that shares it."""
@@ -95,7 +95,8 @@ class TrainSettings:
     lora: Lora | None = field(
         default_factory=lambda: Lora(r=64, alpha=64.0, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
     )
-    """Where model.adapter goes on training, all but dropout is the adapter's. null trains all weights, in float32."""
+    """The low-rank adapter that trains; null trains all weights, in float32. Where model.adapter goes on training, all
+    but dropout is that adapter's own."""
     reference: Reference | None = None
     """The frozen model that preference runs compare with; null for the one that the policy starts from."""
     optimizer: AdamW = field(default_factory=AdamW)

@@ -67,7 +67,10 @@ def generate(
     )
     proven, in_stretches = is_proven_model(model), reads_in_stretches(model)
     done: dict[int, Generated] = {}
-    with only(config, model), tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None) as bar:
+    with (
+        without_defaults(config, model),
+        tqdm(total=len(prompts), desc=progress, unit="summary", disable=progress is None) as bar,
+    ):
         for chunk in batches_of([len(prompt) for prompt in prompts], decoding):
             batch = [prompts[i] for i in chunk]
             if proven:
@@ -129,7 +132,7 @@ def cache_bytes(model: PreTrainedModel, tokens: int) -> int | None:
 
 
 @contextmanager
-def only(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
+def without_defaults(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
     """The model in eval mode, and without the defaults that it came with.
 
     transformers fills what a config leaves open from the model's generation_config.json. With the repetition penalty of

@@ -147,17 +147,17 @@ def earlier_turns(row: SourceRow) -> list[Message]:
     return [Message(("user", "assistant")[place % 2], text) for place, text in enumerate(texts)]
 
 
-def answered(row: SourceRow, turns: list[Message], column: str) -> tuple[list[Message], str]:
+def split_last_turn(row: SourceRow, turns: list[Message], column: str) -> tuple[list[Message], str]:
     """A conversation as what was said before the last turn, and that turn's text.
 
     Raises:
         RowFault: the last turn is not the assistant's, or the one before it is not the user's.
     """
-    answer = answer_of(row, turns, column)
-    return asked(row, turns[:-1], column), answer
+    answer = last_text(row, turns, column)
+    return prompt_turns(row, turns[:-1], column), answer
 
 
-def answer_of(row: SourceRow, turns: list[Message], column: str) -> str:
+def last_text(row: SourceRow, turns: list[Message], column: str) -> str:
     """The text of the last turn.
 
     Raises:
@@ -174,7 +174,7 @@ def answer_of(row: SourceRow, turns: list[Message], column: str) -> str:
     return turns[-1].content
 
 
-def asked(row: SourceRow, turns: list[Message], column: str) -> list[Message]:
+def prompt_turns(row: SourceRow, turns: list[Message], column: str) -> list[Message]:
     """The turns of a prompt, which end with the user's.
 
     Raises:
@@ -186,7 +186,7 @@ def asked(row: SourceRow, turns: list[Message], column: str) -> list[Message]:
     return turns
 
 
-def behind(given: Sequence[Message], turns: list[Message]) -> list[Message]:
+def turns_after(given: Sequence[Message], turns: list[Message]) -> list[Message]:
     """The turns behind what was given before them; where it is among them, behind its system line alone."""
     system = [turn for turn in given if turn.role == "system"]
     spoken = [turn for turn in given if turn.role != "system"]
@@ -195,7 +195,7 @@ def behind(given: Sequence[Message], turns: list[Message]) -> list[Message]:
     return turns if turns[0].role == "system" else [*system, *turns]
 
 
-def parted(row: SourceRow, chosen: list[Message], rejected: list[Message]) -> tuple[list[Message], str, str]:
+def shared_turns(row: SourceRow, chosen: list[Message], rejected: list[Message]) -> tuple[list[Message], str, str]:
     """Two whole conversations as the turns that they share, and the two last ones that differ.
 
     Raises:
@@ -208,6 +208,6 @@ def parted(row: SourceRow, chosen: list[Message], rejected: list[Message]) -> tu
         raise row.fault("columns chosen and rejected share no prompt")
     if shared < max(len(chosen), len(rejected)) - 1:
         raise row.fault("columns chosen and rejected part before their last message")
-    before, better = answered(row, chosen, "chosen")
-    _, worse = answered(row, rejected, "rejected")
+    before, better = split_last_turn(row, chosen, "chosen")
+    _, worse = split_last_turn(row, rejected, "rejected")
     return before, better, worse

@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 from summpo.datasets.shapes.conversations import (
     CONVERSATIONS,
     SPOKEN,
-    answer_of,
-    answered,
-    asked,
-    behind,
     earlier_turns,
     is_spoken,
-    parted,
+    last_text,
+    prompt_turns,
+    shared_turns,
+    split_last_turn,
+    turns_after,
     turns_of,
     unread_keys,
 )
@@ -99,12 +99,12 @@ def pair_in(row: SourceRow) -> tuple[RowPrompt, str, str]:
         return with_columns(asked_in(row, (chosen, rejected)), *sides), chosen, rejected
     better, worse = (turns_of(row, side) for side in sides)
     if len(better) == len(worse) == 1:
-        chosen, rejected = answer_of(row, better, "chosen"), answer_of(row, worse, "rejected")
+        chosen, rejected = last_text(row, better, "chosen"), last_text(row, worse, "rejected")
         return with_columns(asked_in(row, (chosen, rejected), is_said=True), *sides), chosen, rejected
     given = given_in(row, (better[-1].content, worse[-1].content))
     if given is not None and not given.is_text:
-        better, worse = behind(given.turns, better), behind(given.turns, worse)
-    before, chosen, rejected = parted(row, better, worse)
+        better, worse = turns_after(given.turns, better), turns_after(given.turns, worse)
+    before, chosen, rejected = shared_turns(row, better, worse)
     turns, columns = under_system(row, before)
     if given is not None and given.turns[-1] in before:
         columns = given.columns
@@ -124,7 +124,7 @@ def summary_in(row: SourceRow) -> tuple[RowPrompt, str]:
     if talk is not None and row.value("summary") is None:
         turns = turns_of(row, talk)
         if column is None or turns[-1].role == "assistant":
-            before, answer = answered(row, turns, talk)
+            before, answer = split_last_turn(row, turns, talk)
             turns, columns = under_system(row, before)
             said = f"{talk} is read as a conversation, its last turn as the summary"
             return conversation(turns, said, (talk, *columns)), answer
@@ -136,10 +136,10 @@ def summary_in(row: SourceRow) -> tuple[RowPrompt, str]:
         return with_columns(asked_in(row, (answer,)), column), answer
     answers = turns_of(row, column)
     if len(answers) == 1:
-        answer = answer_of(row, answers, column)
+        answer = last_text(row, answers, column)
         return with_columns(asked_in(row, (answer,), is_said=True), column), answer
     given = given_in(row, (answers[-1].content,)) or Given([], (), False)
-    before, answer = answered(row, behind(given.turns, answers), column)
+    before, answer = split_last_turn(row, turns_after(given.turns, answers), column)
     turns, columns = under_system(row, before)
     return conversation(turns, f"{column} is read as a conversation", (*given.columns, *columns, column)), answer
 
@@ -168,7 +168,7 @@ def asked_in(row: SourceRow, answers: Sequence[str] = (), is_said: bool = False)
         return RowPrompt(row.text("prompt"), row.text("prompt"), said=said, columns=("prompt",))
     are = "is" if len(given.columns) == 1 else "are"
     said = f"{', '.join(given.columns)} {are} read as a conversation"
-    asks = conversation(asked(row, given.turns, given.columns[0]), said, given.columns)
+    asks = conversation(prompt_turns(row, given.turns, given.columns[0]), said, given.columns)
     return replace(asks, document=row.text("document"), columns=(*asks.columns, "document")) if document else asks
 
 
