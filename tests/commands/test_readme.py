@@ -1,15 +1,18 @@
 """The README is true: every command composes, every name that it links or lists exists, its recipes run."""
 
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command_lines import check
+from summpo.text.tokens import Limits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text("utf-8")
@@ -50,8 +53,8 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     texts = {kind: [block for k, block in BLOCKS if k == kind] for kind in ("python", "yaml")}
     files = re.findall(r"one file `([\w/]+\.py)`, one yaml `([\w/]+\.yaml)`", README)
-    assert len(files) == len(texts["python"]) == len(texts["yaml"]) == 3
-    for (code, config), python, yaml in zip(files, texts["python"], texts["yaml"], strict=True):
+    assert len(files) == len(texts["python"][:-1]) == len(texts["yaml"]) == 3
+    for (code, config), python, yaml in zip(files, texts["python"][:-1], texts["yaml"], strict=True):
         assert not (tmp_path / code).exists() and not (tmp_path / config).exists()
         (tmp_path / code).write_text(python, "utf-8")
         (tmp_path / config).write_text(yaml, "utf-8")
@@ -78,3 +81,17 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
     ]
     assert summary["config"]["margin_reward"]["short_words"]["clip"] == 2
     assert json.loads((tmp_path / "sft_run" / "summary.json").read_text("utf-8"))["status"] == "done"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("aclsum") is None, reason="the package aclsum is not installed")
+def test_the_lines_from_python_run(tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand, but for a tiny model and few rows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SUMMPO_CACHE", str(tmp_path / "cache"))
+    *_, block = [block for kind, block in BLOCKS if kind == "python"]
+    small = block.replace('Model("embedded")', f"Model({str(tiny_model_path)!r})").replace("limit=200", "limit=2")
+    small = small.replace("objective=MODPO()", "objective=MODPO(), tokens=Limits(max_length=512)")
+    names: dict[str, Any] = {"Limits": Limits}
+    exec(small, names)
+    assert names["found"]["documents"] == 2
+    assert (tmp_path / "runs" / "w=0.05" / "adapter").is_dir()

@@ -53,7 +53,7 @@ SPLITS = ("train", "validation")
 
 def train(
     settings: TrainSettings,
-    folder: Path,
+    folder: Path | str,
     loggers: Sequence[Logger] = (),
     settings_files: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def train(
         UserError: settings, data or model cannot be used; nothing was trained.
         BadLoss: the loss is not finite; the last good checkpoint stays.
     """
-    run = RunFolder(folder)
+    run = RunFolder(Path(folder))
     config = settings.record | {"output_dir": str(folder)}
     done = run.check(config)
     if done is not None:
