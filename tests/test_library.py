@@ -103,8 +103,9 @@ def test_settings_are_guarded_where_they_are_made(settings: summpo.TrainSettings
     assert says in str(refusal.value)
 
 
-def test_an_objective_alone_needs_no_margin(settings: summpo.TrainSettings) -> None:
+def test_an_objective_alone_weighs_no_margin(settings: summpo.TrainSettings) -> None:
     assert replace(settings, objective=DPO(), margin_reward={}, w=0.0).weights == {}
+    assert replace(settings, objective=SFT(), w=0.0).weights == {}, "it is measured in evaluations alone"
 
 
 def test_importing_summpo_is_light_and_says_nothing() -> None:

@@ -352,7 +352,7 @@ class TestParts:
     def test_sft_weighs_nothing(self) -> None:
         parts = train_settings(compose_config("train", []))
         assert parts.objective == SFT()
-        assert parts.margin_reward == {}
+        assert parts.margins == {}
         assert train_settings(compose_config("train", ["lora=null"])).lora is None
 
     def test_a_negative_weight_is_a_choice(self) -> None:

@@ -108,7 +108,7 @@ def looked_at(config: DictConfig, settings: TrainSettings, what: str) -> Looked:
 
     rows = text_rows(settings, config.split)
     require(len(rows) > 0, f"there is no {what} to look at: the split {config.split} is empty (config key split)")
-    check_columns(settings.margin_reward, rows)
+    check_columns(settings.margins, rows)
     base = find_base(settings.columns)
     check_models(settings, base)
     stage = DataStage(settings.columns, base)
@@ -138,7 +138,7 @@ def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspec
     train = text if config.split == "train" else columns(looked.stage, text_rows(settings, "train"))[0]
     settings = settings.settled_with(settings.kind.settled(train.labels))
     spreads = train.against(train.means()).spreads()
-    table = reward_differences(text.against(train.means()).rewards, settings.margin_reward, spreads)
+    table = reward_differences(text.against(train.means()).rewards, settings.margins, spreads)
     speaks_for, counts = signed(settings.minimised, table, text.labels)
     w0, labels, counted = w0_of(settings.minimised), text.labels, text.tokenized.counts
     documents, both, contradicted = documents_of(looked.kept)
@@ -154,10 +154,9 @@ def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspec
         both_labels=both,
         contradicted=contradicted,
         lengths=lengths_by_label(lengths, labels),
-        margins={name: means_by_label(table[:, i], labels) for i, name in enumerate(settings.margin_reward)},
+        margins={name: means_by_label(table[:, i], labels) for i, name in enumerate(settings.margins)},
         break_even={
-            name: break_even(speaks_for[:, i], w0=w0 or 1.0, counts=counts)
-            for i, name in enumerate(settings.margin_reward)
+            name: break_even(speaks_for[:, i], w0=w0 or 1.0, counts=counts) for i, name in enumerate(settings.margins)
         },
         break_even_is_of_objective=w0 is not None,
     )
@@ -240,7 +239,7 @@ def scaled_margins(stage: DataStage, settings: TrainSettings, text: TextColumns,
     from summpo.margin_rewards.margins import reward_differences
     from summpo.training.policy import text_rows
 
-    margins, spreads = settings.margin_reward, text.spreads()
+    margins, spreads = settings.margins, text.spreads()
     if split != "train" and any(margin.normalize != "none" for margin in margins.values()):
         spreads = columns(stage, list(text_rows(settings, "train")))[0].spreads()  # type: ignore[arg-type]
     return reward_differences(text.rewards, margins, spreads)

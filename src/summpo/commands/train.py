@@ -183,7 +183,7 @@ def check_models_at_the_door(settings: TrainSettings) -> None:
         UserError: a path leads nowhere or to something else; a local model's context is too short; a margin reward's
             model does not fit; an adapter was trained on another base than the one that is at hand.
     """
-    start, margins, cache = settings.start, settings.margin_reward, Path(settings.cache_dir)
+    start, margins, cache = settings.start, settings.margins, Path(settings.cache_dir)
     for model, key in ((start, "model"), (settings.frozen, "reference")):
         folder = check_paths(model, key)
         check_task(model, settings.trains_scorer, key)

@@ -122,7 +122,7 @@ def held_out_preference(folder: Path, settings: TrainSettings, split: Split, acc
         `pairs`, and `preference_by_length`, as `by_length_difference` gives it; empty where the split has no pairs.
     """
     rows = text_rows(settings, split)
-    check_columns(settings.margin_reward, rows)
+    check_columns(settings.margins, rows)
     summary = summary_of(folder)
     spreads = trained_spreads(summary, settings.record["margin_reward"])
     found = frozen_rows(settings, rows, summary, spreads, accelerator)

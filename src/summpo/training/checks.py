@@ -41,7 +41,7 @@ def say_of_rows(text: Mapping[str, TextColumns], max_length: int) -> None:
 def say_of_weights(settings: TrainSettings, train: TextColumns, spreads: Mapping[str, float]) -> None:
     """Where w, or the weights that do not follow it, lie against the break-even weights of the training pairs."""
     if train.rewards:
-        margins, objective = settings.margin_reward, settings.minimised
+        margins, objective = settings.margins, settings.minimised
         table, counts = signed(objective, reward_differences(train.rewards, margins, spreads), train.labels)
         for sentence in where_they_lie(margins, table, set(settings.follow_w), settings.w, objective, counts):
             log.info(f"weight: {sentence}")
@@ -84,7 +84,7 @@ def check_models(settings: TrainSettings, base: Base) -> None:
         UserError: an adapter was trained on another base; or the reference reads other tokens than the policy (numbers
             without meaning) or has too short a context.
     """
-    check_adapters(settings.margin_reward, base.fingerprint, settings.model.path)
+    check_adapters(settings.margins, base.fingerprint, settings.model.path)
     if settings.model.adapter is not None:
         require_base(Path(settings.model.adapter).expanduser(), base.fingerprint, settings.model.path, "model.adapter")
     if not settings.needs_reference:

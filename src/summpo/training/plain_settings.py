@@ -34,15 +34,19 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
         UserError: one sentence with the key and the value.
     """
     objective = from_target(config["objective"], "objective", OBJECTIVES)
-    margins = margins_of(config["margin_reward"])
     if not kind_of(objective).weighs_margins:
-        margins = {name: margin for name, margin in margins.items() if not is_idle(name, margin, config["w"])}
+        chosen = [str(name) for name in config["margin_reward"] if name not in chosen_by_default("margin_reward")]
+        require(
+            not chosen,
+            f"margin_reward={','.join(chosen)} weighs the two completions of a pair, and this objective learns from "
+            "one",
+        )
     model: Model = from_target(config["model"], "model", (Model,))
     return TrainSettings(
         model=model,
         dataset=from_target(config["dataset"], "dataset", (SummaryDataset, PairDataset, LabelledDataset)),
         objective=objective,
-        margin_reward=margins,
+        margin_reward=margins_of(config["margin_reward"]),
         prompt=from_fields(Prompt, config["prompt"], "prompt"),
         tokens=from_fields(Limits, config["tokens"], "tokens"),
         lora=None if config["lora"] is None else from_fields(Lora, config["lora"], "lora"),
@@ -68,19 +72,6 @@ def margins_of(node: Mapping[Any, Any]) -> dict[str, WeightedMargin]:
         except FieldError as error:  # a reward knows its fields, and not the name under which it was chosen
             raise error.under(key) from None
     return built
-
-
-def is_idle(name: str, margin: WeightedMargin, w: float) -> bool:
-    """Whether a margin reward was chosen by default and weighs nothing: an objective without pairs may let it be.
-
-    Raises:
-        UserError: it has a weight of its own.
-    """
-    require(
-        not margin.weight or margin.weight == w,
-        f"margin_reward.{name}.weight weighs the two completions of a pair, and this objective learns from one",
-    )
-    return name in chosen_by_default("margin_reward")
 
 
 def reference_of(node: Mapping[str, Any], model: Model) -> Reference | None:

@@ -67,13 +67,13 @@ def check_rows(settings: TrainSettings, held_out: Rows, source: Any) -> None:
     Raises:
         UserError: naming the row that lacks something.
     """
-    readers = column_rewards(settings.margin_reward)
+    readers = column_rewards(settings.margins)
     if readers:
-        check_columns(settings.margin_reward, held_out)
+        check_columns(settings.margins, held_out)
         reused(
             "checked rows",
             (source, readers),
-            lambda: check_columns(settings.margin_reward, text_rows(settings, "train")),
+            lambda: check_columns(settings.margins, text_rows(settings, "train")),
         )
 
 

@@ -70,7 +70,7 @@ class TrainSettings:
     objective: Objective
     """What is minimised."""
     margin_reward: Mapping[str, WeightedMargin] = field(default_factory=dict)
-    """Outside rewards weighed against preference, by name."""
+    """Outside rewards weighed against preference, by name; beside an objective that weighs none, measured alone."""
     w: float = 0.0
     """Weight of the margin reward: how many nats of preference a unit of it is worth; >= 0."""
     sft_weight: float = 0.0
@@ -137,16 +137,17 @@ class TrainSettings:
             f"dataset={name} has no {self.kind.name}, which the objective learns from{self.kind.otherwise}",
         )
         if isinstance(self.dataset, PairDataset):
-            check_kind(self.margin_reward, self.dataset)
+            check_kind(self.margins, self.dataset)
 
     def _check_margins(self) -> None:
         """Refuses margin rewards that an objective cannot weigh, and a w that changes nothing."""
         if not self.kind.weighs_margins:
             require(self.w == 0, f"w weighs margin rewards and this objective has no pairs to weigh, got w={self.w}")
+            weighed = [name for name, margin in self.margin_reward.items() if margin.weight]
             require(
-                not self.margin_reward,
-                f"margin_reward={','.join(self.margin_reward)} weighs the two completions of a pair, and this "
-                "objective learns from one",
+                not weighed,
+                f"margin_reward.{''.join(weighed[:1])}.weight weighs the two completions of a pair, and this objective "
+                "learns from one",
             )
         elif self.w > 0:
             sentence = f"w={self.w} weighs nothing: choose a margin reward, e.g. margin_reward=length"
@@ -171,14 +172,19 @@ class TrainSettings:
         return kind_of(self.minimised)
 
     @property
+    def margins(self) -> Mapping[str, WeightedMargin]:
+        """The margin rewards that have a part in the loss."""
+        return self.margin_reward if self.kind.weighs_margins else {}
+
+    @property
     def weights(self) -> dict[str, float]:
-        """Nats that a unit of each margin reward is worth."""
-        return {name: margin.weight_at(self.w) for name, margin in self.margin_reward.items()}
+        """Nats that a unit of each of them is worth."""
+        return {name: margin.weight_at(self.w) for name, margin in self.margins.items()}
 
     @property
     def follow_w(self) -> list[str]:
         """The margin rewards whose weight is w: null, or the same number."""
-        return [name for name, margin in self.margin_reward.items() if margin.weight in (None, self.w)]
+        return [name for name, margin in self.margins.items() if margin.weight in (None, self.w)]
 
     @property
     def start(self) -> Model:
@@ -221,7 +227,7 @@ class TrainSettings:
         return ColumnSettings(
             model=self.start,
             reference=self.frozen if self.needs_reference else None,
-            margins=self.margin_reward,
+            margins=self.margins,
             prompt=self.prompt,
             limits=self.tokens,
             kind=self.kind,
