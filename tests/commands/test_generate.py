@@ -143,13 +143,18 @@ def test_a_killed_process_is_gone_on_from(
     partial = out / "samples.partial.jsonl"
     kept = partial.read_bytes()
     assert len(kept.splitlines()) == 1 + 4, "two batches of two"
-    for other in (["prompt.template='{document}'"], ["long_documents=map_reduce"], ["generation.temperature=1"]):
-        assert main([*here, *other]) == 2
+    for other, told in (
+        ("prompt.template='{document}'", "prompt.template="),
+        ("long_documents=map_reduce", "long_documents=truncate, not map_reduce;"),
+        ("generation.temperature=1", "generation.temperature=0, not 1;"),
+    ):
+        assert main([*here, other]) == 2
         error = capsys.readouterr().err
-        assert "holds samples of another model, other documents or settings" in error and error.count("\n") == 1
+        assert f"holds samples of {told}" in error and error.count("\n") == 1, error
     text = (folder / "0.txt").read_text("utf-8")
     (folder / "0.txt").write_text("Another text.", "utf-8")
     assert main(here) == 2
+    assert "holds samples of documents other than now;" in capsys.readouterr().err
     assert partial.read_bytes() == kept
     (folder / "0.txt").write_text(text, "utf-8")
     partial.write_bytes(kept.replace(b'"ended"', b'"was_kept": 1, "ended"') + b'{"id": "0.t')

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from summpo.columns.code import code_of
-from summpo.columns.store import Arrays, ColumnStore, fingerprint
+from summpo.columns.store import Arrays, ColumnStore
 from summpo.errors import UserError, require
+from summpo.files.provenance import Provenance
 from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward, completions_of
 from summpo.models.forward.scoring import score_completions
 from summpo.models.forward.shared_prefix import attend
@@ -67,13 +68,16 @@ class Freezer:
 
     def tokens(self, rows: Rows, prompt: Prompt, limits: Limits) -> tuple[Tokenized, str]:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
-        made_from = {
-            "tokenizer": self.tokenizer_fingerprint,
-            "prompt": prompt,
-            "limits": limits,
-            "rows": _told([[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]),
-            "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
-        }
+        texts = [[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]
+        made_from = Provenance(
+            {
+                "tokenizer": self.tokenizer_fingerprint,
+                "prompt": prompt,
+                "limits": limits,
+                "rows": _told(texts),
+                "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
+            }
+        )
         arrays, was_stored = self.store.get(
             "tokens",
             made_from,
@@ -81,7 +85,7 @@ class Freezer:
             self._called(rows),
         )
         _say("tokens", len(rows), was_stored)
-        return _tokens_from_arrays(arrays), fingerprint(made_from)
+        return _tokens_from_arrays(arrays), made_from.key
 
     def margins(
         self, rows: Sequence[TextRow], rewards: Mapping[str, MarginReward], context: Context | None = None
@@ -97,19 +101,19 @@ class Freezer:
     def _margin(self, name: str, reward: MarginReward, rows: Sequence[TextRow], context: Context) -> np.ndarray:
         scoring, loading = (SCORING, LOADING) if isinstance(reward, AdapterReward) else ((), ())
         given = [type(self.tokenizer)]
-        made_from = {
-            "tokenizer": self.tokenizer_fingerprint,
-            "reward": essence_of(reward),
-            "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
-            "base": context.base if isinstance(reward, AdapterReward) else None,
-            "rows": _told(
-                [
-                    [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores]
-                    for row in rows
-                ]
-            ),
-            "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
-        }
+        read = [
+            [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores] for row in rows
+        ]
+        made_from = Provenance(
+            {
+                "tokenizer": self.tokenizer_fingerprint,
+                "reward": essence_of(reward),
+                "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
+                "base": context.base if isinstance(reward, AdapterReward) else None,
+                "rows": _told(read),
+                "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
+            }
+        )
         arrays, was_stored = self.store.get(
             "margins",
             made_from,
@@ -141,12 +145,14 @@ class Freezer:
             arithmetic: in which precision and layout it computes.
             called: the names that the model and its adapter go by, for the reader of columns.json.
         """
-        made_from = {
-            "model": weights,
-            "arithmetic": dict(arithmetic),
-            "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
-            "code": code_of(*SCORING, alone=(*STORING, *LOADING)),
-        }
+        made_from = Provenance(
+            {
+                "model": weights,
+                "arithmetic": dict(arithmetic),
+                "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
+                "code": code_of(*SCORING, alone=(*STORING, *LOADING)),
+            }
+        )
 
         def compute() -> Arrays:
             return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}

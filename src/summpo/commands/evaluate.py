@@ -26,7 +26,7 @@ from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.row_kinds import kind_of
-from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.finished import model_fingerprints, provenance_of, require_same_documents, rows_fingerprint
 from summpo.runs.run_folder import RunFolder, write_whole
 from summpo.training.parts import WritingParts, margins_of, trained_parts, writing_parts
 from summpo.writing.given_documents import require_references
@@ -70,11 +70,12 @@ def evaluate_summaries(
     made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, cache)}
     made_from["text_measures"] = TEXT_MEASURES
     made_from["bertscore"] = None if bert_scorer is None else bert_scorer.fingerprint
-    if is_done(out, file.name, config, made_from):
+    provenance = provenance_of(plain(config), made_from)
+    if is_done(out, file.name, provenance):
         print(f"evaluate: done already with these settings, see {file}")
         return 0
     require_same_documents(file, plain(config))
-    kept = kept_samples(config, made_from, out)
+    kept = kept_samples(provenance, out)
     on_pairs = config.input is None and is_of_the_run(config) and has_pairs(parts.dataset, config.split)
     preference = preference_settings(config) if on_pairs else None
     check_adapters(margins, str(made_from["model"]), parts.model.path)
@@ -97,7 +98,7 @@ def evaluate_summaries(
     result |= {**accuracies, "documents_cut": sum(bool(s["tokens_left_out"]) for s in samples),
                "long_documents": counts.record(), "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     name = dataset_name(config) if config.input is None else Path(config.input).name
-    result |= {"dataset": name, "split": config.split, "config": plain(config), "made_from": made_from}
+    result |= {"dataset": name, "split": config.split, **provenance.inputs}
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     kept.discard()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,17 @@ from summpo.config.tree import plain
 from summpo.datasets import one_per_document, unique_ids
 from summpo.errors import require
 from summpo.files.locks import writing_alone
+from summpo.files.provenance import Provenance
 from summpo.models.devices import writing_device
 from summpo.models.weights.folders import context_of
 from summpo.models.weights.sources import at_hand, check_paths, check_task
-from summpo.runs.finished import is_finished, model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.finished import (
+    is_finished,
+    model_fingerprints,
+    provenance_of,
+    require_same_documents,
+    rows_fingerprint,
+)
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.rows import SummaryRow
 from summpo.training.parts import WritingParts, writing_parts
@@ -67,23 +73,24 @@ def generate(config: DictConfig, parts: WritingParts, out: Path | None) -> list[
     check_paths(parts.model)
     check_task(parts.model, scores=False)
     documents = documents_of(config, parts)
-    made_from = {
+    fingerprints = {
         "documents": rows_fingerprint(documents),
         **model_fingerprints(parts.model, Path(config.cache_dir)),
     }
-    if out is not None and is_done(out, "generation.json", config, made_from):
+    provenance = provenance_of(plain(config), fingerprints)
+    if out is not None and is_done(out, "generation.json", provenance):
         print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
         return []
     if out is not None:
         require_same_documents(out / "generation.json", plain(config))
-    return write_samples(config, parts, documents, made_from, out)
+    return write_samples(config, parts, documents, provenance, out)
 
 
 def write_samples(
     config: DictConfig,
     parts: WritingParts,
     documents: Sequence[SummaryRow],
-    made_from: dict[str, Any],
+    provenance: Provenance,
     out: Path | None,
 ) -> list[dict[str, Any]]:
     """The lines of samples.jsonl, which goes to `out` with generation.json beside it where there is an `out`."""
@@ -91,7 +98,7 @@ def write_samples(
     from summpo.writing.summarising import summarise
 
     started = time.monotonic()
-    kept = kept_samples(config, made_from, out)
+    kept = kept_samples(provenance, out)
     samples = summarise(writer_of(config, parts), documents, parts.long, kept, config.seed)
     counts = long_counts(samples, parts.long.how)
     thoughts = thought_counts(samples)
@@ -100,7 +107,7 @@ def write_samples(
         print(f"generate: 1 summary{says}")
         return samples
     record = {"documents": len(samples), "long_documents": counts.record(), "thoughts": asdict(thoughts),
-              "config": plain(config), "made_from": made_from,
+              **provenance.inputs,
               "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
@@ -125,7 +132,7 @@ def documents_of(config: DictConfig, parts: WritingParts) -> list[SummaryRow]:
     return [replace(row, id=name) for row, name in zip(rows, unique_ids(row.id for row in rows), strict=True)]
 
 
-def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None) -> PartialResults:
+def kept_samples(provenance: Provenance, out: Path | None) -> PartialResults:
     """What an earlier process has written of these samples; beside samples.jsonl, or in memory alone.
 
     Raises:
@@ -133,22 +140,23 @@ def kept_samples(config: DictConfig, made_from: dict[str, Any], out: Path | None
     """
     from summpo.runs.unfinished import PartialResults
 
-    return PartialResults(out and out / "samples.partial.jsonl", samples_of(plain(config), made_from))
+    return PartialResults(out and out / "samples.partial.jsonl", samples_of(**provenance.inputs))
 
 
-def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> str:
-    """What decides samples, as hex: a greedy run that ran out of memory goes on in smaller batches."""
-    names = ("model", "prompt", "tokens", "generation", "seed", "accelerator", "long_documents", "map_reduce")
+def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> Provenance:
+    """What decides samples: a greedy run that ran out of memory goes on in smaller batches."""
+    names = ["model", "prompt", "tokens", "generation", "seed", "accelerator", "long_documents"]
+    names += ["map_reduce"] if config["long_documents"] == "map_reduce" else []
     decides = {name: config[name] for name in names}
     if config["generation"]["temperature"] == 0:
         decides["generation"] = {key: value for key, value in config["generation"].items() if key not in SPEED}
     inputs = {name: made_from[name] for name in ("documents", "model", "adapter", "tokenizer_and_ends", "summpo")}
-    return sha256(json.dumps([decides, inputs], sort_keys=True, default=str).encode()).hexdigest()
+    return Provenance({**decides, "made_from": inputs})
 
 
-def is_done(out: Path, name: str, config: DictConfig, made_from: dict[str, Any]) -> bool:
+def is_done(out: Path, name: str, provenance: Provenance) -> bool:
     """Whether samples.jsonl and the record of that name in `out` are of these settings and inputs."""
-    return (out / "samples.jsonl").exists() and is_finished(out / name, plain(config), made_from)
+    return (out / "samples.jsonl").exists() and is_finished(out / name, provenance)
 
 
 def long_documents_note(counts: LongCounts, config: DictConfig, parts: WritingParts) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from summpo.commands.generate import writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS, one_per_document
-from summpo.errors import require, require_choice, require_number
+from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.locks import writing_alone
+from summpo.files.provenance import Provenance, differences, read_record_if_whole
 from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
-from summpo.runs.finished import is_finished, model_fingerprints, rows_fingerprint
+from summpo.runs.finished import is_finished, model_fingerprints, provenance_in, provenance_of, rows_fingerprint
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.training.parts import writing_parts
 
@@ -44,26 +45,28 @@ def run(arguments: list[str]) -> int:
         split: one_per_document(parts.dataset.summaries(split), parts.limits.empty)[:n]
         for split, n in config.documents.items()
     }
-    made_from = {
+    fingerprints = {
         **{split: rows_fingerprint(documents) for split, documents in rows.items()},
         **model_fingerprints(parts.model, Path(config.cache_dir)),
     }
-    if is_finished(manifest, plain(config), made_from):
+    provenance = provenance_of(plain(config), fingerprints)
+    if is_finished(manifest, provenance):
         print(f"pairs: done already with these settings, see {manifest}")
         return 0
-    require(not manifest.exists(), f"{folder} holds pairs made with other settings; choose another output_dir")
+    if manifest.exists():
+        changed = differences(provenance_in(read_record_if_whole(manifest)), provenance)
+        raise UserError(f"{folder} holds pairs of {changed[0]}: choose another output_dir, or the same settings")
 
     from summpo.writing.sampled_pairs import PairRule, make_pairs
 
     rule = PairRule(config.samples, config.quality, config.min_difference, config.cut_samples)
     writer = writer_of(config, parts)
-    samples_of = fingerprint_of_samples(config, made_from)
     with writing_alone(folder):
         counts = {
-            split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of)
+            split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of(**provenance.inputs))
             for split, documents in rows.items()
         }
-        record = {"counts": counts, "config": plain(config), "made_from": made_from}
+        record = {"counts": counts, **provenance.inputs}
         write_whole(manifest, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for split, count in counts.items():
         print(f"pairs: {split}: " + ", ".join(f"{name} {n}" for name, n in count.items()))
@@ -71,8 +74,12 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def fingerprint_of_samples(config: DictConfig, made_from: dict[str, str | None]) -> str:
-    """What decides the samples, and not what is made of them: another rule may go on with the same samples."""
-    free = ("quality", "min_difference", "cut_samples", "output_dir", "cache_dir", "run")
-    kept = {key: value for key, value in plain(config).items() if key not in free} | made_from | {"holds": "ended"}
-    return sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> Provenance:
+    """What decides the samples, and not what is made of them: another rule may go on with the same samples.
+
+    Where the model lies is not told: fingerprints tell what it is.
+    """
+    free = ("quality", "min_difference", "cut_samples", "output_dir", "cache_dir", "run", "model")
+    kept = {key: value for key, value in config.items() if key not in free}
+    model = {key: value for key, value in config["model"].items() if key not in ("path", "adapter", "revision")}
+    return Provenance({**kept, "model": model, "made_from": made_from, "holds": "ended"})
