@@ -43,7 +43,7 @@ class TestLaws:
     @given(INPUTS)
     def test_the_order_of_names_plays_no_part(self, inputs: dict[str, Any]) -> None:
         one, other = Provenance(inputs), Provenance(turned(inputs))
-        assert one == other and one.key == other.key and hash(one) == hash(other) and not differences(one, other)
+        assert one == other and one.key == other.key and not differences(one, other)
         assert len(one.key) == 64
 
     @given(INPUTS, INPUTS)
@@ -201,5 +201,5 @@ class TestRecords:
         file = tmp_path / "record.json"
         file.mkdir() if content is None else file.write_bytes(content)
         assert read_record_if_whole(file) == {}
-        with pytest.raises(UserError, match=r"record\.json: .*: choose another output_dir"):
+        with pytest.raises(UserError, match=r"record\.json (is not valid JSON|must be a JSON object|cannot be read)"):
             read_record(file)

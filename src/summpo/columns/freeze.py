@@ -69,23 +69,21 @@ class Freezer:
     def tokens(self, rows: Rows, prompt: Prompt, limits: Limits) -> tuple[Tokenized, str]:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
         texts = [[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]
-        made_from = Provenance(
-            {
-                "tokenizer": self.tokenizer_fingerprint,
-                "prompt": prompt,
-                "limits": limits,
-                "rows": _told(texts),
-                "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
-            }
-        )
+        made_from = {
+            "tokenizer": self.tokenizer_fingerprint,
+            "prompt": prompt,
+            "limits": limits,
+            "rows": _told(texts),
+            "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
+        }
         arrays, was_stored = self.store.get(
             "tokens",
-            made_from,
+            Provenance(made_from),
             lambda: _tokens_to_arrays(tokenize(rows, self.tokenizer, prompt, limits)),
             self._called(rows),
         )
         _say("tokens", len(rows), was_stored)
-        return _tokens_from_arrays(arrays), made_from.key
+        return _tokens_from_arrays(arrays), Provenance(made_from).key
 
     def margins(
         self, rows: Sequence[TextRow], rewards: Mapping[str, MarginReward], context: Context | None = None
@@ -104,19 +102,17 @@ class Freezer:
         read = [
             [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores] for row in rows
         ]
-        made_from = Provenance(
-            {
-                "tokenizer": self.tokenizer_fingerprint,
-                "reward": essence_of(reward),
-                "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
-                "base": context.base if isinstance(reward, AdapterReward) else None,
-                "rows": _told(read),
-                "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
-            }
-        )
+        made_from = {
+            "tokenizer": self.tokenizer_fingerprint,
+            "reward": essence_of(reward),
+            "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
+            "base": context.base if isinstance(reward, AdapterReward) else None,
+            "rows": _told(read),
+            "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
+        }
         arrays, was_stored = self.store.get(
             "margins",
-            made_from,
+            Provenance(made_from),
             lambda: {"rewards": margin_values(reward, self.completions(rows, context), len(rows))},
             {"margin reward": name, **self._called(rows), **_incidental(reward)},
         )
@@ -145,19 +141,17 @@ class Freezer:
             arithmetic: in which precision and layout it computes.
             called: the names that the model and its adapter go by, for the reader of columns.json.
         """
-        made_from = Provenance(
-            {
-                "model": weights,
-                "arithmetic": dict(arithmetic),
-                "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
-                "code": code_of(*SCORING, alone=(*STORING, *LOADING)),
-            }
-        )
+        made_from = {
+            "model": weights,
+            "arithmetic": dict(arithmetic),
+            "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
+            "code": code_of(*SCORING, alone=(*STORING, *LOADING)),
+        }
 
         def compute() -> Arrays:
             return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}
 
-        arrays, was_stored = self.store.get("reference", made_from, compute, called)
+        arrays, was_stored = self.store.get("reference", Provenance(made_from), compute, called)
         _say("reference log-probs", len(tokenized.rows), was_stored)
         sides = enumerate(tokenized.rows.completions)
         return tuple(Ragged(arrays[f"side{i}"], side.offsets) for i, side in sides)

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from summpo.commands.generate import documents_of, is_done, kept_samples, long_documents_note, output_folder, writer_of
+from summpo.commands.generate import documents_of, kept_samples, long_documents_note, output_folder, writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run, trained_config
 from summpo.config.nodes import from_fields, from_target
@@ -26,7 +26,7 @@ from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
 from summpo.objectives import OBJECTIVES, ScoreObjective
 from summpo.row_kinds import kind_of
-from summpo.runs.finished import model_fingerprints, provenance_of, require_same_documents, rows_fingerprint
+from summpo.runs.finished import is_finished, provenance_of, require_same_documents
 from summpo.runs.run_folder import RunFolder, write_whole
 from summpo.training.parts import WritingParts, margins_of, trained_parts, writing_parts
 from summpo.writing.given_documents import require_references
@@ -67,18 +67,16 @@ def evaluate_summaries(
     require_references(documents)
     cache = Path(config.cache_dir)
     bert_scorer = bert_score.scorer(cache)
-    made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(parts.model, cache)}
-    made_from["text_measures"] = TEXT_MEASURES
-    made_from["bertscore"] = None if bert_scorer is None else bert_scorer.fingerprint
-    provenance = provenance_of(plain(config), made_from)
-    if is_done(out, file.name, provenance):
+    measures = {"text_measures": TEXT_MEASURES, "bertscore": None if bert_scorer is None else bert_scorer.fingerprint}
+    provenance = provenance_of(plain(config), {"documents": documents}, parts.model, cache, **measures)
+    if is_finished(file, provenance, "samples.jsonl"):
         print(f"evaluate: done already with these settings, see {file}")
         return 0
     require_same_documents(file, plain(config))
     kept = kept_samples(provenance, out)
     on_pairs = config.input is None and is_of_the_run(config) and has_pairs(parts.dataset, config.split)
     preference = preference_settings(config) if on_pairs else None
-    check_adapters(margins, str(made_from["model"]), parts.model.path)
+    check_adapters(margins, provenance.inputs["made_from"]["model"], parts.model.path)
 
     from summpo.evaluation.held_out import evaluate
     from summpo.writing.samples import long_counts, samples_lines, thought_counts

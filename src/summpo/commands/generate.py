@@ -23,13 +23,7 @@ from summpo.files.provenance import Provenance
 from summpo.models.devices import writing_device
 from summpo.models.weights.folders import context_of
 from summpo.models.weights.sources import at_hand, check_paths, check_task
-from summpo.runs.finished import (
-    is_finished,
-    model_fingerprints,
-    provenance_of,
-    require_same_documents,
-    rows_fingerprint,
-)
+from summpo.runs.finished import is_finished, provenance_of, require_same_documents
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.rows import SummaryRow
 from summpo.training.parts import WritingParts, writing_parts
@@ -39,6 +33,12 @@ if TYPE_CHECKING:
     from summpo.runs.unfinished import PartialResults
     from summpo.writing.samples import LongCounts
 
+DECIDING = ("model", "prompt", "tokens", "generation", "seed", "accelerator", "samples", "long_documents", "map_reduce")
+"""Settings that decide samples."""
+WHEREABOUTS = ("path", "adapter", "revision")
+"""Settings of the model that say less of it than its fingerprints."""
+MEASURES = ("text_measures", "bertscore")
+"""Inputs of an evaluation that come after its samples."""
 SPEED = ("batch_size", "batch_tokens", "prefill_tokens")
 """Settings of generation that change no greedy summary."""
 
@@ -73,12 +73,8 @@ def generate(config: DictConfig, parts: WritingParts, out: Path | None) -> list[
     check_paths(parts.model)
     check_task(parts.model, scores=False)
     documents = documents_of(config, parts)
-    fingerprints = {
-        "documents": rows_fingerprint(documents),
-        **model_fingerprints(parts.model, Path(config.cache_dir)),
-    }
-    provenance = provenance_of(plain(config), fingerprints)
-    if out is not None and is_done(out, "generation.json", provenance):
+    provenance = provenance_of(plain(config), {"documents": documents}, parts.model, Path(config.cache_dir))
+    if out is not None and is_finished(out / "generation.json", provenance, "samples.jsonl"):
         print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
         return []
     if out is not None:
@@ -107,8 +103,7 @@ def write_samples(
         print(f"generate: 1 summary{says}")
         return samples
     record = {"documents": len(samples), "long_documents": counts.record(), "thoughts": asdict(thoughts),
-              **provenance.inputs,
-              "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
+              **provenance.inputs, "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     kept.discard()
@@ -144,19 +139,15 @@ def kept_samples(provenance: Provenance, out: Path | None) -> PartialResults:
 
 
 def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> Provenance:
-    """What decides samples: a greedy run that ran out of memory goes on in smaller batches."""
-    names = ["model", "prompt", "tokens", "generation", "seed", "accelerator", "long_documents"]
-    names += ["map_reduce"] if config["long_documents"] == "map_reduce" else []
-    decides = {name: config[name] for name in names}
-    if config["generation"]["temperature"] == 0:
-        decides["generation"] = {key: value for key, value in config["generation"].items() if key not in SPEED}
-    inputs = {name: made_from[name] for name in ("documents", "model", "adapter", "tokenizer_and_ends", "summpo")}
-    return Provenance({**decides, "made_from": inputs})
+    """What decides samples; what does not is null, which a provenance takes for unsaid.
 
-
-def is_done(out: Path, name: str, provenance: Provenance) -> bool:
-    """Whether samples.jsonl and the record of that name in `out` are of these settings and inputs."""
-    return (out / "samples.jsonl").exists() and is_finished(out / name, provenance)
+    So a greedy run that ran out of memory goes on in smaller batches, and one whose model was moved goes on too.
+    """
+    is_greedy, in_parts = config["generation"]["temperature"] == 0, config.get("long_documents") == "map_reduce"
+    decides = {name: config.get(name) for name in DECIDING} | ({} if in_parts else {"map_reduce": None})
+    generation = config["generation"] | (dict.fromkeys(SPEED) if is_greedy else {})
+    model, inputs = config["model"] | dict.fromkeys(WHEREABOUTS), made_from | dict.fromkeys(MEASURES)
+    return Provenance({**decides, "generation": generation, "model": model, "made_from": inputs})
 
 
 def long_documents_note(counts: LongCounts, config: DictConfig, parts: WritingParts) -> str:

@@ -94,21 +94,20 @@ def say_cost(config: DictConfig, teacher: Teacher, tasks: list[Comparison], fold
 def request_settings(config: DictConfig, teacher: Teacher, tasks: list[Comparison], folder: Path) -> Provenance:
     """What makes questions what they are, and a journal theirs. Folders and an endpoint may move: answers are paid."""
     is_folder = config.against != REFERENCE
-    temperature = "left out" if config.temperature is None else config.temperature
-    more = {"temperature": temperature, "json_schema": config.json_schema, "extra_body": teacher.extra_body}
-    usual = {"temperature": 0.0, "json_schema": False, "extra_body": None}
-    return Provenance(
-        {
-            "run": os.path.relpath(config.run, folder),
-            "against": os.path.relpath(config.against, config.run) if is_folder else REFERENCE,
-            "judge": {"model": teacher.model},
-            "prompt": tasks[0].prompt.hash,
-            "both_orders": config.both_orders,
-            "seed": config.seed,
-            "max_tokens": tasks[0].max_tokens,
-            **{name: value for name, value in more.items() if value != usual[name]},  # none in the journals of before
-        }
-    )
+    settings = {
+        "run": os.path.relpath(config.run, folder),
+        "against": os.path.relpath(config.against, config.run) if is_folder else REFERENCE,
+        "judge": {"model": teacher.model},
+        "prompt": tasks[0].prompt.hash,
+        "both_orders": config.both_orders,
+        "seed": config.seed,
+        "max_tokens": tasks[0].max_tokens,
+        # what is usual is unsaid, as in the journals of before
+        "temperature": "left out" if config.temperature is None else config.temperature or None,
+        "json_schema": config.json_schema or None,
+        "extra_body": teacher.extra_body,
+    }
+    return Provenance(settings)
 
 
 def within(

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
-from summpo.commands.generate import writer_of
+from summpo.commands.generate import samples_of, writer_of
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS, one_per_document
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.locks import writing_alone
-from summpo.files.provenance import Provenance, differences, read_record_if_whole
+from summpo.files.provenance import differences, read_record_if_whole
 from summpo.models.devices import writing_device
 from summpo.models.weights.sources import check_paths, check_task
-from summpo.runs.finished import is_finished, model_fingerprints, provenance_in, provenance_of, rows_fingerprint
+from summpo.runs.finished import is_finished, provenance_in, provenance_of
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.training.parts import writing_parts
 
@@ -45,11 +44,7 @@ def run(arguments: list[str]) -> int:
         split: one_per_document(parts.dataset.summaries(split), parts.limits.empty)[:n]
         for split, n in config.documents.items()
     }
-    fingerprints = {
-        **{split: rows_fingerprint(documents) for split, documents in rows.items()},
-        **model_fingerprints(parts.model, Path(config.cache_dir)),
-    }
-    provenance = provenance_of(plain(config), fingerprints)
+    provenance = provenance_of(plain(config), rows, parts.model, Path(config.cache_dir))
     if is_finished(manifest, provenance):
         print(f"pairs: done already with these settings, see {manifest}")
         return 0
@@ -72,14 +67,3 @@ def run(arguments: list[str]) -> int:
         print(f"pairs: {split}: " + ", ".join(f"{name} {n}" for name, n in count.items()))
     print(f"pairs: done; read them with dataset=jsonl dataset.path={folder}")
     return 0
-
-
-def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> Provenance:
-    """What decides the samples, and not what is made of them: another rule may go on with the same samples.
-
-    Where the model lies is not told: fingerprints tell what it is.
-    """
-    free = ("quality", "min_difference", "cut_samples", "output_dir", "cache_dir", "run", "model")
-    kept = {key: value for key, value in config.items() if key not in free}
-    model = {key: value for key, value in config["model"].items() if key not in ("path", "adapter", "revision")}
-    return Provenance({**kept, "model": model, "made_from": made_from, "holds": "ended"})

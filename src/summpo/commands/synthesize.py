@@ -16,7 +16,7 @@ from summpo.datasets import SPLITS
 from summpo.documents import Split
 from summpo.errors import require
 from summpo.files.provenance import Provenance
-from summpo.runs.finished import is_finished, provenance_of
+from summpo.runs.finished import is_finished
 from summpo.runs.run_folder import require_writable
 from summpo.synthesis.hub import hub_token, push_to_hub
 from summpo.synthesis.modes import Mode
@@ -64,7 +64,8 @@ def run(arguments: list[str]) -> int:
         return say_cost(config, parts, documents, folder)
     settings = {key: value for key, value in plain(config).items() if key not in ("max_cost", "dry_run", "cache_dir")}
     documents = (folder / "documents" / "documents.json").read_text("utf-8")
-    provenance = provenance_of(settings, {"prompts": hashes(parts.mode), "documents": documents})
+    made_from = {"prompts": hashes(parts.mode), "documents": documents}
+    provenance = Provenance({"config": settings, "made_from": made_from})
     if is_finished(folder / MANIFEST, provenance):
         print(f"synthesize: done already with these settings, see {folder / MANIFEST}")
         return 0
@@ -106,7 +107,7 @@ def hashes(mode: Mode) -> dict[str, str]:
 def request_settings(config: DictConfig, parts: SynthesisParts) -> Provenance:
     """What makes requests what they are, and a journal theirs. An endpoint may move: its answers are paid."""
     mode, extra = plain(config)["mode"], parts.teacher.extra_body
-    mode = {name: value for name, value in mode.items() if (name, value) != ("json_schema", False)}  # as before
+    mode |= {"json_schema": mode.get("json_schema") or None}  # unsaid, as in the journals of before
     teacher = {"model": parts.teacher.model, "extra_body": extra}
     return Provenance({"teacher": teacher, "mode": mode, "prompts": hashes(parts.mode)})
 

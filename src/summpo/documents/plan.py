@@ -55,13 +55,13 @@ def require_same(
 
     Files that are no longer there, or a Hub that cannot be reached, are no reason to make them again.
     """
-    advice = f"{folder} holds documents: choose another output_dir, or the same settings"
-    changed = difference(record, {"settings": chosen, "made_from": record["made_from"]})
-    require(changed is None, f"{changed}, and {advice}")
+    made_from = record.get("made_from", {})
     with suppress(UserError):
-        now = {split: fingerprint(found) for split, found in parts_of(sources).items()}
-        changed = difference(record, {"settings": chosen, "made_from": now})
-    require(changed is None, f"{changed}, and {advice}")
+        made_from = {split: fingerprint(found) for split, found in parts_of(sources).items()}
+    changed = difference(record, {"settings": chosen, "made_from": made_from})
+    require(
+        changed is None, f"{changed}, and {folder} holds documents: choose another output_dir, or the same settings"
+    )
 
 
 def described(source: DocumentSource) -> dict[str, Any]:

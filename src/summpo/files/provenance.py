@@ -16,9 +16,6 @@ from typing import Any
 
 from summpo.errors import UserError, require
 
-SECTIONS = ("config.", "made_from.")
-"""Where records keep settings and fingerprints: a sentence leaves it out."""
-
 
 @dataclass(frozen=True, eq=False)
 class Provenance:
@@ -40,13 +37,10 @@ class Provenance:
     @property
     def key(self) -> str:
         """SHA-256 (hex) of what the inputs say."""
-        return sha256(_text(_what_is_said(self.inputs)).encode()).hexdigest()
+        return sha256(json.dumps(_what_is_said(self.inputs), sort_keys=True).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Provenance) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,7 @@ class Difference:
 
     def __str__(self) -> str:
         """For a sentence: lr=0.1, not 0.2; of a fingerprint, which tells a reader nothing, the name alone."""
-        section = next((section for section in SECTIONS if self.key.startswith(section)), "")
-        name = self.key.removeprefix(section)
+        name = re.sub(r"^(config|made_from)\.", "", self.key)  # a record's sections
         is_fingerprint = any(re.fullmatch("[0-9a-f]{64}", str(value)) for value in (self.was, self.now))
         return f"{name} other than now" if is_fingerprint else f"{name}={self.was}, not {self.now}"
 
@@ -76,16 +69,28 @@ def read_record(file: Path) -> dict[str, Any] | None:
     """The JSON that lies beside a thing and says, among more, what it was made from; None where there is no file.
 
     Raises:
-        UserError: the file cannot be read, or holds something else.
+        UserError: naming the file: it cannot be read, or holds no JSON object.
     """
     try:
-        record = json.loads(file.read_text("utf-8"))
+        return json_object(str(file), file.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read ({error}): choose another output_dir") from None
-    require(isinstance(record, dict), f"{file}: is no record of summpo's: choose another output_dir")
-    return record
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from None
+
+
+def json_object(place: str, text: str) -> dict[str, Any]:
+    """The JSON object that a text is.
+
+    Raises:
+        UserError: naming the place.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{place} is not valid JSON: {error}") from None
+    require(isinstance(values, dict), f"{place} must be a JSON object, got {text[:40]!r}")
+    return values
 
 
 def read_record_if_whole(file: Path) -> dict[str, Any]:
@@ -117,9 +122,5 @@ def _walk(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> I
         one, other = was.get(name, {}), now.get(name, {})
         if isinstance(one, dict) and isinstance(other, dict):
             yield from _walk(one, other, f"{within}{name}.")
-        elif _text(one) != _text(other):
+        elif json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
             yield Difference(within + name, *(None if value == {} else value for value in (one, other)))
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

@@ -23,38 +23,39 @@ def rows_fingerprint(rows: Sequence[SummaryRow]) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def model_fingerprints(model: Model, cache: Path) -> dict[str, str | None]:
-    """What the weights, the adapter, and the tokenizer with the ends of a text are, as hex, and which summpo writes.
+def provenance_of(
+    config: dict[str, Any], read: Mapping[str, Sequence[SummaryRow]], model: Model, cache: Path, **more: Any
+) -> Provenance:
+    """What decides the texts that a command has a model write; its record says it under `config` and `made_from`.
 
     Downloads or converts the model where that is yet to be done.
+
+    Args:
+        read: the documents, by what the record calls them.
+        more: further inputs.
     """
     folder = resolve(model, cache)
-    return {
+    made_from = {
+        **{name: rows_fingerprint(rows) for name, rows in read.items()},
         "model": fingerprint_weights(folder, cache),
         "adapter": fingerprint_adapter(Path(model.adapter)) if model.adapter else None,
         "tokenizer_and_ends": fingerprint_writing(folder),
         "summpo": version("summpo"),
+        **more,
     }
-
-
-def provenance_of(config: Mapping[str, Any], made_from: Mapping[str, Any]) -> Provenance:
-    """What decides the files that a command writes: its settings, and fingerprints of what it reads.
-
-    A record says it in its own keys `config` and `made_from`.
-    """
     return Provenance({"config": config, "made_from": made_from})
 
 
 def provenance_in(record: Mapping[str, Any]) -> Provenance:
-    """What such a record says; nothing where it is of another kind."""
-    return provenance_of(record.get("config", {}), record.get("made_from", {}))
+    """What a record says of its settings and inputs; nothing where it is of another kind."""
+    return Provenance({name: record.get(name) for name in ("config", "made_from")})
 
 
-def is_finished(file: Path, provenance: Provenance) -> bool:
-    """Whether the record in `file` is of these settings and inputs, and the files that it names lie beside it."""
+def is_finished(file: Path, provenance: Provenance, *beside: str) -> bool:
+    """Whether the record in `file` is of these settings and inputs, with the files `beside` it and those it names."""
     record = read_record_if_whole(file)
     is_same = provenance_in(record) == provenance
-    return is_same and all((file.parent / name).exists() for name in record.get("files", ()))
+    return is_same and all((file.parent / name).exists() for name in (*beside, *record.get("files", ())))
 
 
 def require_same_documents(file: Path, config: dict[str, Any]) -> None:

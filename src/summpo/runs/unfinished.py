@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from summpo.errors import UserError, require
+from summpo.errors import UserError
 from summpo.files.provenance import Provenance, differences
 from summpo.runs.run_folder import naming, whole_lines, write_whole
 
@@ -41,19 +41,13 @@ class PartialResults:
             return
         try:
             head, *records = map(json.loads, whole)
-            was = head[HEAD]
+            was = Provenance(dict(head[HEAD]))  # of another version it is a text
             self._remember(records)
         except (ValueError, KeyError, TypeError):
             raise UserError(
-                f"{file} is none that summpo left unfinished: move it away (config key output_dir)"
+                f"{file} is none that this summpo left unfinished: move it away (config key output_dir)"
             ) from None
-        is_told = isinstance(was, dict)
-        require(
-            is_told or not records,
-            f"{file} was left unfinished by an earlier summpo, which kept no word of the model, documents and settings "
-            "that it is of; choose another output_dir, or delete the file",
-        )
-        changed = differences(Provenance(was), made_from) if is_told else []
+        changed = differences(was, made_from)
         if changed and records:
             raise UserError(
                 f"{file} holds samples of {changed[0]}; choose another output_dir, give those settings once more, or "
