@@ -118,10 +118,12 @@ class TestLaws:
 
     def test_a_changed_value_is_told_before_what_comes_with_it(self) -> None:
         """Samples drawn at a temperature depend on their batches, greedy ones do not."""
-        greedy = Provenance({"generation": {"temperature": 0}})
-        drawn = Provenance({"generation": {"batch_size": 2, "temperature": 0.7}})
+        greedy = Provenance({"documents": "a" * 64, "generation": {"temperature": 0}})
+        drawn = Provenance({"documents": "b" * 64, "generation": {"batch_size": 2, "temperature": 0.7}})
         told = [str(found) for found in differences(greedy, drawn)]
-        assert told == ["generation.temperature=0, not 0.7", "generation.batch_size=None, not 2"]
+        assert told == [
+            "generation.temperature=0, not 0.7", "generation.batch_size=None, not 2", "documents other than now",
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -52,17 +52,23 @@ class Difference:
     was: Any
     now: Any
 
+    @property
+    def is_fingerprint(self) -> bool:
+        return any(re.fullmatch("[0-9a-f]{64}", str(value)) for value in (self.was, self.now))
+
     def __str__(self) -> str:
         """For a sentence: lr=0.1, not 0.2; of a fingerprint, which tells a reader nothing, the name alone."""
         name = re.sub(r"^(config|made_from)\.", "", self.key)  # a record's sections
-        is_fingerprint = any(re.fullmatch("[0-9a-f]{64}", str(value)) for value in (self.was, self.now))
-        return f"{name} other than now" if is_fingerprint else f"{name}={self.was}, not {self.now}"
+        return f"{name} other than now" if self.is_fingerprint else f"{name}={self.was}, not {self.now}"
 
 
 def differences(was: Provenance, now: Provenance) -> list[Difference]:
-    """What differs between two, by name; a list is one value. First what both say, then what one of them alone says."""
+    """What differs between two, by name; a list is one value.
+
+    First what tells a reader most: settings that both say, then those that one says, then fingerprints.
+    """
     found = _walk(_what_is_said(was.inputs), _what_is_said(now.inputs))
-    return sorted(found, key=lambda difference: difference.was is None or difference.now is None)
+    return sorted(found, key=lambda one: (one.is_fingerprint, one.was is None or one.now is None))
 
 
 def read_record(file: Path) -> dict[str, Any] | None:
