@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
+from summpo.commands.generate import samples_of
 from summpo.runs.unfinished import PartialResults, Record
 from train_runs import run_summpo
 
@@ -116,6 +117,38 @@ def test_summaries_of_other_documents_are_not_written_over(
     assert says in capsys.readouterr().err
     assert (tmp_path / "out" / "samples.jsonl").read_bytes() == before
     assert main([*own, f"input={tmp_path / 'a.jsonl'}", "generation.max_new_tokens=3"]) == 0, "of the same, again"
+
+
+CONFIG = {
+    "model": {"path": "a", "adapter": "b", "dtype": "float32"}, "prompt": {}, "tokens": {}, "seed": 0,
+    "generation": {"temperature": 0.0, "batch_size": 2, "max_new_tokens": 8}, "accelerator": "cpu",
+    "long_documents": "truncate", "map_reduce": {"part_max_new_tokens": 9}, "output_dir": "out",
+}  # fmt: skip
+DRAWN, IN_PARTS = {"generation": CONFIG["generation"] | {"temperature": 0.7}}, {"long_documents": "map_reduce"}
+
+
+@pytest.mark.parametrize(
+    ("of", "change", "is_same"),
+    [
+        ({}, {"output_dir": "there"}, True),
+        ({}, {"model": {"path": "moved", "adapter": "moved", "dtype": "float32"}}, True),
+        ({}, {"model": {"path": "a", "adapter": "b", "dtype": "bfloat16"}}, False),
+        ({}, {"generation": {"temperature": 0.0, "batch_size": 1, "max_new_tokens": 8}}, True),
+        ({}, {"generation": {"temperature": 0.0, "batch_size": 2, "max_new_tokens": 9}}, False),
+        (DRAWN, {"generation": {"temperature": 0.7, "batch_size": 1, "max_new_tokens": 8}}, False),
+        (DRAWN, {"seed": 1}, False),
+        ({}, {"map_reduce": {"part_max_new_tokens": 8}}, True),
+        (IN_PARTS, {"map_reduce": {"part_max_new_tokens": 8}}, False),
+        (IN_PARTS, {"long_documents": "truncate"}, False),
+    ],
+)
+def test_what_decides_samples(of: dict[str, Any], change: dict[str, Any], is_same: bool) -> None:
+    made_from = {"documents": "d", "model": "m", "adapter": "a", "text_measures": {"words": 1}}
+    was = samples_of(CONFIG | of, made_from)
+    assert (samples_of(CONFIG | of | change, made_from) == was) == is_same
+    assert samples_of(CONFIG | of, made_from | {"text_measures": None, "bertscore": "b"}) == was
+    for name in ("documents", "model", "adapter"):
+        assert samples_of(CONFIG | of, made_from | {name: "another"}) != was
 
 
 def kill_at_the_third_batch() -> None:
