@@ -68,12 +68,11 @@ class Freezer:
 
     def tokens(self, rows: Rows, prompt: Prompt, limits: Limits) -> tuple[Tokenized, str]:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
-        texts = [[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]
         made_from = {
             "tokenizer": self.tokenizer_fingerprint,
             "prompt": prompt,
             "limits": limits,
-            "rows": _told(texts),
+            "rows": _told([[row.id, prompt_in_plain(row), row.document, *row.completions.values()] for row in rows]),
             "code": code_of(tokenize, given=[type(self.tokenizer)], alone=STORING),
         }
         arrays, was_stored = self.store.get(
@@ -99,15 +98,17 @@ class Freezer:
     def _margin(self, name: str, reward: MarginReward, rows: Sequence[TextRow], context: Context) -> np.ndarray:
         scoring, loading = (SCORING, LOADING) if isinstance(reward, AdapterReward) else ((), ())
         given = [type(self.tokenizer)]
-        read = [
-            [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores] for row in rows
-        ]
         made_from = {
             "tokenizer": self.tokenizer_fingerprint,
             "reward": essence_of(reward),
             "weights": reward.fingerprint(context.cache_dir) if isinstance(reward, ModelReward) else None,
             "base": context.base if isinstance(reward, AdapterReward) else None,
-            "rows": _told(read),
+            "rows": _told(
+                [
+                    [row.document, prompt_in_plain(row), *row.completions.values(), row.references, *row.scores]
+                    for row in rows
+                ]
+            ),
             "code": code_of(type(reward), count_tokens, *scoring, given=given, alone=(*STORING, *loading)),
         }
         arrays, was_stored = self.store.get(
