@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from summpo.files.provenance import Provenance
 from summpo.teacher.asking import ask
 from summpo.teacher.journal import open_journal
 from summpo.teacher.records import Answer, Request
@@ -63,7 +64,10 @@ def main() -> None:
     url, model = ours.recv()
     tasks = [Document(str(number)) for number in range(options.in_flight * options.waves)]
     who = Teacher(url=url, model=model, max_in_flight=options.in_flight)
-    with tempfile.TemporaryDirectory() as folder, open_journal(Path(folder) / "journal.sqlite", {}) as journal:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_journal(Path(folder) / "journal.sqlite", Provenance({})) as journal,
+    ):
         found = ask(tasks, who, journal, lambda task, outcome: None)
     used = resource.getrusage(resource.RUSAGE_SELF)
     ours.send("end")

@@ -21,6 +21,7 @@ from fresh_process import last_line_of
 from pairs import Shape, random_columns
 from process_memory import status
 from summpo.columns.store import ColumnStore
+from summpo.files.provenance import Provenance
 from summpo.models.forward.layouts import share_prefixes
 from summpo.objectives.dpo import DPO
 from summpo.records import Batch, FrozenColumns, Ragged, Texts, TokenRows
@@ -129,7 +130,7 @@ def stub_model(batch: Batch) -> None:
 
 def stored(store: ColumnStore, size: int) -> FrozenColumns:
     """Random pairs and reference log-probs, written to the store and mapped from there."""
-    arrays, _ = store.get("growth", size, lambda: make_arrays(size))
+    arrays, _ = store.get("growth", Provenance({"size": size}), lambda: make_arrays(size))
     prompts = Ragged(arrays["prompts"], arrays["prompt_offsets"])
     sides = tuple(Ragged(arrays[f"side{i}"], arrays["side_offsets"]) for i in range(2))
     reference = tuple(Ragged(arrays[f"reference{i}"], arrays["side_offsets"]) for i in range(2))

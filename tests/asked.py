@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from fault_server import MODEL
+from summpo.files.provenance import Provenance
 from summpo.teacher.asking import Asked, ask
 from summpo.teacher.journal import open_journal
 from summpo.teacher.records import Answer, Request
 from summpo.teacher.teacher import Teacher
 from summpo.text.documents import Rejected
 
-MADE_FROM = {"mode": "test"}
+MADE_FROM = Provenance({"mode": "test"})
 
 
 @dataclass(frozen=True)

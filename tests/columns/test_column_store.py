@@ -1,13 +1,11 @@
-"""The column store: once, whole or not at all, verified when read; and the fingerprint that it goes by."""
+"""The column store: once, whole or not at all, verified when read."""
 
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.columns.store import Arrays, ColumnStore, fingerprint
-from summpo.margin_rewards.length import Length
-from summpo.text.prompts import Prompt
+from summpo.columns.store import Arrays, ColumnStore
+from summpo.files.provenance import Provenance
 from summpo.text.tokens import Limits
 
 COLUMNS: Arrays = {
@@ -26,7 +23,7 @@ COLUMNS: Arrays = {
     "values": np.arange(6, dtype=np.float32).reshape(2, 3),
     "nothing": np.zeros((0, 2), np.int64),
 }
-KEY = {"rows": [["a", "text"]], "limits": Limits()}
+KEY = Provenance({"rows": [["a", "text"]], "limits": Limits()})
 
 
 def never() -> Arrays:
@@ -57,19 +54,19 @@ class TestStore:
 
     def test_what_it_leaves(self, tmp_path: Path) -> None:
         ColumnStore(tmp_path).get("tokens", KEY, lambda: COLUMNS, {"tokenizer": "a/b"})
-        folder = f"tokens/{fingerprint(KEY)[:24]}"
+        folder = f"tokens/{KEY.key[:24]}"
         names = ("columns.json", "ids.npy", "nothing.npy", "values.npy")
         assert files_of(tmp_path) == [f"{folder}/{name}" for name in names]
         record = json.loads((tmp_path / folder / "columns.json").read_text("utf-8"))
-        assert (record["kind"], record["fingerprint"]) == ("tokens", fingerprint(KEY))
-        assert (record["made_from"]["rows"], record["called"]) == (KEY["rows"], {"tokenizer": "a/b"})
+        assert (record["kind"], record["fingerprint"]) == ("tokens", KEY.key)
+        assert (record["made_from"], record["called"]) == (KEY.inputs, {"tokenizer": "a/b"})
         assert ColumnStore(tmp_path).get("tokens", KEY, never, {"tokenizer": "by another name"})[1]
 
     def test_other_inputs_and_other_kinds_are_other_columns(self, tmp_path: Path) -> None:
         store = ColumnStore(tmp_path)
         computed = itertools.count()
         for kind, key in [("tokens", 1), ("tokens", 2), ("margins", 1), ("tokens", 1)]:
-            store.get(kind, key, lambda: {"n": np.array(next(computed))})
+            store.get(kind, Provenance({"n": key}), lambda: {"n": np.array(next(computed))})
         assert next(computed) == 3
 
     def test_nobody_writes_into_a_stored_column(self, tmp_path: Path) -> None:
@@ -126,7 +123,7 @@ class TestBrokenBytes:
         store = ColumnStore(tmp_path)
         store.get("tokens", KEY, lambda: COLUMNS)
         (file,) = tmp_path.rglob("columns.json")
-        file.write_text(json.dumps({"fingerprint": fingerprint(KEY), "sha256": digests}))
+        file.write_text(json.dumps({"made_from": KEY.inputs, "sha256": digests}))
         arrays, was_stored = store.get("tokens", KEY, lambda: COLUMNS)
         assert_equal(arrays)
         assert not was_stored
@@ -150,6 +147,7 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from summpo.columns.store import ColumnStore
+from summpo.files.provenance import Provenance
 
 save, saved = np.save, []
 def save_and_die(file, array):
@@ -158,20 +156,21 @@ def save_and_die(file, array):
     if len(saved) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 np.save = save_and_die
-ColumnStore(Path(sys.argv[1])).get("tokens", "key", lambda: {name: np.arange(100) for name in "abc"})
+ColumnStore(Path(sys.argv[1])).get("tokens", Provenance({}), lambda: {name: np.arange(100) for name in "abc"})
 """
 ASKING = """
 import sys, time
 from pathlib import Path
 import numpy as np
 from summpo.columns.store import ColumnStore
+from summpo.files.provenance import Provenance
 
 def compute():
     with open(sys.argv[2], "a") as log:
         log.write("computed\\n")
     time.sleep(0.3)
     return {"values": np.arange(1000)}
-arrays, _ = ColumnStore(Path(sys.argv[1])).get("tokens", "key", compute)
+arrays, _ = ColumnStore(Path(sys.argv[1])).get("tokens", Provenance({}), compute)
 print(int(arrays["values"].sum()))
 """
 
@@ -182,9 +181,9 @@ class TestProcesses:
         assert killed.communicate()[1] == ""
         assert killed.returncode == -signal.SIGKILL
         assert [path for path in (tmp_path / "tokens").iterdir() if not path.name.startswith(".")] == [
-            tmp_path / "tokens" / f"{fingerprint('key')[:24]}.lock"
+            tmp_path / "tokens" / f"{Provenance({}).key[:24]}.lock"
         ]
-        arrays, was_stored = ColumnStore(tmp_path).get("tokens", "key", lambda: COLUMNS)
+        arrays, was_stored = ColumnStore(tmp_path).get("tokens", Provenance({}), lambda: COLUMNS)
         assert_equal(arrays)
         assert not was_stored
 
@@ -194,80 +193,3 @@ class TestProcesses:
         assert [process.returncode for process in asking] == [0] * 4, printed
         assert [out.split()[-1] for out, _ in printed] == [str(999 * 1000 // 2)] * 4
         assert (tmp_path / "log").read_text() == "computed\n"
-
-
-plain_data = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def turned(value: Any) -> Any:
-    """The same data with the keys of every dict in the opposite order."""
-    if isinstance(value, dict):
-        return {key: turned(inner) for key, inner in reversed(value.items())}
-    return [turned(inner) for inner in value] if isinstance(value, list) else value
-
-
-@dataclass(frozen=True)
-class Twin:
-    """Has the fields of Length, and is not Length."""
-
-    unit: str = "tokens"
-
-
-class TestFingerprint:
-    @given(plain_data)
-    def test_does_not_depend_on_the_order_of_keys(self, data: Any) -> None:
-        assert fingerprint(data) == fingerprint(turned(data))
-        assert len(fingerprint(data)) == 64
-
-    @given(plain_data, plain_data)
-    def test_tells_different_data_apart(self, one: Any, other: Any) -> None:
-        assert one == other or fingerprint(one) != fingerprint(other)
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"tokenizer": "b"},
-            {"prompt": Prompt(template="{document}\n")},
-            {"prompt": Prompt(chat=True)},
-            {"prompt": Prompt(chat=True, system="Be brief.")},
-            {"limits": Limits(max_length=512)},
-            {"limits": Limits(too_long="drop")},
-            {"limits": Limits(empty="drop")},
-            {"limits": Limits(identical="error")},
-            {"rows": [["1", "a text", "summary"]]},
-            {"rows": [["0", "another text", "summary"]]},
-            {"rows": [["0", "a text", "summary "]]},
-            {"rows": [["0", "a text", "summary"], ["0", "a text", "summary"]]},
-            {"rows": []},
-            {"more": None},
-        ],
-        ids=str,
-    )
-    def test_changes_with_each_dependency(self, change: dict[str, Any]) -> None:
-        inputs = {"tokenizer": "a", "prompt": Prompt(), "limits": Limits(), "rows": [["0", "a text", "summary"]]}
-        assert fingerprint(inputs) == fingerprint({**inputs, "limits": replace(Limits())})
-        assert fingerprint(inputs) != fingerprint({**inputs, **change})
-
-    def test_equal_fields_of_another_class_are_another_thing(self) -> None:
-        assert fingerprint(Length()) == fingerprint(Length("tokens")) != fingerprint(Length("words"))
-        assert fingerprint(Length()) != fingerprint(Twin())
-
-    @pytest.mark.parametrize(
-        "value", [object(), Path("a"), {1, 2}, np.float32(1), Length], ids=lambda v: type(v).__name__
-    )
-    def test_takes_plain_data_alone(self, value: Any) -> None:
-        """What has no stable text would make a key that no later run finds."""
-        with pytest.raises(TypeError, match="a fingerprint takes plain data"):
-            fingerprint({"key": value})
-
-    def test_is_the_same_in_another_process(self) -> None:
-        script = "from summpo.columns.store import fingerprint; print(fingerprint({'b': [1, 0.1, None], 'a': 'é😀'}))"
-        environment = {**os.environ, "PYTHONHASHSEED": "123"}
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
-        )
-        assert done.stdout.strip() == fingerprint({"a": "é😀", "b": [1, 0.1, None]})

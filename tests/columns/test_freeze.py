@@ -15,8 +15,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from scored import LIMITS, ROWS, scored
 from summpo.columns.freeze import Context, Freezer, margin_values
-from summpo.columns.store import ColumnStore, fingerprint
+from summpo.columns.store import ColumnStore
 from summpo.errors import UserError
+from summpo.files.provenance import Provenance
 from summpo.margin_rewards import Completions, MarginReward
 from summpo.margin_rewards.length import Length
 from summpo.margin_rewards.rouge import Rouge
@@ -261,4 +262,4 @@ class TestReference:
         assert code["files"]["summpo.models.forward.log_probs"] == sha256(file.read_bytes()).hexdigest()
         assert code["versions"]["torch"] == version("torch")
         for record in (of_tokens, of_margin, of_reference):
-            assert record["fingerprint"] == fingerprint(record["made_from"])
+            assert record["fingerprint"] == Provenance(record["made_from"]).key

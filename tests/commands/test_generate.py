@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
+from summpo.commands.generate import samples_of
 from summpo.runs.unfinished import PartialResults, Record
 from train_runs import run_summpo
 
@@ -118,6 +119,38 @@ def test_summaries_of_other_documents_are_not_written_over(
     assert main([*own, f"input={tmp_path / 'a.jsonl'}", "generation.max_new_tokens=3"]) == 0, "of the same, again"
 
 
+CONFIG = {
+    "model": {"path": "a", "adapter": "b", "dtype": "float32"}, "prompt": {}, "tokens": {}, "seed": 0,
+    "generation": {"temperature": 0.0, "batch_size": 2, "max_new_tokens": 8}, "accelerator": "cpu",
+    "long_documents": "truncate", "map_reduce": {"part_max_new_tokens": 9}, "output_dir": "out",
+}  # fmt: skip
+DRAWN, IN_PARTS = {"generation": CONFIG["generation"] | {"temperature": 0.7}}, {"long_documents": "map_reduce"}
+
+
+@pytest.mark.parametrize(
+    ("of", "change", "is_same"),
+    [
+        ({}, {"output_dir": "there"}, True),
+        ({}, {"model": {"path": "moved", "adapter": "moved", "dtype": "float32"}}, True),
+        ({}, {"model": {"path": "a", "adapter": "b", "dtype": "bfloat16"}}, False),
+        ({}, {"generation": {"temperature": 0.0, "batch_size": 1, "max_new_tokens": 8}}, True),
+        ({}, {"generation": {"temperature": 0.0, "batch_size": 2, "max_new_tokens": 9}}, False),
+        (DRAWN, {"generation": {"temperature": 0.7, "batch_size": 1, "max_new_tokens": 8}}, False),
+        (DRAWN, {"seed": 1}, False),
+        ({}, {"map_reduce": {"part_max_new_tokens": 8}}, True),
+        (IN_PARTS, {"map_reduce": {"part_max_new_tokens": 8}}, False),
+        (IN_PARTS, {"long_documents": "truncate"}, False),
+    ],
+)
+def test_what_decides_samples(of: dict[str, Any], change: dict[str, Any], is_same: bool) -> None:
+    made_from = {"documents": "d", "model": "m", "adapter": "a", "text_measures": {"words": 1}}
+    was = samples_of(CONFIG | of, made_from)
+    assert (samples_of(CONFIG | of | change, made_from) == was) == is_same
+    assert samples_of(CONFIG | of, made_from | {"text_measures": None, "bertscore": "b"}) == was
+    for name in ("documents", "model", "adapter"):
+        assert samples_of(CONFIG | of, made_from | {name: "another"}) != was
+
+
 def kill_at_the_third_batch() -> None:
     """Sabotage: two batches are kept, and the process is gone before the third is."""
     keep, done = PartialResults.keep, []
@@ -143,13 +176,18 @@ def test_a_killed_process_is_gone_on_from(
     partial = out / "samples.partial.jsonl"
     kept = partial.read_bytes()
     assert len(kept.splitlines()) == 1 + 4, "two batches of two"
-    for other in (["prompt.template='{document}'"], ["long_documents=map_reduce"], ["generation.temperature=1"]):
-        assert main([*here, *other]) == 2
+    for other, told in (
+        ("prompt.template='{document}'", "prompt.template="),
+        ("long_documents=map_reduce", "long_documents=truncate, not map_reduce;"),
+        ("generation.temperature=1", "generation.temperature=0, not 1;"),
+    ):
+        assert main([*here, other]) == 2
         error = capsys.readouterr().err
-        assert "holds samples of another model, other documents or settings" in error and error.count("\n") == 1
+        assert f"holds samples of {told}" in error and error.count("\n") == 1, error
     text = (folder / "0.txt").read_text("utf-8")
     (folder / "0.txt").write_text("Another text.", "utf-8")
     assert main(here) == 2
+    assert "holds samples of documents other than now;" in capsys.readouterr().err
     assert partial.read_bytes() == kept
     (folder / "0.txt").write_text(text, "utf-8")
     partial.write_bytes(kept.replace(b'"ended"', b'"was_kept": 1, "ended"') + b'{"id": "0.t')

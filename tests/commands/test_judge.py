@@ -100,7 +100,7 @@ class TestSettings:
         ("first", "then", "sentence"),
         [
             ([], ["temperature=null"], "temperature=None, not left out"),
-            (["temperature=1"], [], "temperature=1.0, not None"),
+            (["temperature=1"], [], "temperature=1, not None"),
             ([], ["thought_tokens=100"], "max_tokens=200, not 300"),
             ([], ["teacher.extra_body.reasoning_effort=low"], "extra_body.reasoning_effort=None, not low"),
             ([], ["prompt=judge_json", "json_schema=true"], "json_schema=None, not True"),

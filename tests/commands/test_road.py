@@ -101,7 +101,9 @@ def test_done_stages_say_so_and_change_nothing(road: Path, capsys: pytest.Captur
     assert main(again) == 0
     assert "done already" in capsys.readouterr().out and touched() == before
     assert main([*again, "samples=3"]) == 2
-    assert "other settings" in capsys.readouterr().err and touched() == before
+    assert (
+        "holds pairs of samples=4, not 3: choose another output_dir" in capsys.readouterr().err and touched() == before
+    )
 
 
 def test_generate_evaluate_and_report(road: Path, capsys: pytest.CaptureFixture[str]) -> None:

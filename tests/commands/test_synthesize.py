@@ -475,7 +475,7 @@ def test_a_judgement_of_other_settings_neither_pays_nor_replaces(
         "{document} <summary_1>\n{first}\n</summary_1> <summary_2>\n{second}\n</summary_2> Better: 1 or 2?"
     )
     settings = [
-        (f"prompt={prompt}", "prompt="),
+        (f"prompt={prompt}", "prompt other than now"),
         ("both_orders=false", "both_orders=True, not False"),
         ("seed=7", "seed=0, not 7"),
         ("max_tokens=300", "max_tokens=200, not 300"),

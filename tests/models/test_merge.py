@@ -221,7 +221,7 @@ class TestRefuses:
         assert merge(model, adapter, out, "float32", tmp_path / "cache").is_new, "empty is fine"
         before = {file: file.stat().st_mtime_ns for file in out.iterdir()}
         assert not merge(model, adapter, out, "float32", tmp_path / "cache").is_new, "it holds this very sum already"
-        with pytest.raises(UserError, match=f"not empty: {out}"):
+        with pytest.raises(UserError, match=f"not empty: {out}, which holds one with dtype=float32, not bfloat16 "):
             merge(model, adapter, out, "bfloat16", tmp_path / "cache")
         assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
         (tmp_path / "file").touch()

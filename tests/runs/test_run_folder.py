@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import pytest
 
 from summpo.errors import UserError
-from summpo.runs.run_folder import RunFolder, first_difference, settings, write_whole
+from summpo.files.provenance import Provenance
+from summpo.runs.run_folder import RunFolder, settings, write_whole
 
 CONFIG = {
     "seed": 1,
@@ -163,14 +163,16 @@ def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").read_bytes() == b"\x89PNG\r\n"
 
 
-def test_settings_are_flat_and_plain() -> None:
-    flat = settings(CONFIG | {"lora": None, "margin_reward": {}})
-    assert flat == {
-        "seed": 1,
-        "optimizer.lr": 0.1,
-        "optimizer.betas": [0.9, 0.999],
-        "trainer.max_epochs": 1,
-        "margin_reward": {},
-    }, "null, and what is left out, are one"
-    assert first_difference(flat, json.loads(json.dumps(flat))) is None
-    assert first_difference({"a": 1}, {"a": 1, "b": 2}) == ("b", None, 2)
+def test_settings_leave_out_what_does_not_make_a_run() -> None:
+    trainer = {"max_epochs": 1, "enable_progress_bar": True}
+    assert settings(CONFIG | {"logger": {"csv": {}}, "trainer": trainer}) == settings(CONFIG)
+    kept = {name: value for name, value in CONFIG.items() if name != "output_dir"}
+    assert settings(CONFIG) == Provenance(kept)
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on_where_it_is_off(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.begin(FACTS, {})
+    assert run.check(changed(lora=None, margin_reward={}, optimizer=CONFIG["optimizer"] | {"clip": None})) is None
+    with pytest.raises(UserError, match=r"optimizer\.clip=None, not 1"):
+        run.check(changed(optimizer=CONFIG["optimizer"] | {"clip": 1}))

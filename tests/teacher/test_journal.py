@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from summpo.errors import UserError
+from summpo.files.provenance import Provenance
 from summpo.teacher.budget import Spent, Tokens
 from summpo.teacher.faults import Fault
 from summpo.teacher.journal import Journal, Past, open_journal
@@ -17,7 +18,7 @@ ONE = Request("a", "write", (("system", "be brief"), ("user", "grüße 😀 \0")
 TWO = Request("b", "write", (("user", "two"),), 50, 0.7)
 ANSWER = Answer("fein 😀 \0", "stop", "m-1", 30, 4)
 MOST = Tokens(100, 50)
-MADE_FROM = {"teacher": {"model": "m", "url": "http://localhost"}, "mode": "seed"}
+MADE_FROM = Provenance({"teacher": {"model": "m", "url": "http://localhost"}, "mode": "seed"})
 RETRY, LOST, REFUSED = (
     Fault("server_error", "500"), Fault("timeout", "5 s", maybe_paid=True), Fault("bad_request", "400: no", "reject"),
 )  # fmt: skip
@@ -84,7 +85,7 @@ class TestOpening:
                 assert journal.tasks() == {"a", "b"}
 
     def test_with_other_settings_is_refused(self, path: Path) -> None:
-        other = {**MADE_FROM, "teacher": {"model": "n", "url": "http://localhost"}}
+        other = Provenance({**MADE_FROM.inputs, "teacher": {"model": "n", "url": "http://localhost"}})
         for settings in (other, MADE_FROM):  # nothing was paid with the other ones
             with open_journal(path, settings) as journal:
                 journal.failed(journal.sent(ONE, "k1", MOST), RETRY)
@@ -97,7 +98,7 @@ class TestOpening:
             f"{path} holds the requests of a run with teacher.model=m, not n: choose another output_dir, or the same settings"
         )
         assert path.read_bytes() == before
-        with open_journal(path, dict(reversed(MADE_FROM.items()))):
+        with open_journal(path, Provenance(dict(reversed(MADE_FROM.inputs.items())))):
             pass
 
     def test_twice_at_once_is_refused(self, path: Path, journal: Journal) -> None:

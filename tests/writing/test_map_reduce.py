@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from summpo.errors import UserError
+from summpo.files.provenance import Provenance
 from summpo.models import Model
 from summpo.runs.unfinished import PartialResults
 from summpo.text.encoding import count_tokens
@@ -18,6 +19,7 @@ from summpo.writing.map_reduce import check_room, fitting_parts, joined_summarie
 from summpo.writing.writer import Writer, load_writer
 
 SENTENCE = "The cat sat on the mat, and the dog sat on the cat. "
+THESE = Provenance({"samples": "these"})
 PART, JOIN = Prompt("Part: {document}\nTL;DR:"), Prompt("Parts:\n{document}\nTL;DR:")
 
 
@@ -46,7 +48,7 @@ def test_parts_fit_their_prompt_and_are_the_document(writer: Writer) -> None:
 def test_the_summary_is_that_of_the_summaries_of_the_parts(writer: Writer) -> None:
     """Worked by hand with plain prompts: each part under its template, their summaries a paragraph each under the other."""
     row = SummaryRow("a", SENTENCE * 12, "", ("a reference",))
-    kept = PartialResults(None, "")
+    kept = PartialResults(None, THESE)
     summarise_in_parts(writer, [row], long(), kept, seed=0)
     parts = fitting_parts(replace(writer, prompt=PART), row.document)
     of_parts = [writer.text(one) for one in replace(writer, prompt=PART).write(
@@ -64,7 +66,7 @@ def test_the_summary_is_that_of_the_summaries_of_the_parts(writer: Writer) -> No
 
 def test_summaries_that_do_not_fit_together_are_summarised_in_turn(writer: Writer) -> None:
     row = SummaryRow("a", SENTENCE * 150, "")
-    kept = PartialResults(None, "")
+    kept = PartialResults(None, THESE)
     summarise_in_parts(writer, [row, SummaryRow("b", SENTENCE * 12, "")], long(4), kept, seed=0)
     sample = kept.get("a")
     assert sample is not None and sample["parts"] > 20
@@ -78,7 +80,7 @@ def test_summaries_that_do_not_fit_together_are_summarised_in_turn(writer: Write
 
 def test_a_model_that_says_nothing_of_any_part_says_nothing(writer: Writer) -> None:
     row = SummaryRow("a", SENTENCE * 12, "")
-    kept = PartialResults(None, "")
+    kept = PartialResults(None, THESE)
     count = len(fitting_parts(replace(writer, prompt=PART), row.document))
     kept.keep([{"id": "a", "part": f"1.{n}", "summary": ""} for n in range(count)])
     summarise_in_parts(writer, [row], long(), kept, seed=0)
@@ -94,7 +96,7 @@ def test_no_room_for_the_summaries_of_two_parts(writer: Writer) -> None:
     ):
         check_room([writer], room)
     with pytest.raises(UserError, match="map_reduce needs room"):
-        summarise_in_parts(writer, [SummaryRow("a", SENTENCE * 12, "")], long(60), PartialResults(None, ""), seed=0)
+        summarise_in_parts(writer, [SummaryRow("a", SENTENCE * 12, "")], long(60), PartialResults(None, THESE), seed=0)
 
 
 def test_room_by_hand(writer: Writer) -> None:
@@ -105,7 +107,7 @@ def test_room_by_hand(writer: Writer) -> None:
 
 def test_what_does_not_get_shorter_is_cut_and_the_cut_is_said(writer: Writer) -> None:
     """The model writes bytes that are no text: each becomes a character of three tokens, and 16 new tokens 48."""
-    kept = PartialResults(None, "")
+    kept = PartialResults(None, THESE)
     summarise_in_parts(writer, [SummaryRow("a", SENTENCE * 40, "")], long(16), kept, seed=0)
     sample = kept.get("a")
     assert sample is not None and sample["tokens_left_out"] > 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from summpo.files.provenance import Provenance
 from summpo.models import Model
 from summpo.runs.unfinished import PartialResults
 from summpo.text.prompts import Prompt
@@ -20,6 +21,7 @@ ROWS = [
     SummaryRow(f"row-{n}", f"Text {n}: " + "a cat and a dog sat on a mat. " * (1 + 5 * n % 7 * 3), "s")
     for n in range(7)
 ]
+THESE = Provenance({"samples": "these"})
 MAP_REDUCE = LongDocuments("map_reduce", part_max_new_tokens=8)
 
 
@@ -55,16 +57,16 @@ def test_a_killed_process_goes_on_to_the_same_samples(
     writer: Writer, tmp_path: Path, temperature: float, long: LongDocuments
 ) -> None:
     writer = replace(writer, decoding=replace(writer.decoding, temperature=temperature))
-    expected = summarise(writer, ROWS, long, PartialResults(None, ""), seed=3)
+    expected = summarise(writer, ROWS, long, PartialResults(None, THESE), seed=3)
     assert [sample["id"] for sample in expected] == [row.id for row in ROWS]
     assert max(sample["parts"] for sample in expected) == (1 if long.how == "truncate" else 3)
     for batches in range(1, 30):
         file = tmp_path / str(batches)
         try:
-            samples = summarise(writer, ROWS, long, killed_after(PartialResults(file, "these"), batches), seed=3)
+            samples = summarise(writer, ROWS, long, killed_after(PartialResults(file, THESE), batches), seed=3)
         except Killed:
             before = file.read_text("utf-8")
-            samples = summarise(writer, ROWS, long, PartialResults(file, "these"), seed=3)
+            samples = summarise(writer, ROWS, long, PartialResults(file, THESE), seed=3)
             assert file.read_text("utf-8").startswith(before)
             names = [line.split('"document"')[0] for line in file.read_text("utf-8").splitlines()]
             assert len(names) == len(set(names)), "nothing is written twice"
@@ -78,15 +80,15 @@ def test_a_killed_process_goes_on_to_the_same_samples(
 
 def test_greedy_goes_on_in_smaller_batches(writer: Writer, tmp_path: Path) -> None:
     """As after a process that ran out of memory: of a batch that is half done, only the other half is written."""
-    expected = summarise(writer, ROWS, LongDocuments(), PartialResults(None, ""), seed=0)
+    expected = summarise(writer, ROWS, LongDocuments(), PartialResults(None, THESE), seed=0)
     with pytest.raises(Killed):
-        summarise(writer, ROWS, LongDocuments(), killed_after(PartialResults(tmp_path / "kept", ""), 1), seed=0)
+        summarise(writer, ROWS, LongDocuments(), killed_after(PartialResults(tmp_path / "kept", THESE), 1), seed=0)
     alone = replace(writer, decoding=replace(writer.decoding, batch_size=3))
-    assert summarise(alone, ROWS, LongDocuments(), PartialResults(tmp_path / "kept", ""), seed=0) == expected
+    assert summarise(alone, ROWS, LongDocuments(), PartialResults(tmp_path / "kept", THESE), seed=0) == expected
 
 
 def test_what_was_left_out_is_said(writer: Writer) -> None:
-    samples = summarise(writer, ROWS, LongDocuments(), PartialResults(None, ""), seed=0)
+    samples = summarise(writer, ROWS, LongDocuments(), PartialResults(None, THESE), seed=0)
     prompts, left_out = writer.prompts(ROWS)
     assert [sample["tokens_left_out"] for sample in samples] == left_out and 0 < sum(map(bool, left_out)) < len(ROWS)
     assert all(len(prompt) + 8 <= 110 for prompt in prompts)

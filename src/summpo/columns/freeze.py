@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from summpo.columns.code import code_of
-from summpo.columns.store import Arrays, ColumnStore, fingerprint
+from summpo.columns.store import Arrays, ColumnStore
 from summpo.errors import UserError, require
+from summpo.files.provenance import Provenance
 from summpo.margin_rewards import AdapterReward, Completions, MarginReward, ModelReward, completions_of
 from summpo.models.forward.scoring import score_completions
 from summpo.models.forward.shared_prefix import attend
@@ -79,12 +80,12 @@ class Freezer:
         }
         arrays, was_stored = self.store.get(
             "tokens",
-            made_from,
+            Provenance(made_from),
             lambda: _tokens_to_arrays(tokenize(rows, self.tokenizer, prompt, limits)),
             self._called(rows),
         )
         _say("tokens", len(rows), was_stored)
-        return _tokens_from_arrays(arrays), fingerprint(made_from)
+        return _tokens_from_arrays(arrays), Provenance(made_from).key
 
     def margins(
         self, rows: Sequence[TextRow], rewards: Mapping[str, MarginReward], context: Context | None = None
@@ -115,7 +116,7 @@ class Freezer:
         }
         arrays, was_stored = self.store.get(
             "margins",
-            made_from,
+            Provenance(made_from),
             lambda: {"rewards": margin_values(reward, self.completions(rows, context), len(rows))},
             {"margin reward": name, **self._called(rows), **_incidental(reward)},
         )
@@ -154,7 +155,7 @@ class Freezer:
         def compute() -> Arrays:
             return {f"side{i}": side.values for i, side in enumerate(score(tokenized.rows))}
 
-        arrays, was_stored = self.store.get("reference", made_from, compute, called)
+        arrays, was_stored = self.store.get("reference", Provenance(made_from), compute, called)
         _say("reference log-probs", len(tokenized.rows), was_stored)
         sides = enumerate(tokenized.rows.completions)
         return tuple(Ragged(arrays[f"side{i}"], side.offsets) for i, side in sides)

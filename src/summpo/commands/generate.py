@@ -18,13 +18,14 @@ from summpo.commands.run_config import compose_with_run
 from summpo.commands.writing_settings import say_of_stdin, writing_settings
 from summpo.errors import require
 from summpo.files.locks import writing_alone
+from summpo.files.provenance import Provenance
 from summpo.models.weights.sources import check_paths, check_task
-from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.finished import is_finished, provenance_of, require_same_documents
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.rows import SummaryRow
 from summpo.writing.given_documents import is_one_text
 from summpo.writing.settings import WritingSettings
-from summpo.writing.steps import documents_of, is_done, kept_samples, load_writer_of, long_documents_note
+from summpo.writing.steps import documents_of, kept_samples, load_writer_of, long_documents_note
 
 
 def run(arguments: list[str]) -> int:
@@ -62,23 +63,19 @@ def generate(settings: WritingSettings, config: dict[str, Any], out: Path | None
     check_task(settings.model, scores=False)
     say_of_stdin(settings)
     documents = documents_of(settings)
-    made_from = {
-        "documents": rows_fingerprint(documents),
-        **model_fingerprints(settings.model, Path(settings.cache_dir)),
-    }
-    if out is not None and is_done(out, "generation.json", config, made_from):
+    provenance = provenance_of(config, {"documents": documents}, settings.model, Path(settings.cache_dir))
+    if out is not None and is_finished(out / "generation.json", provenance, "samples.jsonl"):
         print(f"generate: done already with these settings, see {out / 'samples.jsonl'}")
         return []
     if out is not None:
         require_same_documents(out / "generation.json", config)
-    return write_samples(settings, config, documents, made_from, out)
+    return write_samples(settings, documents, provenance, out)
 
 
 def write_samples(
     settings: WritingSettings,
-    config: dict[str, Any],
     documents: Sequence[SummaryRow],
-    made_from: dict[str, Any],
+    provenance: Provenance,
     out: Path | None,
 ) -> list[dict[str, Any]]:
     """The lines of samples.jsonl, which goes to `out` with generation.json beside it where there is an `out`."""
@@ -86,7 +83,7 @@ def write_samples(
     from summpo.writing.summarising import summarise
 
     started = time.monotonic()
-    kept = kept_samples(settings, made_from, out)
+    kept = kept_samples(provenance, out)
     samples = summarise(load_writer_of(settings), documents, settings.long, kept, settings.seed)
     counts = long_counts(samples, settings.long.how)
     thoughts = thought_counts(samples)
@@ -95,8 +92,7 @@ def write_samples(
         print(f"generate: 1 summary{says}")
         return samples
     record = {"documents": len(samples), "long_documents": counts.record(), "thoughts": asdict(thoughts),
-              "config": config, "made_from": made_from,
-              "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
+              **provenance.inputs, "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(out / "generation.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     kept.discard()

@@ -7,7 +7,7 @@ import os
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -16,6 +16,7 @@ from summpo.commands.help import wants_help
 from summpo.config.nodes import from_target
 from summpo.config.tree import plain
 from summpo.errors import require, require_field, require_number
+from summpo.files.provenance import Provenance
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.synthesis.output import JOURNAL, jsonl
 from summpo.synthesis.prompt_files import read_prompt
@@ -90,13 +91,10 @@ def say_cost(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask], folde
     return 0
 
 
-def request_settings(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask], folder: Path) -> dict[str, Any]:
+def request_settings(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask], folder: Path) -> Provenance:
     """What makes questions what they are, and a journal theirs. Folders and an endpoint may move: answers are paid."""
     is_folder = config.against != REFERENCE
-    temperature = "left out" if config.temperature is None else config.temperature
-    more = {"temperature": temperature, "json_schema": config.json_schema, "extra_body": teacher.extra_body}
-    usual = {"temperature": 0.0, "json_schema": False, "extra_body": None}
-    return {
+    settings = {
         "run": os.path.relpath(config.run, folder),
         "against": os.path.relpath(config.against, config.run) if is_folder else REFERENCE,
         "judge": {"model": teacher.model},
@@ -104,8 +102,12 @@ def request_settings(config: DictConfig, teacher: Teacher, tasks: list[JudgeTask
         "both_orders": config.both_orders,
         "seed": config.seed,
         "max_tokens": tasks[0].max_tokens,
-        **{name: value for name, value in more.items() if value != usual[name]},  # none in the journals of before
+        # what is usual is unsaid, as in the journals of before
+        "temperature": "left out" if config.temperature is None else config.temperature or None,
+        "json_schema": config.json_schema or None,
+        "extra_body": teacher.extra_body,
     }
+    return Provenance(settings)
 
 
 def within(

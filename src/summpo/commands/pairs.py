@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
 from summpo.commands.writing_settings import writing_settings
 from summpo.config.tree import plain
 from summpo.datasets import SPLITS, one_per_document
-from summpo.errors import require, require_choice, require_number
+from summpo.errors import UserError, require, require_choice, require_number
 from summpo.files.locks import writing_alone
+from summpo.files.provenance import differences, read_record_if_whole
 from summpo.models.weights.sources import check_paths, check_task
-from summpo.runs.finished import is_finished, model_fingerprints, rows_fingerprint
+from summpo.runs.finished import is_finished, provenance_in, provenance_of
 from summpo.runs.run_folder import require_writable, write_whole
-from summpo.writing.steps import load_writer_of
+from summpo.writing.steps import load_writer_of, samples_of
 
 
 def run(arguments: list[str]) -> int:
@@ -43,35 +43,26 @@ def run(arguments: list[str]) -> int:
         split: one_per_document(settings.dataset.summaries(split), settings.tokens.empty)[:n]
         for split, n in config.documents.items()
     }
-    made_from = {
-        **{split: rows_fingerprint(documents) for split, documents in rows.items()},
-        **model_fingerprints(settings.model, Path(config.cache_dir)),
-    }
-    if is_finished(manifest, plain(config), made_from):
+    provenance = provenance_of(plain(config), rows, settings.model, Path(config.cache_dir))
+    if is_finished(manifest, provenance):
         print(f"pairs: done already with these settings, see {manifest}")
         return 0
-    require(not manifest.exists(), f"{folder} holds pairs made with other settings; choose another output_dir")
+    if manifest.exists():
+        changed = differences(provenance_in(read_record_if_whole(manifest)), provenance)
+        raise UserError(f"{folder} holds pairs of {changed[0]}: choose another output_dir, or the same settings")
 
     from summpo.writing.sampled_pairs import PairRule, make_pairs
 
     rule = PairRule(config.samples, config.quality, config.min_difference, config.cut_samples)
     writer = load_writer_of(settings)
-    samples_of = fingerprint_of_samples(config, made_from)
     with writing_alone(folder):
         counts = {
-            split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of)
+            split: make_pairs(writer, documents, rule, config.seed, folder, split, samples_of(**provenance.inputs))
             for split, documents in rows.items()
         }
-        record = {"counts": counts, "config": plain(config), "made_from": made_from}
+        record = {"counts": counts, **provenance.inputs}
         write_whole(manifest, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for split, count in counts.items():
         print(f"pairs: {split}: " + ", ".join(f"{name} {n}" for name, n in count.items()))
     print(f"pairs: done; read them with dataset=jsonl dataset.path={folder}")
     return 0
-
-
-def fingerprint_of_samples(config: DictConfig, made_from: dict[str, str | None]) -> str:
-    """What decides the samples, and not what is made of them: another rule may go on with the same samples."""
-    free = ("quality", "min_difference", "cut_samples", "output_dir", "cache_dir", "run")
-    kept = {key: value for key, value in plain(config).items() if key not in free} | made_from | {"holds": "ended"}
-    return sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

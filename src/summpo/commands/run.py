@@ -20,6 +20,7 @@ from yaml import YAMLError
 from summpo.config.complaints import sentence_of
 from summpo.config.tree import conf_dir
 from summpo.errors import UserError, require
+from summpo.files.provenance import read_record_if_whole
 from summpo.runs.run_folder import write_whole
 
 
@@ -88,10 +89,7 @@ def command(argv: list[str]) -> int:
 
 def is_done(stage: ChainStage, state: Path) -> bool:
     """Whether the stage ran to its end with this very command, and what it made is still there."""
-    try:
-        ran = json.loads(state.read_text("utf-8"))["command"]
-    except (OSError, ValueError, KeyError):
-        return False
+    ran = read_record_if_whole(state).get("command")
     return ran == stage.command and all(path.exists() for path in stage.makes)
 
 

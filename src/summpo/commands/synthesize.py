@@ -16,6 +16,7 @@ from summpo.config.tree import plain
 from summpo.datasets import SPLITS
 from summpo.documents import Split
 from summpo.errors import require
+from summpo.files.provenance import Provenance
 from summpo.runs.finished import is_finished
 from summpo.runs.run_folder import require_writable
 from summpo.synthesis.hub import hub_token, push_to_hub
@@ -62,14 +63,13 @@ def run(arguments: list[str]) -> int:
         documents = (document for split in funnels for document in documents_of_split(folder, split))
         return say_cost(config, parts, documents, folder)
     settings = {key: value for key, value in plain(config).items() if key not in ("max_cost", "dry_run", "cache_dir")}
-    made_from = {
-        "prompts": hashes(parts.mode),
-        "documents": (folder / "documents" / "documents.json").read_text("utf-8"),
-    }
-    if is_finished(folder / MANIFEST, settings, made_from):
+    documents = (folder / "documents" / "documents.json").read_text("utf-8")
+    made_from = {"prompts": hashes(parts.mode), "documents": documents}
+    provenance = Provenance({"config": settings, "made_from": made_from})
+    if is_finished(folder / MANIFEST, provenance):
         print(f"synthesize: done already with these settings, see {folder / MANIFEST}")
         return 0
-    return finish(config, parts, funnels, folder, settings, made_from)
+    return finish(config, parts, funnels, folder, provenance)
 
 
 def say_cost(config: DictConfig, parts: SynthesisParts, documents: Iterable[Document], folder: Path) -> int:
@@ -104,14 +104,12 @@ def hashes(mode: Mode) -> dict[str, str]:
     return {step: prompt.hash for step, prompt in mode.prompts().items()}
 
 
-def request_settings(config: DictConfig, parts: SynthesisParts) -> dict[str, Any]:
+def request_settings(config: DictConfig, parts: SynthesisParts) -> Provenance:
     """What makes requests what they are, and a journal theirs. An endpoint may move: its answers are paid."""
     mode, extra = plain(config)["mode"], parts.teacher.extra_body
-    return {
-        "teacher": {"model": parts.teacher.model} | ({"extra_body": extra} if extra else {}),
-        "mode": {name: value for name, value in mode.items() if (name, value) != ("json_schema", False)},  # as before
-        "prompts": hashes(parts.mode),
-    }
+    mode |= {"json_schema": mode.get("json_schema") or None}  # unsaid, as in the journals of before
+    teacher = {"model": parts.teacher.model, "extra_body": extra}
+    return Provenance({"teacher": teacher, "mode": mode, "prompts": hashes(parts.mode)})
 
 
 def finish(
@@ -119,8 +117,7 @@ def finish(
     parts: SynthesisParts,
     funnels: Mapping[Split, Funnel],
     folder: Path,
-    settings: dict[str, Any],
-    made_from: dict[str, Any],
+    provenance: Provenance,
 ) -> int:
     """Asks, writes what came of it and uploads it; 1 where the budget ended first, or nothing came of it."""
     from summpo.documents.prepare import documents_of_split
@@ -129,6 +126,7 @@ def finish(
     from summpo.teacher.attempts import LOST
     from summpo.teacher.journal import open_journal
 
+    settings = provenance.inputs["config"]
     total = sum(funnel.kept for funnel in funnels.values())
     with open_journal(folder / JOURNAL, request_settings(config, parts)) as journal:
         collected, asked = collect(
@@ -140,7 +138,7 @@ def finish(
         "teacher": parts.teacher.model,
         "mode": OmegaConf.to_container(config.mode)["_target_"].rsplit(".", 2)[-2],  # type: ignore[index,call-overload]
         "settings": flat({"mode": settings["mode"], "filters": settings["filters"]}),
-        "prompts": made_from["prompts"],
+        "prompts": provenance.inputs["made_from"]["prompts"],
     }
     path = config.push_to_hub or str(folder)
     made = write(folder, funnels, collected, asked, parts.filters, parts.shares, config.format, about, path)
@@ -154,7 +152,7 @@ def finish(
         return 1
     if config.push_to_hub is not None:  # before the manifest says done: one that fails is tried again
         print(f"synthesize: uploaded to {push_to_hub(folder, config.push_to_hub, files)}")
-    write_manifest(folder, "done", made, asked, {"config": settings, "made_from": made_from, "files": files})
+    write_manifest(folder, "done", made, asked, {**provenance.inputs, "files": files})
     if lost := asked.rejected.get(LOST, 0):
         print(
             f"synthesize: {lost} documents' answers were lost and may be paid; a higher teacher.max_paid_retries asks "

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from summpo.documents import SPLITS, DocumentSource, SourcePart, Split
 from summpo.documents.executors import silent
 from summpo.documents.rules import DocumentRules
 from summpo.errors import UserError, require
-from summpo.runs.run_folder import first_difference, settings
+from summpo.files.provenance import Provenance, differences
+from summpo.models.weights.fingerprints import fingerprint_file
 
 
 def settings_of(
@@ -24,8 +25,8 @@ def settings_of(
     return {
         "sources": {split: described(sources[split]) for split in SPLITS if split in sources},
         "rules": asdict(rules),
-        "tokenizer": digest(student),
-        "teacher_tokenizer": digest(teacher),
+        "tokenizer": fingerprint_file(student),
+        "teacher_tokenizer": fingerprint_file(teacher),
     }
 
 
@@ -39,27 +40,11 @@ def parts_of(sources: Mapping[Split, DocumentSource]) -> dict[Split, list[Source
         return {split: sources[split].parts() for split in SPLITS if split in sources}
 
 
-def recorded(file: Path) -> dict[str, Any] | None:
-    """What a JSON file says, None where there is none.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}): choose another output_dir") from None
-
-
 def difference(was: dict[str, Any], now: dict[str, Any]) -> str | None:
     """What has changed between two plans, as words."""
-    other = first_difference(settings(was["settings"]), settings(now["settings"]))
-    if other is not None:
-        key, before, after = other
-        return f"{key} was {before} and is {after}"
-    changed = [split for split, found in was["made_from"].items() if found != now["made_from"][split]]
+    if changed := differences(Provenance(was.get("settings", {})), Provenance(now["settings"])):
+        return f"{changed[0].key} was {changed[0].was} and is {changed[0].now}"
+    changed = [one.key for one in differences(Provenance(was.get("made_from", {})), Provenance(now["made_from"]))]
     return f"the files of the {' and '.join(changed)} documents have changed" if changed else None
 
 
@@ -70,13 +55,13 @@ def require_same(
 
     Files that are no longer there, or a Hub that cannot be reached, are no reason to make them again.
     """
-    advice = f"{folder} holds documents: choose another output_dir, or the same settings"
-    changed = difference(record, {"settings": chosen, "made_from": record["made_from"]})
-    require(changed is None, f"{changed}, and {advice}")
+    made_from = record.get("made_from", {})
     with suppress(UserError):
-        now = {split: fingerprint(found) for split, found in parts_of(sources).items()}
-        changed = difference(record, {"settings": chosen, "made_from": now})
-    require(changed is None, f"{changed}, and {advice}")
+        made_from = {split: fingerprint(found) for split, found in parts_of(sources).items()}
+    changed = difference(record, {"settings": chosen, "made_from": made_from})
+    require(
+        changed is None, f"{changed}, and {folder} holds documents: choose another output_dir, or the same settings"
+    )
 
 
 def described(source: DocumentSource) -> dict[str, Any]:
@@ -88,9 +73,3 @@ def described(source: DocumentSource) -> dict[str, Any]:
 def fingerprint(parts: list[SourcePart]) -> str:
     """What a source's files are, by names, sizes and times of change, as hex."""
     return sha256(json.dumps([asdict(part) for part in parts]).encode()).hexdigest()
-
-
-def digest(file: Path) -> str:
-    """A file's bytes, as hex."""
-    with file.open("rb") as opened:
-        return file_digest(opened, "sha256").hexdigest()

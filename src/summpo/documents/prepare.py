@@ -21,12 +21,13 @@ from summpo.documents import PART_BYTES, DocumentSource, SourcePart, Split
 from summpo.documents.executors import Executor, Stage, silent
 from summpo.documents.executors.local import Local
 from summpo.documents.funnel import Funnel
-from summpo.documents.plan import difference, fingerprint, parts_of, recorded, require_same, settings_of
+from summpo.documents.plan import difference, fingerprint, parts_of, require_same, settings_of
 from summpo.documents.rules import DocumentRules
 from summpo.documents.shards import Work
 from summpo.documents.tokens import tokenizer_file
 from summpo.errors import UserError, require
 from summpo.files.locks import alone
+from summpo.files.provenance import read_record
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.text.documents import Document
 
@@ -64,7 +65,7 @@ def prepare(
     require_writable(folder)
     student, teacher = tokenizer_file(tokenizer), tokenizer_file(teacher_tokenizer or tokenizer)
     chosen = settings_of(sources, rules, student, teacher)
-    if (record := recorded(folder / "documents.json")) is not None:
+    if (record := read_record(folder / "documents.json")) is not None:
         require_same(record, chosen, sources, folder)
         log.info(f"documents: done already with these settings, see {folder / 'documents.json'}")
         return funnels_of(record)
@@ -88,7 +89,7 @@ def documents_of_split(out: Path, split: Split) -> Iterator[Document]:
         UserError: they are not made, or not to the end.
     """
     folder = out / "documents"
-    require(recorded(folder / "documents.json") is not None, f"{folder} holds no documents that are done")
+    require(read_record(folder / "documents.json") is not None, f"{folder} holds no documents that are done")
     file = folder / f"{split}.jsonl"
     require(file.exists(), f"{folder} holds no {split} documents")
     with file.open(encoding="utf-8", newline="\n") as opened:
@@ -135,7 +136,7 @@ def begun(
     """
     path = (folder / "work").resolve()
     plan = {"settings": chosen, "made_from": {split: fingerprint(found) for split, found in parts.items()}}
-    begun_with = recorded(path / "plan.json")
+    begun_with = read_record(path / "plan.json")
     if begun_with is not None:
         changed = difference(begun_with, plan)
         if changed is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from summpo.errors import UserError, require
+from summpo.files.provenance import read_record
 
 
 def read_object(file: Path, origin: str) -> Fields:
@@ -17,27 +17,10 @@ def read_object(file: Path, origin: str) -> Fields:
     Raises:
         UserError: naming the file: it is missing, of which `origin` says where it comes from, or malformed.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: {origin}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from None
-    return Fields(str(file), parse(str(file), text))
-
-
-def parse(place: str, text: str) -> dict[str, Any]:
-    """The JSON object that a text is.
-
-    Raises:
-        UserError: naming the place.
-    """
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{place} is not valid JSON: {error}") from None
-    require(isinstance(values, dict), f"{place} must be a JSON object, got {text[:40]!r}")
-    return values
+    values = read_record(file)
+    if values is None:
+        raise UserError(f"{file} is missing: {origin}")
+    return Fields(str(file), values)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from summpo.errors import UserError, require
-from summpo.evaluation.json_fields import Fields, parse, read_object
+from summpo.evaluation.json_fields import Fields, read_object
 from summpo.evaluation.lead import lead_scores
 from summpo.evaluation.scores import METRICS, aggregate
+from summpo.files.provenance import json_object
 
 QUALITIES = {
     "eval/rouge1": "ROUGE-1",
@@ -292,7 +293,7 @@ def read_samples(file: Path) -> tuple[Sample, ...]:
 
 
 def _read_sample(place: str, line: str) -> Sample:
-    fields = Fields(place, parse(place, line))
+    fields = Fields(place, json_object(place, line))
     references = fields.values.get("references")
     is_texts = isinstance(references, list) and all(isinstance(reference, str) for reference in references)
     require(is_texts, f"{place}: references must be a list of texts, got {references!r}")

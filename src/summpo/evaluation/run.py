@@ -19,13 +19,13 @@ from summpo.margin_rewards import AdapterReward
 from summpo.margin_rewards.checks import check_adapters, check_margins
 from summpo.margin_rewards.margins import WeightedMargin
 from summpo.models.weights.sources import check_paths, check_task
-from summpo.runs.finished import model_fingerprints, require_same_documents, rows_fingerprint
+from summpo.runs.finished import is_finished, provenance_of, require_same_documents
 from summpo.runs.run_folder import RunFolder, write_whole
 from summpo.training.plain_settings import settings_of_run, trained_model
 from summpo.training.settings import TrainSettings
 from summpo.writing.given_documents import require_references
 from summpo.writing.settings import WritingSettings
-from summpo.writing.steps import documents_of, is_done, kept_samples, load_writer_of, long_documents_note
+from summpo.writing.steps import documents_of, kept_samples, load_writer_of, long_documents_note
 
 log = logging.getLogger(__name__)
 
@@ -158,17 +158,16 @@ def measure_summaries(settings: EvaluateSettings) -> dict[str, Any]:
     documents = documents_of(writing)
     require_references(documents)
     bert_scorer = settings.bertscore.scorer(cache)
-    made_from = {"documents": rows_fingerprint(documents), **model_fingerprints(model, cache)}
-    made_from["text_measures"] = TEXT_MEASURES
-    made_from["bertscore"] = None if bert_scorer is None else bert_scorer.fingerprint
-    if is_done(out, file.name, record, made_from):
+    measures = {"text_measures": TEXT_MEASURES, "bertscore": None if bert_scorer is None else bert_scorer.fingerprint}
+    provenance = provenance_of(record, {"documents": documents}, model, cache, **measures)
+    if is_finished(file, provenance, "samples.jsonl"):
         log.info(f"evaluate: done already with these settings, see {file}")
         return json.loads(file.read_text("utf-8"))
     require_same_documents(file, record)
-    kept = kept_samples(writing, made_from, out)
+    kept = kept_samples(provenance, out)
     judges = writing.input is None and settings.writes_as_trained and has_pairs(writing.dataset, writing.split)
     trained = settings.trained if judges else None
-    check_adapters(settings.margin_reward, str(made_from["model"]), model.path)
+    check_adapters(settings.margin_reward, provenance.inputs["made_from"]["model"], model.path)
 
     from summpo.evaluation.held_out import evaluate as measured
     from summpo.writing.samples import long_counts, samples_lines, thought_counts
@@ -187,7 +186,7 @@ def measure_summaries(settings: EvaluateSettings) -> dict[str, Any]:
     result, samples = measured(writer, documents, samples, rewards, bert_scorer, model, cache)
     result |= {**accuracies, "documents_cut": sum(bool(s["tokens_left_out"]) for s in samples),
                "long_documents": counts.record(), "wall_time_s": round(time.monotonic() - started, 1)}  # fmt: skip
-    result |= {"dataset": settings.dataset_name, "split": writing.split, "config": record, "made_from": made_from}
+    result |= {"dataset": settings.dataset_name, "split": writing.split, **provenance.inputs}
     write_whole(out / "samples.jsonl", samples_lines(samples))
     write_whole(file, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     kept.discard()

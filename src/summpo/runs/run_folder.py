@@ -14,6 +14,7 @@ from typing import Any
 
 from summpo.errors import UserError, require
 from summpo.files.locks import locked
+from summpo.files.provenance import Provenance, differences, read_record
 
 # What may change between a run and its resumption: where it writes, what it shows, how it is watched.
 FREE_KEYS = ("output_dir", "cache_dir", "logger", "eval_batch_size", "checkpoint_every", "hydra")
@@ -68,13 +69,8 @@ class RunFolder:
         Raises:
             UserError: the file is there and is not a run's summary.
         """
-        try:
-            summary = json.loads(self.summary_path.read_text("utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.summary_path}: cannot be read as a run's summary ({error})") from None
-        require(isinstance(summary, dict) and "status" in summary, f"{self.summary_path}: has no status")
+        summary = read_record(self.summary_path)
+        require(summary is None or "status" in summary, f"{self.summary_path}: has no status")
         return summary
 
     def check(self, config: dict[str, Any]) -> dict[str, Any] | None:
@@ -94,11 +90,9 @@ class RunFolder:
                 "another output_dir",
             )
             return None
-        other = first_difference(settings(summary.get("config", {})), settings(config))
-        if other is not None:
-            key, was, now = other
+        if changed := differences(settings(summary.get("config", {})), settings(config)):
             raise UserError(
-                f"{self.path} holds a run with {key}={was}, not {now}: choose another output_dir, or the same settings"
+                f"{self.path} holds a run with {changed[0]}: choose another output_dir, or the same settings"
             )
         return summary if summary["status"] == "done" else None
 
@@ -125,8 +119,9 @@ class RunFolder:
         Raises:
             UserError: the run would go on from a checkpoint that was trained on something else.
         """
-        was = (self.read_summary() or {}).get("fingerprints", summary["fingerprints"])
-        changed = [name for name, value in summary["fingerprints"].items() if was.get(name) != value]
+        now = summary["fingerprints"]
+        was = (self.read_summary() or {}).get("fingerprints", now)
+        changed = [difference.key for difference in differences(Provenance(was), Provenance(now))]
         require(
             not changed or not self.last_checkpoint.exists(),
             f"{self.path} holds a run that began with other data or weights ({', '.join(changed)}): "
@@ -203,34 +198,18 @@ def whole_lines(path: Path) -> list[str]:
         return [line for line in file if line.endswith("\n")]
 
 
-def settings(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings that make a run what it is, flat: {"optimizer.lr": 2e-4, ...}."""
-    flat: dict[str, Any] = {}
+def settings(config: dict[str, Any]) -> Provenance:
+    """The settings that make a run what it is. What is as it would be unsaid is null, which says no more.
 
-    def walk(node: Any, key: str) -> None:
-        if isinstance(node, dict) and node:
-            for name, value in node.items():
-                walk(value, f"{key}.{name}" if key else str(name))
-        else:
-            flat[key] = node
-
+    So a run from before a setting was there, or from before null said that a weight is w, is still known.
+    """
     kept = {key: value for key, value in config.items() if key not in FREE_KEYS}
-    walk(json.loads(json.dumps(kept, default=str)), "")
-    flat.pop("trainer.enable_progress_bar", None)
-    return {key: value for key, value in flat.items() if value != default_of(key, config)}
-
-
-def default_of(key: str, config: dict[str, Any]) -> Any:
-    """What a key means where it is left out: runs from before it was there, or from before null said w, have none."""
-    if key == "sft_weight":
-        return 0.0
-    ends = {"weight": config.get("w"), "normalize": "none", "scale": 1.0, "clip": None}
-    return ends.get(key.rpartition(".")[-1]) if key.startswith("margin_reward.") else None
-
-
-def first_difference(was: dict[str, Any], now: dict[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first key, by name, whose value differs."""
-    for key in sorted(was.keys() | now.keys()):
-        if was.get(key) != now.get(key):
-            return key, was.get(key), now.get(key)
-    return None
+    usual = {"weight": config.get("w"), "normalize": "none", "scale": 1.0}
+    rewards = {
+        name: {key: None if value == usual.get(key, ...) else value for key, value in (reward or {}).items()}
+        for name, reward in (config.get("margin_reward") or {}).items()
+    }
+    trainer = {**kept.get("trainer", {}), "enable_progress_bar": None}
+    return Provenance(
+        {**kept, "margin_reward": rewards, "trainer": trainer, "sft_weight": kept.get("sft_weight") or None}
+    )

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from summpo.errors import UserError, require
+from summpo.errors import UserError
+from summpo.files.provenance import Provenance, differences
 from summpo.runs.run_folder import naming, whole_lines, write_whole
 
 HEAD = "samples_of"
@@ -22,35 +23,36 @@ Record = Mapping[str, Any]
 class PartialResults:
     """Records by their id, and by the `part` of it that they are of, where they are of one."""
 
-    def __init__(self, file: Path | None, made_from: str) -> None:
+    def __init__(self, file: Path | None, made_from: Provenance) -> None:
         """Reads what an earlier process left; a last line that was cut off is left out, from the file too.
 
         Args:
             file: None keeps them in memory alone.
-            made_from: what decides the records (model, documents, settings), as hex.
+            made_from: what decides the records: model, documents, settings.
 
         Raises:
             UserError: the file holds records of something else.
         """
         self.file = file
-        self._head = json.dumps({HEAD: made_from}) + "\n"
+        self._head = json.dumps({HEAD: made_from.inputs}) + "\n"
         self._done: dict[tuple[str, str], Record] = {}
         whole = [] if file is None else whole_lines(file)
         if file is None or not whole:
             return
         try:
             head, *records = map(json.loads, whole)
-            was_made_from = head[HEAD]
+            was = Provenance(dict(head[HEAD]))  # of another version it is a text
             self._remember(records)
         except (ValueError, KeyError, TypeError):
             raise UserError(
-                f"{file} is none that summpo left unfinished: move it away (config key output_dir)"
+                f"{file} is none that this summpo left unfinished: move it away (config key output_dir)"
             ) from None
-        require(
-            was_made_from == made_from or not records,
-            f"{file} holds samples of another model, other documents or settings; choose another output_dir, give "
-            "those settings once more, or delete the file",
-        )
+        changed = differences(was, made_from)
+        if changed and records:
+            raise UserError(
+                f"{file} holds samples of {changed[0]}; choose another output_dir, give those settings once more, or "
+                "delete the file"
+            )
         write_whole(file, "".join([self._head, *whole[1:]]))
 
     def get(self, name: str, part: str = "") -> Record | None:

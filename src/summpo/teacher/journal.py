@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import time
-from typing import Any
 
 from summpo.errors import UserError, require
 from summpo.files.locks import locked
-from summpo.runs.run_folder import first_difference, settings
+from summpo.files.provenance import Provenance, differences
 from summpo.teacher.budget import Spent, Tokens
 from summpo.teacher.faults import Fault
 from summpo.teacher.records import Answer, Request
@@ -162,13 +161,13 @@ class Journal:
 
 
 @contextmanager
-def open_journal(path: Path, made_from: Mapping[str, Any]) -> Iterator[Journal]:
+def open_journal(path: Path, made_from: Provenance) -> Iterator[Journal]:
     """The journal of these settings, a new one where there is none; no other process can open it meanwhile.
 
     What an earlier process left under way becomes maybe paid.
 
     Args:
-        made_from: plain data; what must be the same for its requests to be gone on with. No key.
+        made_from: what must be the same for its requests to be gone on with. No key.
 
     Raises:
         UserError: another process has it, it is of other settings, it is no journal, or the disk refuses.
@@ -193,7 +192,7 @@ def in_a_sentence(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be used as a journal ({error}); what was written before is kept") from None
 
 
-def begin(path: Path, connection: sqlite3.Connection, made_from: Mapping[str, Any]) -> None:
+def begin(path: Path, connection: sqlite3.Connection, made_from: Provenance) -> None:
     """Makes the file a journal of these settings; what an earlier process left under way is settled."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
@@ -201,7 +200,7 @@ def begin(path: Path, connection: sqlite3.Connection, made_from: Mapping[str, An
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     with together(connection):
-        claim(path, connection, version, json.dumps(made_from, sort_keys=True, default=str))
+        claim(path, connection, version, made_from)
         connection.execute(
             "UPDATE attempts SET status = 'maybe_paid', reason = 'killed', ended_at = ? WHERE status = 'sent'",
             (time(),),
@@ -221,7 +220,7 @@ def together(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def claim(path: Path, connection: sqlite3.Connection, version: int, now: str) -> None:
+def claim(path: Path, connection: sqlite3.Connection, version: int, made_from: Provenance) -> None:
     """Makes the tables, or checks whose they are and makes them those of the newest version.
 
     Raises:
@@ -232,17 +231,17 @@ def claim(path: Path, connection: sqlite3.Connection, version: int, now: str) ->
     for statement in ";".join(VERSIONS[version:]).split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {newest}")
+    now = json.dumps(made_from.inputs)
     if version == 0:
         connection.execute("INSERT INTO made_from VALUES (?)", (now,))
     else:
         (was,) = connection.execute("SELECT settings FROM made_from").fetchone()
-        other = first_difference(settings(json.loads(was)), settings(json.loads(now)))
-        if other is not None and not holds_money(connection):  # a mistyped url, say
+        changed = differences(Provenance(json.loads(was)), made_from)
+        if changed and not holds_money(connection):  # a mistyped url, say
             connection.execute("UPDATE made_from SET settings = ?", (now,))
-        elif other is not None:
+        elif changed:
             raise UserError(
-                f"{path} holds the requests of a run with {other[0]}={other[1]}, not {other[2]}: choose another "
-                "output_dir, or the same settings"
+                f"{path} holds the requests of a run with {changed[0]}: choose another output_dir, or the same settings"
             )
 
 

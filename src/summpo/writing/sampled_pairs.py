@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from summpo.errors import UserError, require_choice, require_number
+from summpo.files.provenance import Provenance
 from summpo.runs.run_folder import write_whole
 from summpo.runs.unfinished import PartialResults, Record
 from summpo.text.rouge import rouge_scorer
@@ -92,7 +93,7 @@ class PairRule:
 
 
 def make_pairs(
-    writer: Writer, rows: Sequence[SummaryRow], rule: PairRule, seed: int, folder: Path, split: str, samples_of: str
+    writer: Writer, rows: Sequence[SummaryRow], rule: PairRule, seed: int, folder: Path, split: str, made: Provenance
 ) -> dict[str, Any]:
     """Writes <split>.jsonl in `folder` and returns its counts, of documents but for samples_cut and chosen_is_longer.
 
@@ -102,13 +103,13 @@ def make_pairs(
     seed and on the documents of its batch, not on when the process was started.
 
     Args:
-        samples_of: what decides the samples (model, documents, settings), as hex: no others are gone on from.
+        made: what decides the samples (model, documents, settings): no others are gone on from.
 
     Raises:
         UserError: the folder has samples of something else; or no pair can be made.
     """
     target = folder / f"{split}.jsonl"
-    kept = PartialResults(folder / f"{split}.samples.jsonl", samples_of)
+    kept = PartialResults(folder / f"{split}.samples.jsonl", made)
     rows = without_ends(rows, writer.tokenizer, writer.prompt)
     prompts, _ = writer.prompts(rows)
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from summpo.datasets import one_per_document, unique_ids
 from summpo.errors import require
+from summpo.files.provenance import Provenance
 from summpo.models.weights.folders import context_of
 from summpo.models.weights.sources import at_hand
-from summpo.runs.finished import is_finished
 from summpo.runs.unfinished import PartialResults
 from summpo.text.rows import SummaryRow
 from summpo.writing.given_documents import read_documents
@@ -26,6 +23,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DECIDING = ("model", "prompt", "tokens", "generation", "seed", "accelerator", "samples", "long_documents", "map_reduce")
+"""Settings that decide samples."""
+WHEREABOUTS = ("path", "adapter", "revision")
+"""Settings of the model that say less of it than its fingerprints."""
+MEASURES = ("text_measures", "bertscore")
+"""Inputs of an evaluation that come after its samples."""
 SPEED = ("batch_size", "batch_tokens", "prefill_tokens")
 """Settings of generation that change no greedy summary."""
 
@@ -44,28 +47,25 @@ def documents_of(settings: WritingSettings) -> list[SummaryRow]:
     return [replace(row, id=name) for row, name in zip(rows, unique_ids(row.id for row in rows), strict=True)]
 
 
-def is_done(out: Path, name: str, record: Mapping[str, Any], made_from: Mapping[str, Any]) -> bool:
-    """Whether samples.jsonl and the record of that name in `out` are of these settings and inputs."""
-    return (out / "samples.jsonl").exists() and is_finished(out / name, dict(record), dict(made_from))
-
-
-def kept_samples(settings: WritingSettings, made_from: Mapping[str, Any], out: Path | None) -> PartialResults:
+def kept_samples(provenance: Provenance, out: Path | None) -> PartialResults:
     """What an earlier process has written of these samples; beside samples.jsonl, or in memory alone.
 
     Raises:
         UserError: what is there is of other documents, another model or other settings.
     """
-    return PartialResults(out and out / "samples.partial.jsonl", samples_of(settings, made_from))
+    return PartialResults(out and out / "samples.partial.jsonl", samples_of(**provenance.inputs))
 
 
-def samples_of(settings: WritingSettings, made_from: Mapping[str, Any]) -> str:
-    """What decides samples, as hex: a greedy run that ran out of memory goes on in smaller batches."""
-    names = ("model", "prompt", "tokens", "generation", "seed", "accelerator", "long_documents", "map_reduce")
-    decides = {name: settings.record[name] for name in names}
-    if settings.generation.temperature == 0:
-        decides["generation"] = {key: value for key, value in decides["generation"].items() if key not in SPEED}
-    inputs = {name: made_from[name] for name in ("documents", "model", "adapter", "tokenizer_and_ends", "summpo")}
-    return sha256(json.dumps([decides, inputs], sort_keys=True, default=str).encode()).hexdigest()
+def samples_of(config: dict[str, Any], made_from: dict[str, Any]) -> Provenance:
+    """What decides samples; what does not is null, which a provenance takes for unsaid.
+
+    So a greedy run that ran out of memory goes on in smaller batches, and one whose model was moved goes on too.
+    """
+    is_greedy, in_parts = config["generation"]["temperature"] == 0, config.get("long_documents") == "map_reduce"
+    decides = {name: config.get(name) for name in DECIDING} | ({} if in_parts else {"map_reduce": None})
+    generation = config["generation"] | (dict.fromkeys(SPEED) if is_greedy else {})
+    model, inputs = config["model"] | dict.fromkeys(WHEREABOUTS), made_from | dict.fromkeys(MEASURES)
+    return Provenance({**decides, "generation": generation, "model": model, "made_from": inputs})
 
 
 def load_writer_of(settings: WritingSettings) -> Writer:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from summpo.errors import UserError, require, require_choice
+from summpo.files.provenance import Provenance, differences, read_record_if_whole
 from summpo.models import Model
 from summpo.models.weights.adapters import load_adapter, take_off
 from summpo.models.weights.fingerprints import fingerprint_adapter, fingerprint_weights
@@ -136,13 +137,16 @@ def merge(
         made_from["quantization"] = f"{model.quantization} of {model.dtype}"
     if model.rope_scaling is not None:
         made_from["rope_scaling"] = json.dumps(dict(model.rope_scaling), sort_keys=True)
-    known = _record(out)
-    losses_known = known.pop("validation_loss", {})
-    if known == made_from:
+    record = read_record_if_whole(out / MADE_FROM)
+    losses_known = record.pop("validation_loss", {})
+    was = Provenance({"base_weights": "original"} | record)  # those of a record that does not say which
+    changed = differences(was, Provenance(made_from))
+    if not changed:
         return Merged(False, chosen, losses_known)
+    held = f", which holds one with {changed[0]}" if record else ""
     require(
         not out.exists() or (out.is_dir() and not any(out.iterdir())),
-        f"the folder for the merged model is not empty: {out} (config key output_dir)",
+        f"the folder for the merged model is not empty: {out}{held} (config key output_dir)",
     )
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
     of = _Sum(plain, folder, adapter, fingerprint, int(tokenizer.pad_token_id))  # type: ignore[arg-type]
@@ -229,15 +233,6 @@ def _add_up(policy: PeftModel, adapter: Path, dtype: str) -> PreTrainedModel:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All adapters are already merged")
         return policy.merge_and_unload().to(stored)  # pyright: ignore[reportCallIssue]
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """What a merged folder says that it was made from; empty where it is none. Unsaid, the weights are the original."""
-    try:
-        record = json.loads((folder / MADE_FROM).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {"base_weights": "original"} | record if isinstance(record, dict) else {}
 
 
 def _probe(layer: Any) -> Tensor:
