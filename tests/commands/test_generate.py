@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
-from summpo.commands.generate import samples_of
+from summpo.writing.steps import samples_of
 from summpo.runs.unfinished import PartialResults, Record
 from train_runs import run_summpo
 

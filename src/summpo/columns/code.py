@@ -89,7 +89,8 @@ def _followed(
         if spec.has_location and spec.origin is not None:
             source = _source(name, spec)
             files[name] = hashlib.sha256(source).hexdigest()
-            if spec.origin.endswith(".py") and name not in alone:
+            # summpo's own __init__ imports what a library's user asks it for, and has no part in its modules
+            if spec.origin.endswith(".py") and name not in (*alone, summpo.__name__):
                 pending += _imports(source, spec.parent or "")
     return dict(sorted(files.items())), libraries
 
