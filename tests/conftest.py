@@ -10,7 +10,7 @@ import jaxtyping
 import pytest
 
 from summpo.commands.logs import on_screen
-from tiny import tiny_llama
+from support.tiny import tiny_llama
 
 # The shapes in these modules' annotations are checked at every call, under pytest alone. The hook sees imports, so it
 # stands before the first of them.

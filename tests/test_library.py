@@ -27,7 +27,7 @@ from summpo.training.plain_settings import settings_of_run, train_settings
 from summpo.training.settings import Validation
 from summpo.training.trainer_arguments import TrainerArguments
 from summpo.writing.decoding import Decoding
-from train_runs import adapter_bytes, run, small, write_splits
+from support.train_runs import adapter_bytes, run, small, write_splits
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from summpo.training.checks import say_of_rows
 from summpo.training.plain_settings import train_settings
 from summpo.training.policy import load_plain, text_rows
 from summpo.training.settings import TrainSettings
-from train_runs import small, write_splits
+from support.train_runs import small, write_splits
 
 
 @pytest.fixture

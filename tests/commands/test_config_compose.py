@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from command_lines import HEAVY, REPORT, check
 from summpo.commands.compose import SCHEMAS, as_addition, compose_config, parsed, require_options, schema_of
 from summpo.commands.help import groups_of, help_of
 from summpo.commands.synthesis_settings import synthesis_parts
@@ -23,6 +22,7 @@ from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError
 from summpo.training.plain_settings import train_settings
 from summpo.training.trainer_arguments import TrainerArguments
+from support.command_lines import HEAVY, REPORT, check
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONF = conf_dir()

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from summpo.commands import main
-from summpo.writing.steps import samples_of
 from summpo.runs.unfinished import PartialResults, Record
-from train_runs import run_summpo
+from summpo.writing.steps import samples_of
+from support.train_runs import run_summpo
 
 SMALL = ["generation.max_new_tokens=6", "tokens.max_length=120"]
 TEXT = "The cat sat on the mat. " * 3

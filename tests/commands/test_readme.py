@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from command_lines import check
 from summpo.text.tokens import Limits
+from support.command_lines import check
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text("utf-8")

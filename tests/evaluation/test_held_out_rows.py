@@ -21,7 +21,7 @@ from summpo.runs.run_folder import RunFolder
 from summpo.training.plain_settings import settings_of_run, train_settings
 from summpo.training.run import train
 from summpo.training.settings import Validation
-from train_runs import small, summary_of, write_splits
+from support.train_runs import small, summary_of, write_splits
 
 WEIGHED = {
     "objective": "sampo",
