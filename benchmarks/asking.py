@@ -42,7 +42,7 @@ class Document:
 def serve(latency: float, pipe: Connection) -> None:
     """Answers until it is told to end; says its url first and at the end when each request came, in seconds."""
     sys.path.insert(0, str(REPOSITORY / "tests"))
-    from fault_server import FaultServer  # pyright: ignore[reportMissingImports]
+    from support.fault_server import FaultServer  # pyright: ignore[reportMissingImports]
 
     with FaultServer(lambda messages: "summary " * 300, latency=latency) as server:
         pipe.send((server.url, server.models[0]))

@@ -7,7 +7,7 @@ import hypothesis
 import jaxtyping
 import pytest
 
-from tiny import tiny_llama
+from support.tiny import tiny_llama
 
 # The shapes in these modules' annotations are checked at every call, under pytest alone. The hook sees imports, so it
 # stands before the first of them.

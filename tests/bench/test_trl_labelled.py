@@ -26,8 +26,8 @@ from summpo.text.rows import LabelledRow
 from summpo.text.tokens import Limits, tokenize
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
-from train_runs import metrics_of, small, write_labelled
-from trl_settings import plain
+from support.train_runs import metrics_of, small, write_labelled
+from support.trl_settings import plain
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")
 pytestmark = pytest.mark.bench

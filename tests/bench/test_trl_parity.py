@@ -29,8 +29,8 @@ from summpo.text.rows import PairRow
 from summpo.text.tokens import Limits, tokenize
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
-from train_runs import metrics_of, small, write_rows
-from trl_settings import plain
+from support.train_runs import metrics_of, small, write_rows
+from support.trl_settings import plain
 
 trl = pytest.importorskip("trl", reason="needs the extra bench (TRL)")
 pytestmark = pytest.mark.bench

@@ -55,7 +55,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import summpo
-from scored import ROWS, LIMITS
+from support.scored import ROWS, LIMITS
 from summpo.columns.code import _READ
 from summpo.columns.store import fingerprint
 from summpo.columns.freeze import Context, Freezer

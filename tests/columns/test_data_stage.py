@@ -19,7 +19,7 @@ from summpo.row_kinds.pairs import pair_batch
 from summpo.training.checks import say_of_rows
 from summpo.training.parts import TrainParts, train_parts
 from summpo.training.policy import load_plain, text_rows
-from train_runs import small, write_splits
+from support.train_runs import small, write_splits
 
 
 @pytest.fixture

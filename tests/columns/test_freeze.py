@@ -13,7 +13,6 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from scored import LIMITS, ROWS, scored
 from summpo.columns.freeze import Context, Freezer, margin_values
 from summpo.columns.store import ColumnStore, fingerprint
 from summpo.errors import UserError
@@ -28,6 +27,7 @@ from summpo.records import Ragged, TokenRows
 from summpo.text.prompts import Prompt
 from summpo.text.rows import PairRow, SummaryRow
 from summpo.text.tokens import Tokenized, tokenize
+from support.scored import LIMITS, ROWS, scored
 
 
 @dataclass(frozen=True)

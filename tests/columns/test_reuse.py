@@ -32,8 +32,8 @@ from summpo.training.module import BadLoss, TrainingModule
 from summpo.training.parts import train_parts
 from summpo.training.policy import source_of
 from summpo.training.run import train
-from tiny import tiny_llama
-from train_runs import adapter_bytes, files_of, run, small, summary_of, write_rows, write_splits
+from support.tiny import tiny_llama
+from support.train_runs import adapter_bytes, files_of, run, small, summary_of, write_rows, write_splits
 
 TOKENS = torch.arange(3, 20)[None]
 

@@ -16,13 +16,13 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import summpo.commands.options
-from command_lines import HEAVY, REPORT, check
 from summpo.commands.compose import SCHEMAS, as_addition, compose_config, parsed, require_options
 from summpo.commands.help import groups_of, help_of
 from summpo.config.tree import conf_dir, plain
 from summpo.errors import UserError
 from summpo.synthesis.parts import synthesis_parts
 from summpo.training.parts import train_parts
+from support.command_lines import HEAVY, REPORT, check
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONF = conf_dir()

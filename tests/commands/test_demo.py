@@ -11,7 +11,7 @@ import pytest
 
 from summpo.commands import main
 from summpo.evaluation.resampling import mean_intervals
-from tiny import tiny_llama
+from support.tiny import tiny_llama
 
 POINTS = ("w=0", "w=0.05", "w=0.1")
 

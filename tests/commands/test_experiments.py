@@ -10,7 +10,7 @@ import pytest
 
 from summpo.commands import main
 from summpo.config.tree import conf_dir
-from train_runs import metrics_of, summary_of
+from support.train_runs import metrics_of, summary_of
 
 CPU = "trainer=cpu"
 

@@ -15,7 +15,7 @@ import pytest
 
 from summpo.commands import main
 from summpo.runs.unfinished import PartialResults, Record
-from train_runs import run_summpo
+from support.train_runs import run_summpo
 
 SMALL = ["generation.max_new_tokens=6", "tokens.max_length=120"]
 TEXT = "The cat sat on the mat. " * 3

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from command_lines import check
 from summpo.commands import main
+from support.command_lines import check
 
 DOCUMENTS = [f"The {animal} sat on the {place}." for animal in ("cat", "dog", "bird") for place in ("mat", "roof")]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fault_server import MODEL, Act, FaultServer, completion, status
 from summpo.commands import main
+from support.fault_server import MODEL, Act, FaultServer, completion, status
 
 CUT_THOUGHT = completion("<think>\nAt first sight:\nBetter: 2\nHowever the other one says what was", "length")
 DOCUMENTS = 12

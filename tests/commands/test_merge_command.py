@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from summpo.commands import main
-from train_runs import files_of, small, summary_of, write_splits
+from support.train_runs import files_of, small, summary_of, write_splits
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,13 @@ from typing import Any
 
 import pytest
 
-from command_lines import check
 from commands.test_synthesize import document, teacher_says
-from fault_server import MODEL, FaultServer
 from summpo.commands import COMMANDS, main
 from summpo.commands.run import read_chain
 from summpo.config.tree import conf_dir
-from train_runs import WORDS
+from support.command_lines import check
+from support.fault_server import MODEL, FaultServer
+from support.train_runs import WORDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRINTED = re.compile(r"(?:python train\.py|summpo (?:" + "|".join(COMMANDS) + r"))(?: [^`\n]*)?")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from command_lines import check
+from support.command_lines import check
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text("utf-8")

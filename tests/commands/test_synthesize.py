@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, NO_USAGE, Act, Call, FaultServer, status
 from summpo.commands import main
-from train_runs import summary_of
+from support.fault_server import CONTENT_NULL, CUT, LENGTH, MODEL, NO_USAGE, Act, Call, FaultServer, status
+from support.train_runs import summary_of
 
 TOPICS = ("harbours", "glaciers", "violins", "tax law", "mosses", "printing", "railways", "bees", "salt", "bridges")
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from made_documents import RULES, text, words, write
 from summpo.documents.duplicates import KeepFirst, word_tokenizer
 from summpo.documents.executors.local import Local
 from summpo.documents.jsonl import Jsonl
 from summpo.documents.prepare import prepare, read
 from summpo.documents.rules import DocumentRules, SplitRules
 from summpo.documents.shards import Work
+from support.made_documents import RULES, text, words, write
 
 
 def kept(folder: Path, tokenizer: Path, files: list[list[tuple[str, str]]], rules: DocumentRules) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from made_documents import RULES, corpus, written
 from summpo.config.nodes import from_target
 from summpo.config.tree import conf_dir
 from summpo.documents.executors import Executor, Stage
@@ -19,6 +18,7 @@ from summpo.documents.executors.ray import Ray
 from summpo.documents.executors.slurm import Slurm
 from summpo.documents.prepare import prepare
 from summpo.errors import UserError
+from support.made_documents import RULES, corpus, written
 
 STAGES = ["filter_test", "index_test", "filter_train", "check", "exact_duplicates", "near_signatures", "near_matches"]
 STAGES += ["near_clusters", "merge"]

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from made_documents import RULES, TEST_ROWS, TRAIN_ROWS, corpus, text, write, written
 from summpo.documents import PART_BYTES, Part, Split
 from summpo.documents.executors import local
 from summpo.documents.executors.local import Local
@@ -24,6 +23,7 @@ from summpo.documents.prepare import prepare, read, tasks_of
 from summpo.documents.rules import DocumentRules, SplitRules
 from summpo.documents.shards import Work
 from summpo.errors import UserError
+from support.made_documents import RULES, TEST_ROWS, TRAIN_ROWS, corpus, text, write, written
 
 LENIENT = DocumentRules(train=SplitRules(min_tokens=1))
 
@@ -234,7 +234,7 @@ class TestStopped:
         """kill -9 as soon as a task of several is done; no process stays, and the same command goes on."""
         program = (
             "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-            "from made_documents import RULES, corpus\n"
+            "from support.made_documents import RULES, corpus\n"
             "from summpo.documents.executors.local import Local\n"
             "from summpo.documents.prepare import prepare\n"
             "if __name__ == '__main__':\n"
@@ -440,7 +440,7 @@ def test_neither_the_network_nor_anything_at_home_is_touched(tmp_path: Path, wor
         "import socket, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
         "def refuse(*where): raise AssertionError(where)\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from made_documents import RULES, corpus\n"
+        "from support.made_documents import RULES, corpus\n"
         "from summpo.documents.prepare import prepare\n"
         "assert not {'datatrove', 'datasets', 'torch', 'transformers', 'numpy'} & set(sys.modules)\n"
         "folder = Path(sys.argv[2])\n"

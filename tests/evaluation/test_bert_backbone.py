@@ -13,7 +13,7 @@ from summpo.errors import UserError
 from summpo.evaluation.bert_backbone import MINILM, PUBLISHED_BASELINE, BertScore, read_baseline
 from summpo.evaluation.bert_score import BertScorer, bert_scores
 from summpo.models.judges import encoders
-from tiny_encoders import tiny_encoder
+from support.tiny_encoders import tiny_encoder
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from summpo.evaluation.bert_score import (
 )
 from summpo.models.judges.encoders import embedded_encoder
 from summpo.models.judges.token_embeddings import TokenEncoder
-from tiny_encoders import KINDS, tiny_encoder
+from support.tiny_encoders import KINDS, tiny_encoder
 
 SUMMARIES = [
     "the cat sat on the mat.",

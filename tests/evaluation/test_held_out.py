@@ -14,7 +14,7 @@ from summpo.errors import UserError
 from summpo.evaluation.bert_backbone import MINILM
 from summpo.evaluation.bert_score import BERTSCORE_F1
 from summpo.models.judges.encoders import embedded_encoder
-from tiny_encoders import tiny_encoder
+from support.tiny_encoders import tiny_encoder
 
 DOCUMENTS = [
     "The cat sat on the mat, and the dog sat on the cat.",

@@ -19,7 +19,7 @@ from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.loading import load_base, load_scorer
 from summpo.runs.run_folder import RunFolder
 from summpo.training.run import train
-from train_runs import small, summary_of, write_splits
+from support.train_runs import small, summary_of, write_splits
 
 WEIGHED = {
     "objective": "sampo",

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from inspected import pair
 from summpo.inspection.fit import UNLIMITED, fit
 from summpo.models.weights.loading import load_tokenizer
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits, tokenize
+from support.inspected import pair
 
 
 def test_fit_by_hand_against_the_rules_themselves(tiny_model_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.inspection.lengths import (
     Lengths,
@@ -21,6 +20,7 @@ from summpo.inspection.lengths import (
 )
 from summpo.models.weights.loading import load_tokenizer
 from summpo.text.encoding import text_tokens
+from support.inspected import pair
 
 counts = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), min_size=1, max_size=40)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspected import pair
 from summpo.datasets.summarize_from_feedback import SummarizeFromFeedback
 from summpo.inspection.repeats import Shared, repeats, shared_documents
 from summpo.text.rows import PairRow
+from support.inspected import pair
 
 
 def swapped(row: PairRow) -> PairRow:

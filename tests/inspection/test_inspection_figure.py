@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from matplotlib.image import imread
 
-from inspected import CASES
 from summpo.inspection import Inspection
 from summpo.inspection.figure import draw
+from support.inspected import CASES
 
 
 @pytest.mark.parametrize("found", CASES)

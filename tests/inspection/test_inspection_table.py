@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from inspected import CASES, inspection
 from summpo.inspection import Inspection
 from summpo.inspection.lengths import LongerBy, LongerChosen
 from summpo.inspection.table import lines, shown_sources
 from summpo.margin_rewards.break_even import BreakEven
+from support.inspected import CASES, inspection
 
 
 @pytest.mark.parametrize("found", CASES)

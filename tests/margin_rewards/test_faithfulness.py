@@ -17,7 +17,7 @@ from summpo.errors import UserError
 from summpo.margin_rewards import Completions, MarginReward, ModelReward
 from summpo.margin_rewards.faithfulness import Faithfulness
 from summpo.models.judges import encoders
-from tiny_nli import tiny_nli
+from support.tiny_nli import tiny_nli
 
 CAT, DOG, SLEPT = "The cat sat on the mat.", "A dog barked loudly and ran away.", "Then it slept!"
 DOCUMENT = f"{CAT} {DOG}\n{SLEPT}"

@@ -17,7 +17,6 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from command_lines import REPORT
 from summpo.columns.freeze import essence_of
 from summpo.commands import main
 from summpo.commands.compose import compose_config
@@ -29,9 +28,10 @@ from summpo.models import Model
 from summpo.models.weights.frozen import FrozenModels
 from summpo.models.weights.merge import merge
 from summpo.training.run import train
-from tiny import tiny_llama
-from tiny_nli import tiny_nli
-from train_runs import metrics_of, run, small, summary_of, write_splits
+from support.command_lines import REPORT
+from support.tiny import tiny_llama
+from support.tiny_nli import tiny_nli
+from support.train_runs import metrics_of, run, small, summary_of, write_splits
 
 TEMPLATE = "\n\nParagraph:\n{document}\n\nTL;DR:\n"
 ROWS = 6

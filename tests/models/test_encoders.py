@@ -17,7 +17,7 @@ from summpo.models.judges.encoders import (
     longest_first,
     token_counts,
 )
-from tiny_nli import tiny_nli
+from support.tiny_nli import tiny_nli
 
 TEXTS = ["The cat sat on the mat.", "Stocks fell sharply on Monday as banks reported losses.", "A cat.", "", "x" * 900]
 

@@ -12,7 +12,6 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from families import SETTINGS, VOCABULARY, tiny
 from summpo.models import Lora
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
 from summpo.models.forward.layouts import pad, share_prefixes
@@ -21,6 +20,7 @@ from summpo.models.forward.shared_prefix import why_not
 from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.models.weights.adapters import add_lora
 from summpo.records import Batch, SharedPrefix
+from support.families import SETTINGS, VOCABULARY, tiny
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,6 @@ from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 import summpo.models.forward.log_probs
 import summpo.models.forward.shared_prefix
-from families import VOCABULARY, tiny
 from summpo.models import Lora, Model
 from summpo.models.forward.families import SHARED_PREFIX
 from summpo.models.forward.layouts import pad
@@ -22,6 +21,7 @@ from summpo.models.forward.log_probs import completion_log_probs, log_collisions
 from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base
 from summpo.records import Batch, Padded
+from support.families import VOCABULARY, tiny
 
 PAD = 1
 SEQUENCES = [

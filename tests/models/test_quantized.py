@@ -11,13 +11,13 @@ from bitsandbytes.nn import Linear4bit
 from test_families import SEQUENCES, assert_same_gradients, batch_of, gradients
 from torch import nn
 
-from families import tiny
 from summpo.models import Lora, Model
 from summpo.models.forward.families import SHARED_PREFIX
 from summpo.models.forward.log_probs import completion_log_probs
 from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base
+from support.families import tiny
 
 LORA = Lora(r=4, alpha=8)
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from scored import LIMITS, ROWS, scored
 from summpo.models import Model
 from summpo.models.forward.layouts import pad
 from summpo.models.forward.scoring import score_completions
@@ -16,6 +15,7 @@ from summpo.models.weights.loading import load_base, load_tokenizer
 from summpo.records import Ragged, Texts, TokenRows
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import tokenize
+from support.scored import LIMITS, ROWS, scored
 
 
 @pytest.fixture(scope="module")

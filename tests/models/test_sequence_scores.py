@@ -10,13 +10,13 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import summpo.models.forward.shared_prefix  # noqa: F401  (registers the attention)
-from families import SETTINGS, VOCABULARY
 from summpo.models import Lora
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
 from summpo.models.forward.layouts import pad, share_prefixes
 from summpo.models.forward.sequence_scores import sequence_scores
 from summpo.models.weights.adapters import add_lora
 from summpo.records import Batch
+from support.families import SETTINGS, VOCABULARY
 
 EOS, OTHER = 1, 0
 RNG = np.random.default_rng(0)

@@ -10,13 +10,13 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.masking_utils import create_causal_mask
 
-from families import tiny
 from summpo.models.forward import shared_prefix
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
 from summpo.models.forward.varlen_proof import is_proven
 from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.records import PromptGroup
-from varlen_kernels import Sees, bottom_right, by_the_contract, top_left
+from support.families import tiny
+from support.varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 
 TOKENS = torch.arange(2, 62)[None]
 

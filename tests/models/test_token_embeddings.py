@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from summpo.errors import UserError
 from summpo.models.judges.token_embeddings import load_token_encoder, token_windows
-from tiny_encoders import KINDS, tiny_encoder
+from support.tiny_encoders import KINDS, tiny_encoder
 
 TEXT = "the cat sat on the mat and a dog barked"
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from summpo.models.forward.shared_prefix import by_flash_attention, by_group
 from summpo.models.forward.varlen_attention import as_kernel, attend_at_once, flash_attention, lengths_of, stretches_of
 from summpo.records import PromptGroup
-from varlen_kernels import by_the_contract
+from support.varlen_kernels import by_the_contract
 
 CPU = torch.device("cpu")
 SEVERAL = (PromptGroup(3, (2, 4)), PromptGroup(1, (1,)), PromptGroup(5, (1, 3, 2)))

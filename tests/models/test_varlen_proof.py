@@ -14,7 +14,7 @@ from summpo.models.forward.shared_prefix import by_flash_attention, by_group, fl
 from summpo.models.forward.varlen_attention import Kernel, attend_at_once
 from summpo.models.forward.varlen_proof import Attention, Heads, is_proven, why_not_equal
 from summpo.records import PromptGroup
-from varlen_kernels import Sees, bottom_right, by_the_contract, top_left
+from support.varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 
 BF16 = Heads(torch.device("cpu"), torch.bfloat16, 4, 2, 16)
 FP16 = Heads(torch.device("cpu"), torch.float16, 3, 3, 64)

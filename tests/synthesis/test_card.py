@@ -7,13 +7,13 @@ import pytest
 from huggingface_hub import DatasetCard
 
 import datasets
-from judged import pair_of, pairs_of
 from summpo.datasets import Split
 from summpo.synthesis.balance import balance
 from summpo.synthesis.card import Spent, Synthesis, card
 from summpo.synthesis.output import FORMATS, Format, SplitShares, split_pairs, write_splits
 from summpo.synthesis.records import JudgedPair
 from summpo.synthesis.stages import Stage
+from support.judged import pair_of, pairs_of
 
 STAGES = [Stage("selected", 100, (("too_short", 40), ("duplicate", 2))), Stage("kept", 58, (("scores_tied", 18),))]
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import datasets
-from judged import pair_of, pairs_of
 from summpo.datasets import SPLITS
 from summpo.datasets.jsonl import Jsonl
 from summpo.errors import UserError
@@ -18,6 +17,7 @@ from summpo.margin_rewards.score import Score
 from summpo.synthesis.output import FORMATS, Format, SplitShares, rejected_row, row_of, split_pairs, write_splits
 from summpo.teacher.records import Answer
 from summpo.text.documents import Document, Rejected
+from support.judged import pair_of, pairs_of
 
 names = st.text(min_size=1).filter(lambda name: name.isprintable())
 

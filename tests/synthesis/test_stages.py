@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from judged import pair_of
 from summpo.synthesis.balance import balance
 from summpo.synthesis.stages import Stage, require_chain, stage
+from support.judged import pair_of
 
 
 def test_a_stage_tells_its_reasons_in_their_order_and_the_others_by_their_number() -> None:

@@ -17,8 +17,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asked import MADE_FROM, Question, Runs, WriteAndJudge, asked, teacher
-from fault_server import (
+from summpo.errors import UserError
+from summpo.teacher.attempts import delay
+from summpo.teacher.budget import Tokens
+from summpo.teacher.estimate import estimate
+from summpo.teacher.faults import Fault
+from summpo.teacher.journal import open_journal
+from summpo.teacher.records import Answer, Request
+from summpo.text.documents import Rejected
+from support.asked import MADE_FROM, Question, Runs, WriteAndJudge, asked, teacher
+from support.fault_server import (
     BROKEN_JSON,
     CHOICES_EMPTY,
     CHOICES_NULL,
@@ -41,14 +49,6 @@ from fault_server import (
     ordinary,
     status,
 )
-from summpo.errors import UserError
-from summpo.teacher.attempts import delay
-from summpo.teacher.budget import Tokens
-from summpo.teacher.estimate import estimate
-from summpo.teacher.faults import Fault
-from summpo.teacher.journal import open_journal
-from summpo.teacher.records import Answer, Request
-from summpo.text.documents import Rejected
 
 KEY = "sk-very-secret-0123456789"
 TESTS = Path(__file__).resolve().parents[1]
@@ -501,7 +501,7 @@ class TestKills:
     def test_the_first_interrupt_lets_what_is_under_way_finish(self, name: str, tmp_path: Path) -> None:
         """Ctrl-C while four are under way: they are answered and kept, no fifth is asked, and a second run goes on."""
         program = (
-            "import signal, sys, asked; from pathlib import Path; "
+            "import signal, sys; from support import asked; from pathlib import Path; "
             "signal.signal(signal.SIGINT, signal.default_int_handler); "  # whoever runs the tests may ignore it
             "asked.asked(asked.QUESTIONS, asked.teacher(sys.argv[1], max_in_flight=4), Path(sys.argv[2]))"
         ).replace("asked.QUESTIONS", "[asked.Question(f'q{n}') for n in range(6)]")
@@ -509,6 +509,7 @@ class TestKills:
             process = subprocess.Popen([sys.executable, "-c", program, server.url, str(tmp_path)], env=environment(),
                                        stderr=subprocess.PIPE, text=True)  # fmt: skip
             while len(server.calls) < 4:
+                assert process.poll() is None, "it has ended"
                 time.sleep(0.01)
             process.send_signal(getattr(signal, name))
             _, said = process.communicate(timeout=30)
@@ -577,7 +578,7 @@ def test_what_the_environment_says_of_openai_is_for_openai(tmp_path: Path, monke
 KEY_PROGRAM = """
 import logging, sys
 from pathlib import Path
-import asked
+from support import asked
 folder = Path(sys.argv[2])
 logging.basicConfig(filename=folder / "everything.log", level=logging.DEBUG, force=True)
 found, outcomes = asked.asked(

@@ -8,14 +8,26 @@ from typing import Any
 
 import pytest
 
-from asked import MADE_FROM, Question, asked, teacher
-from fault_server import MODEL, NO_USAGE, Act, Call, FaultServer, body, completion, hang, in_turn, ordinary, status
 from summpo.errors import UserError
 from summpo.teacher.bill import bill
 from summpo.teacher.journal import open_journal
 from summpo.teacher.records import Request
 from summpo.teacher.sending import MOST_BYTES
 from summpo.text.documents import Rejected
+from support.asked import MADE_FROM, Question, asked, teacher
+from support.fault_server import (
+    MODEL,
+    NO_USAGE,
+    Act,
+    Call,
+    FaultServer,
+    body,
+    completion,
+    hang,
+    in_turn,
+    ordinary,
+    status,
+)
 
 QUESTIONS = [Question(f"q{number}") for number in range(6)]
 ANSWERS = {question.id: f"answer to {question.id}" for question in QUESTIONS}

@@ -12,7 +12,6 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from transformers.utils import chat_template_utils
 
-from chat_models import FAMILIES, Family, chat_model, chat_tokenizer
 from summpo.columns.freeze import Freezer
 from summpo.columns.store import ColumnStore
 from summpo.errors import UserError
@@ -29,6 +28,7 @@ from summpo.writing.decoding import Decoding
 from summpo.writing.generation import cut_at_end
 from summpo.writing.samples import Fate, sample_of
 from summpo.writing.writer import Writer, load_writer
+from support.chat_models import FAMILIES, Family, chat_model, chat_tokenizer
 
 PROMPT = Prompt(template="Sum up: {document}", chat=True)
 SAID = "Sum up: A cat."

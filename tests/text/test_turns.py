@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from chat_models import FAMILIES, Family, chat_tokenizer
 from summpo.inspection.lengths import lengths_of
 from summpo.text.prompts import Prompt
 from summpo.text.rows import PairRow, SummaryRow
 from summpo.text.tokens import Limits, tokenize
 from summpo.text.turns import completion_tokens, without_ends
+from support.chat_models import FAMILIES, Family, chat_tokenizer
 
 PROMPT = Prompt(template="{document}", chat=True)
 each = pytest.mark.parametrize("name", FAMILIES)

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MambaForCausalLM
 
-from random_models import random_model
 from summpo.commands import main
 from summpo.commands.compose import compose_config
 from summpo.errors import UserError
 from summpo.training.run import train
-from train_runs import metrics_of, small, summary_of, write_rows
+from support.random_models import random_model
+from support.train_runs import metrics_of, small, summary_of, write_rows
 
 DOCUMENTS = 3
 

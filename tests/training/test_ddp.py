@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-from train_runs import (
+from support.train_runs import (
     SECONDS,
     Ended,
     adapter_bytes,

@@ -14,7 +14,7 @@ import pytest
 from summpo.commands.compose import compose_config
 from summpo.config.tree import conf_dir
 from summpo.training.run import train
-from train_runs import WORDS, metrics_of, small
+from support.train_runs import WORDS, metrics_of, small
 
 OBJECTIVES = sorted(path.stem for path in (conf_dir() / "objective").glob("*.yaml") if path.stem != "sft")
 CHEAP = ["length", "length_budget", "compression", "coverage", "density", "rouge", "score", "constant"]

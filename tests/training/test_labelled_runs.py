@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_resume import is_batch, kill_before
 
-from train_runs import adapter_bytes, metrics_of, run, small, summary_of, write_labelled
+from support.train_runs import adapter_bytes, metrics_of, run, small, summary_of, write_labelled
 
 
 def labelled_splits(folder: Path) -> Path:
@@ -82,7 +82,7 @@ def test_a_running_reference_point_goes_on_where_a_run_was_killed(tiny_model_pat
 
 def test_a_data_set_of_pairs_is_read_by_label(tiny_model_path: Path, tmp_path: Path) -> None:
     """Two rows a pair, of either label, without a word in the data set about it."""
-    from train_runs import write_splits
+    from support.train_runs import write_splits
 
     write_splits(tmp_path / "data", train=5, validation=2)
     settings = settings_of(tiny_model_path, tmp_path, "kto", trainer__max_steps=2)

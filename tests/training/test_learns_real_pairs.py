@@ -10,7 +10,7 @@ import pytest
 from summpo.commands.compose import compose_config
 from summpo.config.tree import conf_dir
 from summpo.training.run import train
-from train_runs import small
+from support.train_runs import small
 
 OBJECTIVES = sorted(path.stem for path in (conf_dir() / "objective").glob("*.yaml"))
 

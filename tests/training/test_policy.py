@@ -11,7 +11,7 @@ import pytest
 from summpo.columns.base import shares_prefixes
 from summpo.commands.compose import compose_config
 from summpo.training.parts import train_parts
-from train_runs import small
+from support.train_runs import small
 
 DYNAMIC = {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}
 WINDOW = {"model_type": "mistral", "sliding_window": 16, "max_position_embeddings": 512}

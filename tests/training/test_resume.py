@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from train_runs import (
+from support.train_runs import (
     REPOSITORY,
     SECONDS,
     adapter_bytes,

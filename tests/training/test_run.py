@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from summpo.commands.compose import compose_config
 from summpo.margin_rewards.break_even import break_even
 from summpo.training.run import train
-from train_runs import adapter_bytes, files_of, metrics_of, run, small, summary_of, write_rows, write_splits
+from support.train_runs import adapter_bytes, files_of, metrics_of, run, small, summary_of, write_rows, write_splits
 
 BETA = 0.1
 VALIDATIONS = 4

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 
 from summpo.models import Model
 from summpo.models.weights.merge import merge
-from train_runs import metrics_of, run, small, write_splits
+from support.train_runs import metrics_of, run, small, write_splits
 
 
 @dataclass(frozen=True)

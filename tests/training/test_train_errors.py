@@ -22,8 +22,19 @@ from summpo.commands.compose import compose_config
 from summpo.training.module import BadLoss
 from summpo.training.plan import epoch_order
 from summpo.training.run import train
-from tiny import tiny_llama
-from train_runs import Ended, adapter_bytes, files_of, metrics_of, run, small, start, wait, write_rows, write_splits
+from support.tiny import tiny_llama
+from support.train_runs import (
+    Ended,
+    adapter_bytes,
+    files_of,
+    metrics_of,
+    run,
+    small,
+    start,
+    wait,
+    write_rows,
+    write_splits,
+)
 
 
 @dataclass(frozen=True)

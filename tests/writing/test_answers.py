@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from chat_models import FAMILIES, chat_model, chat_tokenizer, id_of
 from summpo.commands import main
 from summpo.models import Model
 from summpo.models.weights.loading import load_tokenizer
@@ -19,6 +18,7 @@ from summpo.writing.decoding import Decoding
 from summpo.writing.generation import Generated
 from summpo.writing.samples import Fate, ThoughtCounts, sample_of, thought_counts
 from summpo.writing.writer import load_writer
+from support.chat_models import FAMILIES, chat_model, chat_tokenizer, id_of
 
 ROW = SummaryRow("a", "A cat.", "Words.")
 

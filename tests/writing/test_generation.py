@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
-from random_models import random_model, random_prompts
 from summpo.errors import UserError
 from summpo.models import Lora, Model
 from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base
 from summpo.writing.decoding import Decoding
 from summpo.writing.generation import Generated, cache_bytes, cut_at_end, generate, reads_in_stretches, stretch
+from support.random_models import random_model, random_prompts
 
 EOS, PAD = 1, 1
 PROMPTS = [[10, 11, 12], [20], [30, 31, 32, 33, 34, 35, 36], [40, 41], [20, 21, 22, 23]]

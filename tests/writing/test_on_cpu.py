@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, StaticCache
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from random_models import PAD, SIZES, random_model, random_prompts
 from summpo.models import Lora, Model
 from summpo.models.weights.adapters import add_lora
 from summpo.models.weights.loading import load_base, load_tokenizer
@@ -29,6 +28,7 @@ from summpo.writing.on_cpu import (
     read,
     read_together,
 )
+from support.random_models import PAD, SIZES, random_model, random_prompts
 
 PROMPTS = random_prompts([90, 70, 70, 33, 9, 2, 1])
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fault_server import MODEL
 from summpo.teacher.asking import Asked, ask
 from summpo.teacher.journal import open_journal
 from summpo.teacher.records import Answer, Request
 from summpo.teacher.teacher import Teacher
 from summpo.text.documents import Rejected
+from support.fault_server import MODEL
 
 MADE_FROM = {"mode": "test"}
 
@@ -91,9 +91,9 @@ class Runs:
     """A process that forks a run for each order, and kills it when its time is over."""
 
     def __enter__(self) -> Self:
-        here = Path(__file__).parent
-        command = [sys.executable, "-c", "import openai, asked; asked.take_orders()"]
-        paths = os.pathsep.join([str(here), str(here.parent / "src")])
+        tests = Path(__file__).resolve().parents[1]
+        command = [sys.executable, "-c", "import openai; from support import asked; asked.take_orders()"]
+        paths = os.pathsep.join([str(tests), str(tests.parent / "src")])
         self._process = subprocess.Popen(
             command, env=os.environ | {"PYTHONPATH": paths}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

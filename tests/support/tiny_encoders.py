@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tiny_nli import tiny_nli
+from support.tiny_nli import tiny_nli
 
 KINDS = ("Bert", "Roberta", "Deberta")
 TRAINED_ON = "the cat sat on the mat , and a dog barked loudly and ran away . it was happy then , and slept !"
