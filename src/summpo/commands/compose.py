@@ -52,9 +52,8 @@ LONGEST_NAME = 250
 """Characters of a file's name without its end, at most, as file systems have it."""
 
 
-@cache
 def register_schema(command: str) -> None:
-    """Makes a command's typed root known to Hydra as `<command>_schema`."""
+    """Makes a command's typed root known to Hydra as `<command>_schema`; anew, as a default may be the machine's."""
     ConfigStore.instance().store(name=f"{command}_schema", node=unlocked(OmegaConf.structured(SCHEMAS[command])))
 
 
