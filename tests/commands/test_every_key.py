@@ -102,11 +102,27 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.mark.parametrize("command", SCHEMAS)
 def test_a_key_without_a_value_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last key of each section: what is missing is looked for section by section, whatever its type."""
+    sections = {key.rpartition(".")[0]: key for key in keys_with_a_value(command)}
+    try_without_values(command, list(sections.values()), capsys)
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("command", SCHEMAS)
+def test_every_key_without_a_value_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try_without_values(command, keys_with_a_value(command), capsys)
+
+
+def keys_with_a_value(command: str) -> list[str]:
+    """A command's own keys that are no group's and have a value by default; cache_dir's is the machine's."""
+    schema = OmegaConf.structured(SCHEMAS[command])
     keys = [key for key in own_keys()[command] if key not in groups(command)]
+    return [key for key in keys if key == "cache_dir" or not OmegaConf.is_missing(schema, key)]
+
+
+def try_without_values(command: str, keys: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert keys
     for key in keys:
-        if OmegaConf.is_missing(OmegaConf.structured(SCHEMAS[command]), key) and key != "cache_dir":
-            continue  # as it is by default
         line = told([command, *without(NOWHERE[command], key), f"{key}=???"], capsys)
         assert key in line and ("is required" in line or "must be a dictionary" in line), (key, line)
 

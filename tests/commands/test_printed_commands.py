@@ -1,5 +1,7 @@
 """Every command line that a yaml, a docstring or the README prints does what it says: each is run, on few and small things.
 
+Of lines that differ in the plug-in alone one is run, and all in the storm.
+
 A line is run as it is printed but for what makes it small (`SMALL`), for the tiny model in place of a large one and a
 folder in place of a Hub id. What it reads of earlier lines (outputs/sft) or leaves to the reader (FOLDER) lies in `world`.
 """
@@ -23,6 +25,7 @@ from commands.test_synthesize import document, teacher_says
 from summpo.commands import COMMANDS, main
 from summpo.commands.run import read_chain
 from summpo.config.tree import conf_dir
+from support.command_lines import check
 from support.fault_server import MODEL, FaultServer
 from support.train_runs import WORDS
 
@@ -84,6 +87,19 @@ PLACES = (in_readme, in_yaml, in_docstrings)
 PRINTED_LINES = list(dict.fromkeys(line.rstrip(". ") for where in PLACES for _, line in where()))
 CHAINS = [line for line in PRINTED_LINES if line.startswith("summpo run ") and line.split()[2] not in RUN_ELSEWHERE]
 LINES = [line for line in PRINTED_LINES if not line.startswith("summpo run ")]
+PLUG_INS = {"objective", "margin_reward", "w"}
+"""Keys whose values choose a plug-in; tests/training/test_every_combination.py takes a step of each as well."""
+
+
+def of_plug_ins(line: str) -> tuple[str, ...]:
+    """What such a line types, if it types nothing else, so that another of its kind differs in the plug-in alone."""
+    keys = tuple(sorted(word.partition("=")[0] for word in line.split()[2:]))
+    return keys if line.startswith("python train.py ") and set(keys) <= PLUG_INS else ()
+
+
+FIRST = list({of_plug_ins(line): line for line in reversed(LINES)}.values())
+LIKE_ANOTHER = [line for line in LINES if of_plug_ins(line) and line not in FIRST]
+"""Lines that are run in the storm, and composed and built in every run of the tests."""
 
 
 def write(file: Path, rows: list[dict[str, Any]]) -> Path:
@@ -225,12 +241,19 @@ def made_small(line: str, model: Path, out: Path | None) -> tuple[str, list[str]
 
 
 def test_there_are_lines() -> None:
-    assert len(LINES) > 60 and len(CHAINS) == 3
+    assert len(LINES) > 60 and len(CHAINS) == 3 and 10 < len(LIKE_ANOTHER) < len(LINES) / 2
     for where in PLACES:
         assert len(list(where())) > 5
 
 
-@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("line", LIKE_ANOTHER)
+def test_a_printed_line_composes(line: str) -> None:
+    check(line)
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=[pytest.mark.storm] if line in LIKE_ANOTHER else []) for line in LINES]
+)
 def test_a_printed_line_does_its_work(
     line: str, world: Path, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

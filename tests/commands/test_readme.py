@@ -70,10 +70,19 @@ def test_the_recipes_run(tmp_path: Path, tiny_model_path: Path) -> None:
          "margin_reward.short_words.clip=2", "dataset=jsonl", "dataset.path=pairs.jsonl", "output_dir=pairs_run"],
         ["objective=sft", "dataset=two_columns", "dataset.path=.", "output_dir=sft_run"],
     ]  # fmt: skip
-    for run in runs:
-        code = f"import sys; sys.path.insert(0, {str(tmp_path / 'src')!r}); import runpy; sys.argv = ['train.py', *sys.argv[1:]]; runpy.run_path('train.py', run_name='__main__')"
-        done = subprocess.run([sys.executable, "-c", code, *run, *small], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    program = (
+        "import json, runpy, sys\n"
+        f"sys.path.insert(0, {str(tmp_path / 'src')!r})\n"
+        "for run in json.loads(sys.argv[1]):\n"
+        "    sys.argv = ['train.py', *run]\n"
+        "    try:\n"
+        "        runpy.run_path('train.py', run_name='__main__')\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0, run\n"
+    )
+    typed = json.dumps([[*run, *small] for run in runs])
+    done = subprocess.run([sys.executable, "-c", program, typed], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "pairs_run" / "summary.json").read_text("utf-8"))
     assert summary["objective"] == "exponential" and list(summary["config"]["margin_reward"]) == [
         "length",

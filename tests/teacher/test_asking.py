@@ -509,6 +509,7 @@ class TestKills:
             process = subprocess.Popen([sys.executable, "-c", program, server.url, str(tmp_path)], env=environment(),
                                        stderr=subprocess.PIPE, text=True)  # fmt: skip
             while len(server.calls) < 4:
+                assert process.poll() is None, "it has ended"
                 time.sleep(0.01)
             process.send_signal(getattr(signal, name))
             _, said = process.communicate(timeout=30)

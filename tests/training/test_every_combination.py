@@ -1,4 +1,4 @@
-"""Any objective of pairs or labels takes any margin reward: one step of each with each, on a tiny model."""
+"""Any objective of pairs or labels takes any margin reward: a step of each on a tiny model; of each with each in the storm."""
 
 from __future__ import annotations
 
@@ -66,10 +66,23 @@ def test_there_are_as_many_as_are_said() -> None:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
+def test_takes_margin_rewards(objective: str, settings: list[str], tmp_path: Path) -> None:
+    """A constant one and another, the next objective the next: each reward meets three objectives at least."""
+    varying = [reward for reward in CHEAP if reward != "constant"]
+    assert len(OBJECTIVES) >= 3 * len(varying)
+    try_rewards(objective, ["constant", varying[OBJECTIVES.index(objective) % len(varying)]], settings, tmp_path)
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_takes_every_margin_reward(objective: str, settings: list[str], tmp_path: Path) -> None:
+    try_rewards(objective, CHEAP, settings, tmp_path)
+
+
+def try_rewards(objective: str, rewards: list[str], settings: list[str], tmp_path: Path) -> None:
     """The step's loss with a margin is another than without, but for a reward that is the same for both completions."""
     (without, _) = one_step(settings, tmp_path / "none", objective, "margin_reward=none")
-    for reward in CHEAP:
+    for reward in rewards:
         chosen = [f"margin_reward={reward}", f"w={W}", *MORE.get(reward, [])]
         row, summary = one_step(settings, tmp_path / reward, objective, *chosen)
         assert math.isfinite(float(row["train/loss"])) and list(summary["margin_spreads"]) == [reward]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -52,7 +53,7 @@ LONGEST_NAME = 250
 
 
 def register_schema(command: str) -> None:
-    """Makes a command's typed root known to Hydra as `<command>_schema`."""
+    """Makes a command's typed root known to Hydra as `<command>_schema`; anew, as a default may be the machine's."""
     ConfigStore.instance().store(name=f"{command}_schema", node=unlocked(OmegaConf.structured(SCHEMAS[command])))
 
 
@@ -231,8 +232,13 @@ def missing_in(node: Any, key: str = "") -> list[str]:
 
 def known_options(command: str) -> Options:
     """Every key that a command's command line may set, dots and all."""
+    return _options_in(tree.conf_dir(), command)
+
+
+@cache
+def _options_in(conf: Path, command: str) -> Options:
     schema = schema_of(command)
-    groups = [group for group in sorted(tree.conf_dir().iterdir()) if group.is_dir() and group.name in schema]
+    groups = [group for group in sorted(conf.iterdir()) if group.is_dir() and group.name in schema]
     files = [(group.name, file) for group in groups for file in sorted(group.glob("*.yaml"))]
     found = [key for group, file in files for key in keys_of(OmegaConf.load(file), f"{group}.")]
     return Options(command, list(dict.fromkeys([*keys_of(schema), *found])))
