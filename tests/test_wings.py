@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import summpo
@@ -69,3 +70,26 @@ def test_hydra_and_omegaconf_end_at_the_door() -> None:
             if {name.split(".")[0] for name in names} & {"hydra", "omegaconf"}:
                 found.add(wing)
     assert found == {"commands", "config"}
+
+
+def file_of(module: str) -> Path | None:
+    """Where a module of ours stands."""
+    place = SOURCES.joinpath(*module.split(".")[1:])
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path in FILES), None)
+
+
+def files_imported(file: Path) -> set[Path]:
+    """The files of ours that a file imports, wherever in it; a package's own file only for what stands in that."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("summpo"):
+            for name in node.names:
+                found.add(file_of(f"{node.module}.{name.name}") or file_of(str(node.module)))
+        elif isinstance(node, ast.Import):
+            found |= {file_of(name.name) for name in node.names if name.name.startswith("summpo")}
+    return {one for one in found if one is not None and one != file}
+
+
+def test_no_files_import_each_other() -> None:
+    order = list(TopologicalSorter({file: files_imported(file) for file in FILES}).static_order())
+    assert set(order) == set(FILES)

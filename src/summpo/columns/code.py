@@ -21,9 +21,9 @@ from importlib.util import find_spec, resolve_name, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import summpo
 from summpo.errors import UserError
 
+OURS = "summpo"
 LEAVES_IT_TO = {
     "transformers": ("tokenizers", "jinja2", "bitsandbytes", "flash_attn", "kernels"),
     "rouge_score": ("nltk",),
@@ -55,7 +55,7 @@ def code_of(
     """
     roots = {inspect.unwrap(one).__module__ for one in made}
     files, used = _followed(tuple(sorted(roots)), tuple(sorted({one.__module__ for one in given})), tuple(alone))
-    versions = {"summpo": summpo.__version__, "python": "{}.{}".format(*sys.version_info)}
+    versions = {OURS: version(OURS), "python": "{}.{}".format(*sys.version_info)}
     versions |= {name: of for name in sorted(used - NO_PART) if (of := _installed(name)) is not None}
     return {"files": files, "versions": versions}
 
@@ -67,7 +67,7 @@ def _followed(
 
     The package of a root is followed also where it is an installed one.
     """
-    own = {_top(name) for name in (*roots, *alone, summpo.__name__)}
+    own = {_top(name) for name in (*roots, *alone, OURS)}
     files: dict[str, str] = {}
     libraries: set[str] = set()
     seen: set[str] = set()
@@ -90,7 +90,7 @@ def _followed(
             source = _source(name, spec)
             files[name] = hashlib.sha256(source).hexdigest()
             # summpo's own __init__ imports what a library's user asks it for, and has no part in its modules
-            if spec.origin.endswith(".py") and name not in (*alone, summpo.__name__):
+            if spec.origin.endswith(".py") and name not in (*alone, OURS):
                 pending += _imports(source, spec.parent or "")
     return dict(sorted(files.items())), libraries
 

@@ -28,7 +28,7 @@ from summpo.text.words import count_words
 
 if TYPE_CHECKING:
     from summpo.evaluation.judging import Judgement, JudgeTask
-    from summpo.evaluation.results import Sample
+    from summpo.evaluation.sample_lines import Sample
     from summpo.teacher.journal import Journal
     from summpo.teacher.records import Task
     from summpo.text.documents import Rejected
@@ -185,7 +185,7 @@ def shared_samples(run: Path, against: str) -> list[tuple[Sample, str]]:
     Raises:
         UserError: a folder has no samples, no document is in both, or one has no reference.
     """
-    from summpo.evaluation.results import read_samples
+    from summpo.evaluation.sample_lines import read_samples
 
     found = read_samples(run / "samples.jsonl")
     require(bool(found), f"{run} has no samples.jsonl: `summpo evaluate` or `summpo generate` writes it")

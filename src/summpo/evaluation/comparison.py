@@ -17,7 +17,8 @@ from summpo.errors import require
 from summpo.evaluation.bert_score import measured_alike
 from summpo.evaluation.json_fields import read_object
 from summpo.evaluation.resampling import few_documents, mean_intervals, sign_flip_p_values
-from summpo.evaluation.results import Sample, read_samples, text_measures_of
+from summpo.evaluation.results import text_measures_of
+from summpo.evaluation.sample_lines import Sample, read_samples
 from summpo.evaluation.scores import METRICS, TEXT_MEASURES, score_summary
 from summpo.margin_rewards.margins import SCALING
 

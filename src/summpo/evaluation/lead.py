@@ -9,7 +9,7 @@ from summpo.evaluation.scores import SummaryScores, score_summary
 from summpo.text.words import count_words, split_words
 
 if TYPE_CHECKING:
-    from summpo.evaluation.results import Sample
+    from summpo.evaluation.sample_lines import Sample
 
 
 def lead(document: str, words: int) -> str:

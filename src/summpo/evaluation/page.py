@@ -14,7 +14,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from summpo.evaluation.results import LENGTH, RunResult, Sample, baselines, labels, names, qualities_of
+from summpo.evaluation.results import LENGTH, RunResult, baselines, labels, names, qualities_of
+from summpo.evaluation.sample_lines import Sample
 from summpo.evaluation.table import COLUMNS, FOOTNOTE, TEXT_COLUMNS, table
 from summpo.evaluation.tradeoffs import Comparison, notes
 from summpo.text.words import count_words

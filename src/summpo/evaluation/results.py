@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from summpo.errors import UserError, require
-from summpo.evaluation.json_fields import Fields, read_object
+from summpo.errors import require
+from summpo.evaluation.json_fields import read_object
 from summpo.evaluation.lead import lead_scores
+from summpo.evaluation.sample_lines import Sample, read_samples
 from summpo.evaluation.scores import METRICS, aggregate
-from summpo.files.provenance import json_object
 
 QUALITIES = {
     "eval/rouge1": "ROUGE-1",
@@ -27,21 +27,6 @@ LATER = ("eval/rougeLsum",)
 LENGTH = "eval/length_tokens"
 RECORDS = ("summary.json", "evaluation.json")
 """What a training run leaves, and an evaluation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One generated summary beside its document and references: a line of samples.jsonl."""
-
-    id: str
-    document: str
-    summary: str
-    references: tuple[str, ...]
-    length_tokens: int
-    length_words: int
-    ended: bool
-    scores: Mapping[str, float] = field(default_factory=dict)
-    """Every metric's value of this summary, where the evaluation left them."""
 
 
 @dataclass(frozen=True)
@@ -279,31 +264,3 @@ def _is_run(folder: Path) -> bool:
     """A reward model's evaluation alone is none: it has no samples."""
     trained, evaluated = ((folder / name).is_file() for name in RECORDS)
     return trained or (evaluated and (folder / "samples.jsonl").is_file())
-
-
-def read_samples(file: Path) -> tuple[Sample, ...]:
-    """The lines of samples.jsonl; none where the run left no such file."""
-    if not file.exists():
-        return ()
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from None
-    return tuple(_read_sample(f"{file}, line {n}", line) for n, line in enumerate(lines, start=1) if line.strip())
-
-
-def _read_sample(place: str, line: str) -> Sample:
-    fields = Fields(place, json_object(place, line))
-    references = fields.values.get("references")
-    is_texts = isinstance(references, list) and all(isinstance(reference, str) for reference in references)
-    require(is_texts, f"{place}: references must be a list of texts, got {references!r}")
-    return Sample(
-        id=fields.text("id"),
-        document=fields.text("document"),
-        summary=fields.text("summary"),
-        references=tuple(references or ()),
-        length_tokens=int(fields.number("length_tokens")),
-        length_words=int(fields.number("length_words")),
-        ended=bool(fields.values.get("ended")),
-        scores=fields.numbers("scores") if "scores" in fields.values else {},
-    )
