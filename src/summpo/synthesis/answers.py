@@ -79,7 +79,7 @@ def _read(answer: Answer, with_summaries: bool, read: Callable[[Found], T], *, i
         text = text_of(answer)
         parts = parts_in(text)
         if not is_judged:
-            parts = [part for part in parts if part.kind == "summary" or _is_unasked(part)]
+            parts = _summaries_of(parts)
         if all(part.kind == "aside" for part in parts):
             said = " ".join(text.split())
             if is_excuse(said):
@@ -94,15 +94,17 @@ def _read(answer: Answer, with_summaries: bool, read: Callable[[Found], T], *, i
         return Rejected(why.reason, why.detail)
 
 
-def _is_unasked(part: Part) -> bool:
-    """Whether a part may be passed over; if it has another label of ours, a summary may have been cut there.
+def _summaries_of(parts: list[Part]) -> list[Part]:
+    """The summaries alone. At a label that nothing has asked for, one of them may have been cut.
 
     Raises:
-        Unreadable: it may.
+        Unreadable: there is one, other than a total score and the best summary.
     """
-    if part.kind != "aside" and not re.search(r"total[ _]score|best[ _]summary", part.label, re.IGNORECASE):
-        raise Unreadable("unexpected_part", f"besides the summaries stands {part.label.strip()[:80]!r}")
-    return False
+    passed_over = re.compile(r"total[ _]score|best[ _]summary", re.IGNORECASE)
+    others = [part.label for part in parts if part.kind not in ("summary", "aside")]
+    if odd := [label for label in others if not passed_over.search(label)]:
+        raise Unreadable("unexpected_part", f"besides the summaries stands {odd[0].strip()[:80]!r}")
+    return [part for part in parts if part.kind == "summary"]
 
 
 def _gathered(parts: list[Part], with_summaries: bool) -> Found:

@@ -35,7 +35,7 @@ _LEFTOVER = re.compile(
       |^[^\w\n]*+(?:total|overall|rating|points|winner|best|better|verdict)\W+(?:summary\s)?\d\d?
         (?:\s*/\s*\d+|\s+out\ of\ \d+)?\W*$
       |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?(?:summary|total_score|explanation|think|thought)|<\|
-      |[\[<{(](?:insert|your|todo)\b|\bas\ an\ ai\b
+      |[\[<{(](?:insert|your|todo)\b|(?:^|[.!?]\s)\W*as\ an\ ai\b
       |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
         \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
       |\n[^\w\n]*+(?:note\b|word\ counts?\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
