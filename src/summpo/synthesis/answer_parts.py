@@ -88,6 +88,7 @@ _ON_THE_LINE = re.compile(r"(?<=[.!?;)])[ \t]+(?=[*_`]*better[*_`]*:)", re.IGNOR
 """Before the label of the judge's prompt, behind the reason, where both stand on one line."""
 _KEY = re.compile(r'^[ \t{\[,]*+"[^"\n]{1,60}"\s*:', re.MULTILINE)
 _BRACE = re.compile(r"^[ \t]*[{}],?[ \t]*$", re.MULTILINE)
+_STRUCK = re.compile(r"~~|</?(?:del|s|strike)>", re.IGNORECASE)
 _OBJECTS = 20
 """JSON objects of an answer, at most."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
@@ -131,16 +132,23 @@ def parts_in(text: str) -> list[Part]:
     """The parts of an answer, in their order: those of its JSON objects, and those of the lines around them.
 
     Raises:
-        Unreadable: broken_json, or unexpected_part where a verdict is given as an example.
+        Unreadable: broken_json, or unexpected_part where something is struck out, or given as an example.
     """
+    if _STRUCK.search(text):
+        raise Unreadable("unexpected_part", "something is struck out")
     parts: list[Part] = []
+    around: list[Part] = []
     end = 0
     for found, start, behind in _objects(text):
         if any(part.kind in ("summary", "score", "best") for part in found):
-            parts += [*_parts_of_lines(text[end:start]), *found]
             _require_own(text[end:start])
+            around += (lines := _parts_of_lines(text[end:start]))
+            parts += [*lines, *found]
             end = behind
-    parts += _parts_of_lines(text[end:])
+    around += (lines := _parts_of_lines(text[end:]))
+    parts += lines
+    if end and any(part.kind not in ("aside", "best") for part in around):
+        raise Unreadable("repeated_part", "it answers in JSON and in lines")
     if _BRACE.search(text, end) or (all(part.kind == "aside" for part in parts) and _KEY.search(text)):
         raise Unreadable("broken_json", "it has the keys of JSON and cannot be read as such")
     return parts

@@ -27,14 +27,17 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LEFTOVER = re.compile(
-    r"""^[^\w\n]*+(?:summary[\s_\#*]*(?:\d{1,2}|[a-c]|[ivx]{1,4}|one|two|three)|(?:first|second)\ summary
-          |(?:(?:total|overall|final|best|better)[\s_]*)+(?:score|summary)|scores?|scoring|marks|ratings?|explanation)
-        [\s_]*[12]?[\s"'*_\])]*(?:[:=>|\uff1a]|$)
+    r"""^(?:</?\w{1,10}>|[^\w\n])*+(?:summary[\s_\#*]*(?:\d{1,2}|[a-c]|[ivx]{1,4}|one|two|three)
+          |(?:first|second)\ summary|(?:(?:total|overall|final|best|better)[\s_]*)+(?:score|summary|explanation)
+          |scores?|scoring|marks|ratings?|explanation|word\ counts?|words)
+        [\s_]*[12]?[^\w\n]*?(?:[:=>|<\uff1a]|$)
       |^[^\w\n]*+[^\W\d]+[\s_][1-4][\s*_]*[:\uff1a]
+      |^[^\w\n]*+(?:the[^\w\n]+)?(?:\w+[^\w\n]+)?score[^\w\n]+(?:is[^\w\n]+)?\d
+      |^[^\w\n]*+(?:\w+,\ )?(?:the\ )?summary\ [12]\ (?:is|was|has|wins|could|should)\b
       |^[^\w\n]*+(?:coherence|consistency|relevance|fluency)\b\W*\d
       |^[^\w\n]*+(?:total|overall|rating|points|winner|best|better|verdict)\W+(?:summary\s)?\d\d?
         (?:\s*/\s*\d+|\s+out\ of\ \d+)?\W*$
-      |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?(?:summary|total_score|explanation|think|thought)|<\|
+      |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?[a-z][\w-]*>|<\||\A[:>|=]
       |[\[<{(](?:insert|your|todo)\b|(?:^|[.!?]\s)\W*as\ an\ ai\b
       |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
         \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
