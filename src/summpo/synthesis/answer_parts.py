@@ -94,7 +94,7 @@ _OBJECTS = 20
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 _EXAMPLE = re.compile(
     r"\b(?:example|template|instance|draft|suppose|would|could|might|unless|if|like\s(?:this|so)|say|says|said|write"
-    r"|writes|wrote|wants|thinks|claims|replies)\b.*:\W*\Z|\A(?!.*\bhere\b).*\bform(?:at)?s?\b.*:\W*\Z"
+    r"|writes|wrote|wants|thinks|claims|replies)\b.*:[\s*_`]*\Z|\A(?!.*\bhere\b).*\bform(?:at)?s?\b.*:[\s*_`]*\Z"
     r"|(?:\b(?:not|never|no|than|or|if|unless|e\.?g\.?)|n['\u2019]t)[\s*_`:]*\Z",
     re.IGNORECASE,
 )

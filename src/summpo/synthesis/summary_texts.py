@@ -43,7 +43,7 @@ _LEFTOVER = re.compile(
         \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
       |\n[^\w\n]*+(?:note\b|word\ counts?\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
         |i(?:\ (?:have|kept|made|tried|wrote|can|could|would|will|also|am|hope)|'m|'ve|'ll)\b).*\Z
-      |^[ \t]*(?:[-*_=][ \t]*){3,}$
+      |^[ \t]*(?:[-*_=][ \t]*){3,}$|"(?:summary|text|total|score|explanation|best|better)[\w\ ]{0,12}"\s*:
       |^[^\w\n]*+(?:evaluations?|assessment|judge?ment|analysis)(?:\sof\s[^\n]{1,20})?\W*\Z|^\s*```(?![^`]*^\s*```)""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
