@@ -69,6 +69,8 @@ def answer_of(text: str) -> Answer:
             "Explanation:\n- Coherence: well ordered\n- Fluency: fine, but the order of parts is not the best",
         ),
         BASE.replace("Explanation: Good.", "Explanation: I would have liked the cause, but no fact is wrong."),
+        BASE.replace("Explanation: Good.", "Explanation:\n- It has the year.\n- I would have liked the cause."),
+        BASE.replace("Explanation: Good.", "Explanation: Good.\nNote: it has <the> year."),
         BASE.replace(
             f"Summary 1: {FIRST}", f"Summary 1: {FIRST}\nCoherence: 5\nConsistency: 5\nRelevance: 4\nFluency: 2"
         ),

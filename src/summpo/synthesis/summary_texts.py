@@ -33,21 +33,25 @@ _LEFTOVER = re.compile(
         [\s_]*[12]?[^\w\n]*?(?:[:=>|<\uff1a]|$)
       |^[^\w\n]*+[^\W\d]+[\s_][1-4][\s*_]*[:\uff1a]
       |^[^\w\n]*+(?:the[^\w\n]+)?(?:\w+[^\w\n]+)?score[^\w\n]+(?:is[^\w\n]+)?\d
-      |^[^\w\n]*+(?:\w+,\ )?(?:the\ )?summary\ [12]\ (?:is|was|has|wins|could|should)\b
       |^[^\w\n]*+(?:coherence|consistency|relevance|fluency)\b\W*\d
       |^[^\w\n]*+(?:total|overall|rating|points|winner|best|better|verdict)\W+(?:summary\s)?\d\d?
         (?:\s*/\s*\d+|\s+out\ of\ \d+)?\W*$
-      |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?[a-z][\w-]*>|<\||\A[:>|=]
-      |[\[<{(](?:insert|your|todo)\b|(?:^|[.!?]\s)\W*as\ an\ ai\b
-      |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
-        \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
-      |\n[^\w\n]*+(?:note\b|word\ counts?\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
-        |i(?:\ (?:have|kept|made|tried|wrote|can|could|would|will|also|am|hope)|'m|'ve|'ll)\b).*\Z
-      |^[ \t]*(?:[-*_=][ \t]*){3,}$|"(?:summary|text|total|score|explanation|best|better)[\w\ ]{0,12}"\s*:
-      |^[^\w\n]*+(?:evaluations?|assessment|judge?ment|analysis)(?:\sof\s[^\n]{1,20})?\W*\Z|^\s*```(?![^`]*^\s*```)""",
+      |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?(?:summary|total|score|explanation|best|better)|<\|
+      |"(?:summary|text|total|score|explanation|best|better)[\w\ ]{0,12}"\s*:""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-"""What was not taken apart as it was meant: a label of a prompt, a mark of form, a last paragraph about the summary."""
+"""A label of a prompt, in any dress: what holds one was not taken apart as it was meant."""
+_NO_PROSE = re.compile(
+    r"""</?[a-z][\w-]*>|\A[:>|=]|[\[<{(](?:insert|your|todo)\b|^[ \t]*(?:[-*_=][ \t]*){3,}$|^\s*```(?![^`]*^\s*```)
+      |^[^\w\n]*+(?:\w+,\ )?(?:the\ )?summary\ [12]\ (?:is|was|has|wins|could|should)\b|(?:^|[.!?]\s)\W*as\ an\ ai\b
+      |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
+        \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
+      |\n[^\w\n]*+(?:note\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
+        |i(?:\ (?:have|kept|made|tried|wrote|can|could|would|will|also|am|hope)|'m|'ve|'ll)\b).*\Z
+      |^[^\w\n]*+(?:evaluations?|assessment|judge?ment|analysis)(?:\sof\s[^\n]{1,20})?\W*\Z""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+"""What a summary's running prose does not hold: tags, rules, a refusal, a last line about the summary or its writer."""
 _DOCUMENT = r"(?:document|text|article|content|passage)s?"
 _EXCUSE = re.compile(
     rf"""\W*(?:sorry[,.!]|my\sapologies\b|as\san?\s(?:ai|(?:large\s)?language\smodel|(?:ai\s)?assistant)\b
@@ -98,6 +102,8 @@ def summary_in(text: str, number: int) -> str:
         raise Unreadable("refusal", " ".join(summary.split())[:120])
     if _PLACEHOLDER.fullmatch(summary) or not summary:
         raise Unreadable("placeholder", f"summary {number} is {text.strip()[:80]}")
+    if odd := _NO_PROSE.search(summary):
+        raise Unreadable("unexpected_part", f"within summary {number} stands {odd[0].strip()[:80]!r}")
     require_no_label(summary)
     return summary
 
