@@ -226,6 +226,7 @@ def test_light_dress_is_read(text: str) -> None:
         ("Total score: 16", "Total score: 16\nSummary III: It closed."),
         ("Explanation: Good.", "Explanation: Good.\nSummary III: It closed."),
         ("Best summary: 1", "Best summary: 1\nExplanation: It has the year.\nSorry, I meant 2."),
+        ("Total score: 16", "Total score: 16\nThe river had silted up."),
         (f"Summary 1: {FIRST}", f"Summary I: It closed.\nSummary 1: {FIRST}"),
         ("Best summary: 1", "<better>2</better>\nBest summary: 1"),
         ("Best summary: 1", "Not Best: 2, though.\nBest summary: 1"),

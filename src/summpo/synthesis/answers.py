@@ -170,7 +170,7 @@ def _score(text: str, about: int) -> Iterator[tuple[str, Any]]:
         raise Unreadable("score_out_of_range", f"a mark of summary {about} is beyond its range: {line.strip()[:80]}")
     yield "score", value
     if remark := _NAME_OF_REMARK.sub("", f"{behind}\n{below}").strip():
-        yield "remark", remark
+        yield "explanation" if below.strip() else "remark", remark  # beside another, it is the summary that was cut
 
 
 def _mark(part: Part, about: int) -> Iterator[tuple[str, Any]]:
