@@ -42,7 +42,6 @@ AS_WRITTEN = pytest.mark.parametrize(
         ('Here is the JSON in the requested format:\n{"reason": "x", "better": "2"}', 0.0),
         ("The first names the year, Summary 2 does not.\nBetter: 1", 1.0),
         ("Better: 1\nBetter: 1", 1.0),
-        ("Summary 1 is better written, Better: 2 would be wrong.\nBetter: 1", 1.0),
         ("better：summary_2", 0.0),
         ("`Better: 1`", 1.0),
         ("It names the boats. Better: 1", 1.0),
@@ -123,6 +122,7 @@ IN_OTHER_DRESS = pytest.mark.parametrize(
     ("text", "first_wins"),
     [
         ("It is close, so better: 1", 1.0),
+        ("Summary 1 is better written, Better: 2 would be wrong.\nBetter: 1", 1.0),
         ("Better: 1, because Summary 2 invents a date", 1.0),
         ("Better: $\\boxed{2}$", 0.0),
         ("<answer>Better: 2</answer>", 0.0),
@@ -570,6 +570,13 @@ def test_what_decides_nothing(text: str, finish_reason: str, reason: str) -> Non
         "Better: 1==2",
         "Better: $1",
         "Better: 1€",
+        'Correction: "better": "2"\nBetter: 1',
+        '{"better": {"2": true}}\nBetter: 1',
+        "<del>Better: 1</del> 2\nBetter: 1",
+        "<better>1</better>\nBetter: 2",
+        '{".better": 1, "better": 2}',
+        '{"verd\nict": {"better_summary": 2}}\n\nBetter: 1',
+        'Correction: "better": "2"\n\n{"better": "1"}',
     ],
 )
 def test_what_contradicts_itself_or_is_no_plain_choice_decides_nothing(text: str) -> None:

@@ -51,6 +51,7 @@ def test_two_summaries(text: str) -> None:
             (f"Summary 1: {FIRST}\nSummary 2: {SECOND}{more}", "stop", "unexpected_part")
             for more in (
                 "\nVerdict: the first.",
+                '\n{"summary": "It closed.", "total": 12}],',
                 " I cannot continue.",
                 "\nSummary II: It closed.",
                 "\nRésumé 3: Le port.",

@@ -37,6 +37,8 @@ def score_of(text: str) -> float | str:
         ("-3", "score_out_of_range"),
         ("15 points out of 20", "score_out_of_range"),
         ("18 (coherence 5, consistency 4, relevance 4, fluency 5)", "score_out_of_range"),
+        ("~~15~~ 11", "unexpected_part"),
+        ("16 (out of 20)", "no_numbers"),
         ("16 (5 + 4 + 4 + 2)", "total_not_the_sum"),
         ("5 + 4 + 4 + 2 = 16", "total_not_the_sum"),
         *[
@@ -45,7 +47,7 @@ def score_of(text: str) -> float | str:
                 "high", "a 16", "16%", "16 %", "16th", "14-16", "14 to 16", "14 or 16", "5, 4, 4, 3", "5 + 4 + 4 + 3",
                 "16,5", "12:30", "123456", "15? 14", "15?", "15, or rather 11", "15 (previously 11)",
                 "15, I take it back: 11", "15 although it deserves 11", "15 minus 3", "1 6", "15 **11**", "~15",
-                "<16", "16/18 = 89%", "16 + 5 + 4", "15, no, eleven", "15 -> 11", "15 \u2192 11", "~~15~~ 11",
+                "<16", "16/18 = 89%", "16 + 5 + 4", "15, no, eleven", "15 -> 11", "15 \u2192 11", 
                 "15, minus a penalty", "a total of many", "15\nCorrection: 11", "15\nNo, eleven.", "$16$",
             )
         ],

@@ -65,8 +65,8 @@ _SUMMARY = (
     r"|(?P<place_{0}>first|second|third)\s+summary\b)"
 )
 _NOTE = (
-    r"[(\[](?:\d|[\s,.:~\u2013/-]|\b(?:words?|count|long|longer|short|shorter|detailed|brief|concise|about|or|from|to|out|of|a"
-    r"|number|total|overall|final|points?|score|max|maximum|the|first|second)\b)*+[)\]]"
+    r"[(\[](?:\d|[\s,.:~\u2013/-]|\b(?:words?|count|long|longer|short|shorter|detailed|brief|concise|about|or|from|to"
+    r"|out|of|a|number|total|overall|final|points?|score|max|maximum|the|first|second)\b)*+[)\]]"
 )
 """Beside a label: (1 or 2), (from 4 to 18), (long, 200 words). Another note may say that what follows is no answer."""
 _LABEL = re.compile(
@@ -88,12 +88,14 @@ _ON_THE_LINE = re.compile(r"(?<=[.!?;)])[ \t]+(?=[*_`]*better[*_`]*:)", re.IGNOR
 """Before the label of the judge's prompt, behind the reason, where both stand on one line."""
 _KEY = re.compile(r'^[ \t{\[,]*+"[^"\n]{1,60}"\s*:', re.MULTILINE)
 _BRACE = re.compile(r"^[ \t]*[{}],?[ \t]*$", re.MULTILINE)
+_STRUCK = re.compile(r"~~|</?(?:del|s|strike)>", re.IGNORECASE)
 _OBJECTS = 20
 """JSON objects of an answer, at most."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 _EXAMPLE = re.compile(
-    r"\b(?:example|template|instance|draft|suppose|would|could|might|unless|if|like\s(?:this|so)|say|says|said|write|writes"
-    r"|wrote|wants|thinks|claims|replies)\b.*:\W*\Z|(?:\b(?:not|never|no|than|or|if|unless|e\.?g\.?)|n['\u2019]t)[\s*_`:]*\Z|\A(?!.*\bhere\b).*\bform(?:at)?s?\b.*:\W*\Z",
+    r"\b(?:example|template|instance|draft|suppose|would|could|might|unless|if|like\s(?:this|so)|say|says|said|write"
+    r"|writes|wrote|wants|thinks|claims|replies)\b.*:[\s*_`]*\Z|\A(?!.*\bhere\b).*\bform(?:at)?s?\b.*:[\s*_`]*\Z"
+    r"|(?:\b(?:not|never|no|than|or|if|unless|e\.?g\.?)|n['\u2019]t)[\s*_`:]*\Z",
     re.IGNORECASE,
 )
 """A line that says that what follows it is no answer of its own."""
@@ -130,16 +132,23 @@ def parts_in(text: str) -> list[Part]:
     """The parts of an answer, in their order: those of its JSON objects, and those of the lines around them.
 
     Raises:
-        Unreadable: broken_json, or unexpected_part where a verdict is given as an example.
+        Unreadable: broken_json, or unexpected_part where something is struck out, or given as an example.
     """
+    if _STRUCK.search(text):
+        raise Unreadable("unexpected_part", "something is struck out")
     parts: list[Part] = []
+    around: list[Part] = []
     end = 0
     for found, start, behind in _objects(text):
         if any(part.kind in ("summary", "score", "best") for part in found):
-            parts += [*_parts_of_lines(text[end:start]), *found]
             _require_own(text[end:start])
+            around += (lines := _parts_of_lines(text[end:start]))
+            parts += [*lines, *found]
             end = behind
-    parts += _parts_of_lines(text[end:])
+    around += (lines := _parts_of_lines(text[end:]))
+    parts += lines
+    if end and any(part.kind not in ("aside", "best") for part in around):
+        raise Unreadable("repeated_part", "it answers in JSON and in lines")
     if _BRACE.search(text, end) or (all(part.kind == "aside" for part in parts) and _KEY.search(text)):
         raise Unreadable("broken_json", "it has the keys of JSON and cannot be read as such")
     return parts
@@ -171,18 +180,19 @@ def _parts_of_object(pairs: _Pairs, number: int | None) -> Iterator[Part]:
     for key, value in pairs:
         name = " ".join(_CAMEL.sub(" ", key).replace("_", " ").split())
         label = _LABEL.match(f"{name}: 0")
-        label = label if label is not None and label.end() == len(name) + 1 else None
-        about = (None if label is None else _number_of(label)) or number
-        is_text = number is not None and name.lower() in ("text", "summary")
-        if isinstance(value, _Pairs) and label is not None and not label["mark"]:
+        is_label = label is not None and label.end() == len(name) + 1
+        kind, about = (_kind_of(label), _number_of(label) or number) if label and is_label else ("aside", number)
+        if number is not None and name.lower() in ("text", "summary"):
+            kind = "summary"
+        if isinstance(value, _Pairs) and kind in ("mark", "aside"):  # of one respect, or an example
+            kind = "aside"
+        elif isinstance(value, _Pairs):
             yield from _parts_of_object(value, about)
-        else:
-            is_known = label is not None and not isinstance(value, _Pairs)
-            kind = "summary" if is_text else _kind_of(label) if label is not None and is_known else "aside"
-            if kind != "aside" and isinstance(value, list | bool):
-                raise Unreadable("unexpected_part", f"{key} is {json.dumps(value)[:80]}")
-            said = value if isinstance(value, str) else "" if value is None else json.dumps(value)
-            yield Part(kind, storable(said), about, name)
+            continue
+        elif isinstance(value, list | bool) and kind != "aside":
+            raise Unreadable("unexpected_part", f"{key} is {json.dumps(value)[:80]}")
+        said = value if isinstance(value, str) else "" if value is None else json.dumps(value)
+        yield Part(kind, storable(said), about, name)
 
 
 def _parts_of_lines(text: str) -> list[Part]:

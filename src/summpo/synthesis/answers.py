@@ -78,14 +78,12 @@ def _read(answer: Answer, with_summaries: bool, read: Callable[[Found], T], *, i
     try:
         text = text_of(answer)
         parts = parts_in(text)
-        if not is_judged:
-            parts = [part for part in parts if part.kind == "summary" or _is_unasked(part)]
         if all(part.kind == "aside" for part in parts):
             said = " ".join(text.split())
             if is_excuse(said):
                 raise Unreadable("refusal", said[:120])
             raise Unreadable("missing_part", f"no label was found; it begins {said[:60]!r}")
-        found = _gathered(parts, with_summaries)
+        found = _gathered(parts if is_judged else _summaries_of(parts), with_summaries)
         best = found.get(("best", None))
         if best is not None and said_outright(text) - {best}:
             raise Unreadable("repeated_part", "a sentence says that the other summary is the better one, or neither")
@@ -94,15 +92,19 @@ def _read(answer: Answer, with_summaries: bool, read: Callable[[Found], T], *, i
         return Rejected(why.reason, why.detail)
 
 
-def _is_unasked(part: Part) -> bool:
-    """Whether a part may be passed over; if it has another label of ours, a summary may have been cut there.
+def _summaries_of(parts: list[Part]) -> list[Part]:
+    """The summaries alone. At a label that nothing has asked for, one of them may have been cut.
 
     Raises:
-        Unreadable: it may.
+        Unreadable: there is one, other than a total score and the best summary.
     """
-    if part.kind != "aside" and not re.search(r"total[ _]score|best[ _]summary", part.label, re.IGNORECASE):
-        raise Unreadable("unexpected_part", f"besides the summaries stands {part.label.strip()[:80]!r}")
-    return False
+    passed_over = re.compile(r"total[ _]score|best[ _]summary", re.IGNORECASE)
+    for part in parts:
+        if part.kind not in ("summary", "aside") and not passed_over.search(part.label):
+            raise Unreadable("unexpected_part", f"besides the summaries stands {part.label.strip()[:80]!r}")
+        if part.kind != "summary":
+            require_no_label(without_edges(part.text))
+    return [part for part in parts if part.kind == "summary"]
 
 
 def _gathered(parts: list[Part], with_summaries: bool) -> Found:
@@ -123,6 +125,8 @@ def _gathered(parts: list[Part], with_summaries: bool) -> Found:
         text = without_edges(part.text)
         if part.kind == "summary":
             found["label", about] = True
+        if part.kind == "aside":
+            require_no_label(text)
         if part.kind == "aside" and ("best", None) in found:
             _require_stands(found["best", None], f"{part.label} {text}")
         if not text or part.kind == "aside":
@@ -134,6 +138,8 @@ def _gathered(parts: list[Part], with_summaries: bool) -> Found:
         elif part.kind == "explanation":
             require_no_label(text)
             said = [] if about is None else [("explanation", text)]
+            if about is None and ("best", None) in found:
+                _require_stands(found["best", None], text)
         elif part.number is None and ("score", about) in found and part.kind == "score":
             raise Unreadable("repeated_part", f"two totals for summary {about}")  # one may be a line of the summary
         elif about is None:
@@ -164,11 +170,12 @@ def _score(text: str, about: int) -> Iterator[tuple[str, Any]]:
         raise Unreadable("score_out_of_range", f"a mark of summary {about} is beyond its range: {line.strip()[:80]}")
     yield "score", value
     if remark := _NAME_OF_REMARK.sub("", f"{behind}\n{below}").strip():
-        yield "remark", remark
+        yield "explanation" if below.strip() else "remark", remark  # beside another, it is the summary that was cut
 
 
 def _mark(part: Part, about: int) -> Iterator[tuple[str, Any]]:
     name = next(one for one in CRITERIA if one in part.label.lower())
+    require_no_label(part.text)
     said = _SCORE.match(normalize("NFKC", part.text))
     if said is None or doubts(part.text):
         raise Unreadable("no_numbers", f"the {name} of summary {about} is {part.text.strip()[:80]}")

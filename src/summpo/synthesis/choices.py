@@ -48,6 +48,14 @@ _GOODBYE = re.compile(
 _MARKS = re.compile(r"[\s*_`\"'\u201d#.,;:!)\]=-]*+")
 
 
+_STRAY = re.compile(
+    r"\b(?:best|better|winner|verdict)(?:[ _]summary)?[\"'*_`)\]]{0,4}[:=>]\W{0,6}"
+    r"(?:summary\W{0,3})?(1|2|first|second|(?-i:[AB])|tie)\b",
+    re.IGNORECASE,
+)
+"""A label with its choice, wherever it stands."""
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d_]+", text.lower()))
 
@@ -125,8 +133,8 @@ def _is_remark(sentence: str, choice: int) -> bool:
 
 
 def said_outright(text: str) -> set[int]:
-    """What whole sentences of a text choose, that say no more than that: "Overall, I prefer Summary 2."."""
-    found = set[int]()
+    """What a text chooses in labels, wherever they stand, and in whole sentences that say no more: "I prefer 2."."""
+    found = {_PLACES.get(stray[1].lower(), TIE) for stray in _STRAY.finditer(normalize("NFKC", text))}
     for sentence in re.split(r"[.!?;\n]|\\n", normalize("NFKC", text)):
         sentence = _LESSER.sub(" ", sentence)
         places = places_in(sentence)

@@ -27,24 +27,31 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LEFTOVER = re.compile(
-    r"""^[^\w\n]*+(?:summary[\s_\#*]*(?:\d{1,2}|[a-c]|[ivx]{1,4}|one|two|three)|(?:first|second)\ summary
-          |(?:(?:total|overall|final|best|better)[\s_]*)+(?:score|summary)|scores?|scoring|marks|ratings?|explanation)
-        [\s_]*[12]?[\s"'*_\])]*(?:[:=>|\uff1a]|$)
+    r"""^(?:</?\w{1,10}>|[^\w\n])*+(?:summary[\s_\#*]*(?:\d{1,2}|[a-c]|[ivx]{1,4}|one|two|three)
+          |(?:first|second)\ summary|(?:(?:total|overall|final|best|better)[\s_]*)+(?:score|summary|explanation)
+          |scores?|scoring|marks|ratings?|explanation|word\ counts?|words)
+        [\s_]*[12]?[^\w\n]*?(?:[:=>|<\uff1a]|$)
       |^[^\w\n]*+[^\W\d]+[\s_][1-4][\s*_]*[:\uff1a]
+      |^[^\w\n]*+(?:the[^\w\n]+)?(?:\w+[^\w\n]+)?score[^\w\n]+(?:is[^\w\n]+)?\d
       |^[^\w\n]*+(?:coherence|consistency|relevance|fluency)\b\W*\d
       |^[^\w\n]*+(?:total|overall|rating|points|winner|best|better|verdict)\W+(?:summary\s)?\d\d?
         (?:\s*/\s*\d+|\s+out\ of\ \d+)?\W*$
-      |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?(?:summary|total_score|explanation|think|thought)|<\|
-      |[\[<{(](?:insert|your|todo)\b|\bas\ an\ ai\b
-      |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
-        \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
-      |\n[^\w\n]*+(?:note\b|word\ counts?\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
-        |i(?:\ (?:have|kept|made|tried|wrote|can|could|would|will|also|am|hope)|'m|'ve|'ll)\b).*\Z
-      |^[ \t]*(?:[-*_=][ \t]*){3,}$
-      |^[^\w\n]*+(?:evaluations?|assessment|judge?ment|analysis)(?:\sof\s[^\n]{1,20})?\W*\Z|^\s*```(?![^`]*^\s*```)""",
+      |\b(?:total\ score|best\ summary)\W{0,3}:\W{0,4}\d|</?(?:summary|total|score|explanation|best|better)|<\|
+      |"(?:summary|text|total|score|explanation|best|better)[\w\ ]{0,12}"\s*:""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-"""What was not taken apart as it was meant: a label of a prompt, a mark of form, a last paragraph about the summary."""
+"""A label of a prompt, in any dress: what holds one was not taken apart as it was meant."""
+_NO_PROSE = re.compile(
+    r"""</?[a-z][\w-]*>|\A[:>|=]|[\[<{(](?:insert|your|todo)\b|^[ \t]*(?:[-*_=][ \t]*){3,}$|^\s*```(?![^`]*^\s*```)
+      |^[^\w\n]*+(?:\w+,\ )?(?:the\ )?summary\ [12]\ (?:is|was|has|wins|could|should)\b|(?:^|[.!?]\s)\W*as\ an\ ai\b
+      |(?:^|[.!?]\s)\W*(?:\w+,?\s)?i\s?(?:can(?:not|'t|\u2019t|\snot)|(?:'m|\u2019m|am)\s(?:unable|not\sable)\sto|won(?:'|\u2019)t)
+        \s(?:continue|provide|complete|help|assist|summari|generate|produce|write|access|read)
+      |\n[^\w\n]*+(?:note\b|(?:both|this|these|the\ (?:two|first|second))\ summar(?:y|ies)\b
+        |i(?:\ (?:have|kept|made|tried|wrote|can|could|would|will|also|am|hope)|'m|'ve|'ll)\b).*\Z
+      |^[^\w\n]*+(?:evaluations?|assessment|judge?ment|analysis)(?:\sof\s[^\n]{1,20})?\W*\Z""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+"""What a summary's running prose does not hold: tags, rules, a refusal, a last line about the summary or its writer."""
 _DOCUMENT = r"(?:document|text|article|content|passage)s?"
 _EXCUSE = re.compile(
     rf"""\W*(?:sorry[,.!]|my\sapologies\b|as\san?\s(?:ai|(?:large\s)?language\smodel|(?:ai\s)?assistant)\b
@@ -95,6 +102,8 @@ def summary_in(text: str, number: int) -> str:
         raise Unreadable("refusal", " ".join(summary.split())[:120])
     if _PLACEHOLDER.fullmatch(summary) or not summary:
         raise Unreadable("placeholder", f"summary {number} is {text.strip()[:80]}")
+    if odd := _NO_PROSE.search(summary):
+        raise Unreadable("unexpected_part", f"within summary {number} stands {odd[0].strip()[:80]!r}")
     require_no_label(summary)
     return summary
 
