@@ -117,3 +117,9 @@ def test_importing_summpo_is_light_and_says_nothing() -> None:
     assert ended.stdout.split("\n")[:2] == ["[]", "True"]
     with pytest.raises(AttributeError, match="module summpo has no attribute nothing"):
         summpo.nothing  # noqa: B018
+
+
+def test_what_is_refused_leaves_nothing(settings: summpo.TrainSettings, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="max_length must be at most the model's context"):
+        summpo.train(replace(settings, tokens=Limits(max_length=4096)), tmp_path / "deep" / "run")
+    assert not (tmp_path / "deep" / "run").exists()

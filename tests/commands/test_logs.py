@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import summpo
-from summpo.commands.logs import RANKS, is_first_process, on_screen
+from summpo.commands.logs import on_screen
+from summpo.files.ranks import RANKS, is_first_process
 
 SOURCES = Path(summpo.__file__).parent
 log = logging.getLogger("summpo.columns.freeze")

@@ -6,17 +6,11 @@ A library says nothing by itself. Whoever uses it without a command hears it by 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
-
-
-def is_first_process() -> bool:
-    """Whether this is the first, or the only one, of the processes that torchrun or a cluster starts side by side."""
-    return not any(os.environ.get(name, "").strip("0").isdecimal() for name in RANKS)
+from summpo.files.ranks import is_first_process
 
 
 class Screen(logging.Handler):

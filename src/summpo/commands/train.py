@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import hydra
@@ -24,7 +24,6 @@ from summpo.commands import main as command_line
 from summpo.commands.compose import as_addition, compose_config, parsed, register_schema
 from summpo.commands.help import wants_help
 from summpo.commands.loggers import check_loggers, make_loggers
-from summpo.commands.logs import is_first_process
 from summpo.config.complaints import sentence_of
 from summpo.config.tree import conf_dir
 from summpo.errors import UserError, require
@@ -83,14 +82,10 @@ def job(config: DictConfig) -> None:
     from summpo.training.run import train
 
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
-    has_begun = folder.summary_path.exists()
-    is_first = is_first_process()
     try:
-        with folder.alone() if is_first else nullcontext(), joined_by_others(folder.path):
+        with joined_by_others(folder.path):
             train(train_settings(config), folder.path, make_loggers(config), settings_files(config))
     except UserError as error:
-        if is_first and not has_begun:
-            folder.discard()
         stop(str(error), 2)
     except BadLoss as error:
         good = folder.last_checkpoint

@@ -103,13 +103,23 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keeps every other process out of the folder.
+        """Makes the folder and keeps every other process out; of a run that is refused there before it trains, nothing
+        stays.
 
         Raises:
-            UserError: another process is in it.
+            UserError: another process is in it, or it cannot be written to.
         """
-        with locked(self.path / ".lock", f"{self.path}: another process is training here (config key output_dir)"):
-            yield
+        require_writable(self.path)
+        has_begun, is_in = self.summary_path.exists(), False
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.path / ".lock", f"{self.path}: another process is training here (config key output_dir)"):
+                is_in = True
+                yield
+        except UserError:
+            if is_in and not has_begun:
+                self.discard()
+            raise
 
     def begin(self, summary: dict[str, Any], settings_files: Mapping[str, str]) -> None:
         """Writes the summary of a run that starts or goes on, and its settings into .hydra/.

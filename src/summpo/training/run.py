@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from lightning.pytorch.loggers import Logger
 from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import give_back, reused
 from summpo.columns.stage import DataStage, TextColumns
+from summpo.files.ranks import is_first_process
 from summpo.models.devices import check_device, check_kernels
 from summpo.runs.run_folder import RunFolder
 from summpo.training.callbacks import read_metrics
@@ -71,7 +73,15 @@ def train(
         BadLoss: the loss is not finite; the last good checkpoint stays.
     """
     run = RunFolder(Path(folder))
-    config = settings.record | {"output_dir": str(folder)}
+    with run.alone() if is_first_process() else nullcontext():
+        return train_alone(settings, run, loggers, settings_files)
+
+
+def train_alone(
+    settings: TrainSettings, run: RunFolder, loggers: Sequence[Logger], settings_files: Mapping[str, str]
+) -> dict[str, Any]:
+    """The same, in a folder that no other run is in."""
+    config = settings.record | {"output_dir": str(run.path)}
     done = run.check(config)
     if done is not None:
         log.info(run.done_already)
@@ -118,7 +128,7 @@ def train(
         give_back(module.policy)
     summary = summary_of(settings, {"metrics": metrics} | done_by(trainer, module, data)) | facts
     run.write_summary(summary)
-    log.info(f"{folder}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
+    log.info(f"{run.path}: done; weights in {weights}, numbers in {run.metrics_path} and {run.summary_path}")
     return summary
 
 
