@@ -158,7 +158,8 @@ def says(messages: list[dict[str, str]]) -> str:
     asked = messages[-1]["content"]
     summaries = re.findall(r"<summary_\d>\n(.*?)\n</summary_\d>", asked, re.DOTALL)
     if not summaries:
-        return teacher_says(messages)
+        answer = teacher_says(messages)
+        return answer if "Total score" in asked else "\n".join(re.findall(r".*Summary \d.*", answer))
     better = 1 + (len(summaries[1]) > len(summaries[0]))
     if "Total score 1" not in asked:
         return f"It is so.\n\n**Better:** {better}"
