@@ -137,8 +137,8 @@ class TestSettings:
             (["temperature=-1"], "temperature must be >= 0 and <= 2, got -1.0 (config key temperature)"),
             (["thought_tokens=-1"], "thought_tokens must be >= 0, got -1"),
             (
-                ["json_schema=true"],
-                "json_schema=true needs a prompt that asks for JSON, and judge does not; judge_json does",
+                ["json_schema=true", "prompt={own}"],
+                "own.txt does not: see judge_json",
             ),
             (["teacher.extra_body=[1]"], "extra_body must be a JSON object such as {reasoning_effort: low}, got [1]"),
             (["teacher.extra_body.model=x"], "extra_body must not have model: config key teacher.model says it"),
@@ -152,8 +152,10 @@ class TestSettings:
         ],
     )
     def test_that_cannot_be(
-        self, more: list[str], sentence: str, samples: Path, capsys: pytest.CaptureFixture[str]
+        self, more: list[str], sentence: str, samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        (tmp_path / "own.txt").write_text("{document} {first} {second}", "utf-8")
+        more = [option.replace("{own}", str(tmp_path / "own.txt")) for option in more]
         assert main(judging(samples, "http://127.0.0.1:1/v1", *more)) == 2
         assert sentence in capsys.readouterr().err
 

@@ -91,8 +91,6 @@ class TestConfig:
             (lambda: TwoStep(judge_temperature=2.5), "judge_temperature must be >= 0 and <= 2, got 2.5 (config key mode.judge_temperature)"),
             (lambda: SelfJudged(explanation_words=0), "(config key mode.explanation_words)"),
             (lambda: SelfJudged(prompt="nowhere").prompts(), "there is no prompt nowhere"),
-            (lambda: SelfJudged(json_object=True).prompts(), "needs a prompt that asks for JSON, and self_judged does not; self_judged_json may (config key mode.prompt)"),
-            (lambda: TwoStep(json_object=True, write_prompt="two_step_write_json").prompts(), "(config key mode.judge_prompt)"),
             (lambda: TwoStep(judge_prompt="two_step_write").prompts(), "lacks the placeholder {first}, {second} (config key mode.judge_prompt)"),
             (lambda: SelfJudged(prompt="two_step_judge").tasks([]), "lacks the placeholder {first_low}"),
         ],
@@ -140,11 +138,15 @@ class TestConfig:
         pair = task.proceed(answers)
         assert isinstance(pair, JudgedPair) and (pair.chosen, pair.score_chosen, pair.score_rejected) == (FIRST, 15, 12)
 
-    def test_a_schema_needs_a_prompt_that_asks_for_json(self) -> None:
-        with pytest.raises(
-            UserError, match=r"mode\.json_schema=true needs a prompt that asks for JSON, and self_judged does"
-        ):
-            SelfJudged(json_schema=True).prompts()
+    @pytest.mark.parametrize("option", ["json_schema", "json_object"])
+    def test_json_is_asked_for_by_our_prompt_of_it_or_by_one_that_says_so(self, option: str, tmp_path: Path) -> None:
+        assert SelfJudged(**{option: True}).prompts() == SelfJudged(prompt="self_judged_json").prompts()
+        in_json = TwoStep(write_prompt="two_step_write_json", judge_prompt="two_step_judge_json")
+        assert TwoStep(**{option: True}).prompts() == in_json.prompts()
+        own = tmp_path / "own.txt"
+        own.write_text("{document} {first_low} {first_high} {second_low} {second_high}", "utf-8")
+        with pytest.raises(UserError, match=rf"mode\.{option}=true needs a prompt that asks for JSON, and .*own.txt"):
+            SelfJudged(prompt=str(own), **{option: True}).prompts()
 
 
 class TestSelfJudged:

@@ -19,7 +19,7 @@ from summpo.errors import require, require_field, require_number
 from summpo.files.provenance import Provenance
 from summpo.runs.run_folder import require_writable, write_whole
 from summpo.synthesis.output import JOURNAL, jsonl
-from summpo.synthesis.prompt_files import read_prompt
+from summpo.synthesis.prompt_files import in_json, read_prompt
 from summpo.teacher.bill import bill, in_words
 from summpo.teacher.budget import require_price
 from summpo.teacher.records import requests_in
@@ -45,9 +45,9 @@ def run(arguments: list[str]) -> int:
 
     require(not OmegaConf.is_missing(config, "run"), "run is required: a folder with samples.jsonl")
     teacher = from_target(config.teacher, "teacher", (Teacher,))
-    prompt = read_prompt(config.prompt, "prompt", PLACEHOLDERS)
+    prompt = read_prompt(in_json(config.prompt, config.json_schema), "prompt", PLACEHOLDERS)
     asks_for_json = not config.json_schema or "json" in prompt.text.lower()
-    sentence = f"json_schema=true needs a prompt that asks for JSON, and {prompt.name} does not; judge_json does"
+    sentence = f"json_schema=true needs a prompt that asks for JSON, and {prompt.name} does not: see judge_json"
     require_field("prompt", asks_for_json, sentence)
     require_number("seed", config.seed, low=0)
     require_number("max_tokens", config.max_tokens, low=1)

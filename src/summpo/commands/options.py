@@ -179,7 +179,8 @@ class JudgeConfig:
     prompt: str = "judge"
     """The prompt: judge, judge_json, or a file of your own with the placeholders {document}, {first}, {second}."""
     json_schema: bool = False
-    """Have the endpoint hold its answer to a JSON schema, where it can; prompt=judge_json asks for that JSON."""
+    """Have the endpoint hold its answer to a JSON schema, where it can; a prompt of your own must ask for that of
+    judge_json."""
     both_orders: bool = True
     """Ask in both orders, and count a verdict that changes with the order as a tie; false: one order, drawn by id."""
     temperature: float | None = 0.0

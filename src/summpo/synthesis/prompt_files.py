@@ -72,6 +72,12 @@ def read_prompt(name: str, key: str, required: Collection[str], optional: Collec
     return PromptFile(name, text)
 
 
+def in_json(name: str, asks_for_json: bool) -> str:
+    """The prompt of ours that asks for the same as JSON, where an answer is to be JSON; any other prompt as it is."""
+    twin = f"{name}_json"
+    return twin if asks_for_json and twin in packaged_prompts() else name
+
+
 def packaged_prompts() -> list[str]:
     """The names of the prompts that come with summpo."""
     return sorted(path.stem for path in PACKAGED.glob("*.txt"))

@@ -102,7 +102,7 @@ def require_json(prompt: PromptFile, key: str, json_object: bool, json_schema: b
     require_field(
         f"mode.{key}",
         not (json_object or json_schema) or "json" in prompt.text.lower(),
-        f"mode.{option}=true needs a prompt that asks for JSON, and {prompt.name} does not; {prompt.name}_json may",
+        f"mode.{option}=true needs a prompt that asks for JSON, and {prompt.name} does not",
     )
 
 

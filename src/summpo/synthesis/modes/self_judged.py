@@ -21,7 +21,7 @@ from summpo.synthesis.modes import (
     require_shorter,
     require_words,
 )
-from summpo.synthesis.prompt_files import PromptFile, read_prompt
+from summpo.synthesis.prompt_files import PromptFile, in_json, read_prompt
 from summpo.synthesis.records import JudgedPair
 from summpo.teacher.records import Answer, Request
 from summpo.text.documents import Document, Rejected
@@ -44,11 +44,11 @@ class SelfJudged:
     placeholders {document}, {first_low}, {first_high}, {second_low}, {second_high} and, if you like,
     {explanation_words}."""
     json_object: bool = False
-    """Have the endpoint answer with a JSON object, where it can; the prompt must ask for one."""
+    """Have the endpoint answer with a JSON object, where it can; a prompt of your own must ask for one."""
     json_schema: bool = False
     """Have it hold the answer to a JSON schema (response_format json_schema), where it can; asked for as JSON, labels
-    are keys and in no language, whatever the document's. Needs prompt: self_judged_json, or one of your own with its
-    keys."""
+    are keys and in no language, whatever the document's. A prompt of your own must name the keys of
+    self_judged_json."""
     max_tokens: int = 2048
     """Tokens of an answer with its thoughts, at most: one that is cut off is paid for and rejected."""
     temperature: float | None = 0.7
@@ -64,7 +64,8 @@ class SelfJudged:
 
     def prompts(self) -> Mapping[str, PromptFile]:
         """The one prompt, read and checked."""
-        prompt = read_prompt(self.prompt, "mode.prompt", ("document", *WORD_LIMITS), ("explanation_words",))
+        name = in_json(self.prompt, self.json_object or self.json_schema)
+        prompt = read_prompt(name, "mode.prompt", ("document", *WORD_LIMITS), ("explanation_words",))
         require_json(prompt, "prompt", self.json_object, self.json_schema)
         return {STEP: prompt}
 

@@ -23,7 +23,7 @@ from summpo.synthesis.modes import (
     require_shorter,
     require_words,
 )
-from summpo.synthesis.prompt_files import PromptFile, read_prompt
+from summpo.synthesis.prompt_files import PromptFile, in_json, read_prompt
 from summpo.synthesis.records import JudgedPair
 from summpo.teacher.records import Answer, Request
 from summpo.text.documents import Document, Rejected
@@ -49,11 +49,11 @@ class TwoStep:
     """A prompt of summpo's (two_step_judge, two_step_judge_json), or the path of a text file of your own with the
     placeholders {document}, {first}, {second} and, if you like, {explanation_words}."""
     json_object: bool = False
-    """Have the endpoint answer with a JSON object, where it can; both prompts must ask for one."""
+    """Have the endpoint answer with a JSON object, where it can; prompts of your own must ask for one."""
     json_schema: bool = False
     """Have it hold the answer to a JSON schema (response_format json_schema), where it can; asked for as JSON, labels
-    are keys and in no language, whatever the document's. Needs two_step_write_json and two_step_judge_json, or such of
-    your own."""
+    are keys and in no language, whatever the document's. Prompts of your own must name the keys of two_step_write_json
+    and two_step_judge_json."""
     max_tokens: int = 1536
     """Tokens of the two summaries, with thoughts, at most: an answer that is cut off is paid for and rejected."""
     judge_max_tokens: int = 768
@@ -76,10 +76,9 @@ class TwoStep:
 
     def prompts(self) -> Mapping[str, PromptFile]:
         """The prompt to write by and the prompt to judge by, read and checked."""
-        write = read_prompt(self.write_prompt, "mode.write_prompt", ("document", *WORD_LIMITS))
-        judge = read_prompt(
-            self.judge_prompt, "mode.judge_prompt", ("document", "first", "second"), ("explanation_words",)
-        )
+        names = [in_json(name, self.json_object or self.json_schema) for name in (self.write_prompt, self.judge_prompt)]
+        write = read_prompt(names[0], "mode.write_prompt", ("document", *WORD_LIMITS))
+        judge = read_prompt(names[1], "mode.judge_prompt", ("document", "first", "second"), ("explanation_words",))
         require_json(write, "write_prompt", self.json_object, self.json_schema)
         require_json(judge, "judge_prompt", self.json_object, self.json_schema)
         return {WRITE: write, "judge": judge}
