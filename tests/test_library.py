@@ -95,6 +95,14 @@ def test_what_a_run_has_left_is_its_settings(settings: summpo.TrainSettings, tmp
         ({"margin_reward": {"length": WeightedMargin(Length(), weight=2.0)}}, "margin_reward.length.weight is 2"),
         ({"objective": SFT(), "w": 0.0, "sft_weight": 1.0}, "sft_weight=1 adds SFT"),
         ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
+        ({"batch_size": 4.5}, "batch_size must be a whole number, got 4.5 (config key batch_size)"),
+        ({"w": "0.1"}, "w must be a number, got '0.1' (config key w)"),
+        ({"compile": "no"}, "compile must be true or false, got 'no'"),
+        ({"objective": MODPO}, "(config key objective)"),
+        ({"objective": "modpo"}, "(config key objective)"),
+        ({"model": "embedded"}, "model must be Model, got 'embedded'"),
+        ({"margin_reward": {"length": Length()}}, "(config key margin_reward)"),
+        ({"margin_reward": [Length()]}, "margin_reward must be a mapping of names to WeightedMargin"),
     ],
 )
 def test_settings_are_guarded_where_they_are_made(settings: summpo.TrainSettings, changes: dict, says: str) -> None:
@@ -117,6 +125,25 @@ def test_importing_summpo_is_light_and_says_nothing() -> None:
     assert ended.stdout.split("\n")[:2] == ["[]", "True"]
     with pytest.raises(AttributeError, match="module summpo has no attribute nothing"):
         summpo.nothing  # noqa: B018
+
+
+def test_a_misspelt_setting_of_an_evaluation_is_named(settings: summpo.TrainSettings, tmp_path: Path) -> None:
+    summpo.train(replace(settings, trainer=TrainerArguments(max_steps=1, enable_progress_bar=False)), tmp_path / "run")
+    with pytest.raises(UserError, match="an evaluation has no setting splt"):
+        summpo.EvaluateSettings.of_run(tmp_path / "run", splt="test")
+
+
+def test_a_time_limit_ends_a_run(settings: summpo.TrainSettings, tmp_path: Path) -> None:
+    arguments = TrainerArguments(max_epochs=300, enable_progress_bar=False, others={"max_time": "00:00:00:01"})
+    assert (
+        summpo.train(replace(settings, trainer=arguments, validation=Validation(times=0)), tmp_path / "run")["steps"]
+        < 900
+    )
+    for limit in ("nonsense", {"ours": 1}):
+        with pytest.raises(UserError, match=r"max_time|the trainer cannot be made of these settings"):
+            wrong = replace(settings, trainer=TrainerArguments(others={"max_time": limit}))
+            summpo.train(wrong, tmp_path / "wrong")
+        assert not (tmp_path / "wrong").exists()
 
 
 def test_what_is_refused_leaves_nothing(settings: summpo.TrainSettings, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class Store:
 for reward in (Faithfulness, RewardModel, Implicit):
     reward.fingerprint = lambda self, cache_dir: "weights"
 store, tokenizer = Store(), load_tokenizer(Path(sys.argv[1]))
-freezer = Freezer(store, tokenizer, "tokenizer")
+freezer = Freezer(store, tokenizer, "tokenizer", "summpo.training.policy")
 tokenized = tokenize(ROWS, tokenizer, Prompt(), LIMITS)
 rewards = {"length": Length(), "coverage": Coverage(), "implicit": Implicit("a"), "faithfulness": Faithfulness("o/n"),
            "reward_model": RewardModel("o/n")}

@@ -218,7 +218,7 @@ def test_preference_accuracy_of_held_out_pairs(road: Path) -> None:
         (["merge"], "no adapter to merge"),
         (["merge", "run=/nowhere"], "no run has been trained here"),
         (["generate", "dataset.limit=0"], "limit"),
-        (["evaluate", "split=dev"], "split must be one of train, validation, test"),
+        (["evaluate", "split=dev"], "split must be train or validation or test, got"),
         (["evaluate", "generation.temperature=-1"], "temperature must be >= 0"),
         (["pairs", "generation.temperature=0", "output_dir=x"], "temperature above 0"),
         (["pairs"], "output_dir is required"),

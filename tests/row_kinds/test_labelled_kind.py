@@ -185,7 +185,15 @@ class TestPoint:
     def test_of_a_batch_is_the_mean_of_its_real_rows(self) -> None:
         mean, carried = mean_point("batch", self.POINTS, self.REAL, Moment((0,), FIRST, lambda value: value))
         assert mean.item() == 2
-        assert carried is FIRST
+        assert carried.tolist() == [2, 2], "for the validation that comes after the step"
+
+    def test_what_is_measured_is_held_against_the_last_steps_point(self) -> None:
+        """However many rows are side by side, in however many processes; before a step, against its own."""
+        carried = torch.tensor([1.5, 4.0])
+        for points, real in ((self.POINTS, self.REAL), (self.POINTS[:1], self.REAL[:1])):
+            mean, after = mean_point("batch", points, real, Moment((0,), carried))
+            assert mean.item() == 1.5 and after is carried
+        assert mean_point("batch", self.POINTS, self.REAL, Moment((0,), FIRST))[0].item() == 2
 
     def test_of_a_batch_is_over_all_processes(self) -> None:
         """Another process has 3 rows of sum 11: (4 + 11) / (2 + 3)."""

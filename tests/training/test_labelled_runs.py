@@ -45,7 +45,7 @@ def test_a_run_says_what_labels_weigh_and_leaves_what_it_settled(
     assert settled["margin_means"] == {"length": pytest.approx(-sum(lengths) / len(lengths))}
     last = metrics_of(folder)[-1]
     assert {"val/loss", "val/reward_accuracy", "val/implicit_reward_desirable", "val/log_prob_undesirable"} <= set(last)
-    assert ("reference_point" in summary_of(folder)) == (objective == "bco")
+    assert ("reference_point" in summary_of(folder)) == (objective != "apo_zero_unpaired")
 
 
 def test_one_label_alone_is_said(tiny_model_path: Path, tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ log = logging.getLogger(__name__)
 SCORING = (score_completions, FrozenModels, attend, cast_once)
 """What a frozen model's log-probs are computed by."""
 LOADING = (
-    "summpo.training.policy",
     "summpo.columns.stage",
     "summpo.models.speed.torch_compile",
     "summpo.models.speed.activation_checkpointing",
 )
-"""The modules by which the policy, where it is its own reference, comes to be what is scored before its first step."""
+"""The modules by which the policy, where it is its own reference, comes to be what is scored before its first step; the
+one that makes it is the settings' `policy_module`."""
 STORING = (__name__, "summpo.columns.store")
 """The modules through which every column goes."""
 
@@ -68,6 +68,13 @@ class Freezer:
     store: ColumnStore
     tokenizer: PreTrainedTokenizerBase
     tokenizer_fingerprint: str
+    policy_module: str = ""
+    """As in `ColumnSettings`."""
+
+    @property
+    def loading(self) -> tuple[str, ...]:
+        """The modules by which the policy comes to be, where it is its own reference."""
+        return (*([self.policy_module] if self.policy_module else []), *LOADING)
 
     def tokens(self, rows: Rows, prompt: Prompt, limits: Limits) -> tuple[Tokenized, str]:
         """Token rows, and the fingerprint of what they were made from (what later columns depend on)."""
@@ -99,7 +106,7 @@ class Freezer:
         return {name: found[name] for name in rewards}
 
     def _margin(self, name: str, reward: MarginReward, rows: Sequence[TextRow], context: Context) -> np.ndarray:
-        scoring, loading = (SCORING, LOADING) if isinstance(reward, AdapterReward) else ((), ())
+        scoring, loading = (SCORING, self.loading) if isinstance(reward, AdapterReward) else ((), ())
         given = [type(self.tokenizer)]
         made_from = {
             "tokenizer": self.tokenizer_fingerprint,
@@ -149,7 +156,7 @@ class Freezer:
             "model": weights,
             "arithmetic": dict(arithmetic),
             "tokens": {"rows": len(tokenized.rows), "sha256": content_of(tokenized.rows)},
-            "code": code_of(*SCORING, alone=(*STORING, *LOADING)),
+            "code": code_of(*SCORING, alone=(*STORING, *self.loading)),
         }
 
         def compute() -> Arrays:

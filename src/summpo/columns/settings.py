@@ -35,3 +35,5 @@ class ColumnSettings:
     """Rows that a frozen model scores at a time."""
     cache: Path
     shows_progress: bool = True
+    policy_module: str = ""
+    """The module that makes the policy, whose code has a part in the columns of a reference that is its first step."""

@@ -72,7 +72,7 @@ class DataStage:
 
     def __init__(self, settings: ColumnSettings, base: Base) -> None:
         self.settings, self.base = settings, base
-        self.freezer = Freezer(base.store, base.tokenizer, base.tokenizer_fingerprint)
+        self.freezer = Freezer(base.store, base.tokenizer, base.tokenizer_fingerprint, settings.policy_module)
         self.models = FrozenModels(base.cache, take_base)
 
     def of_split(self, split: str, source: Any, read: Callable[[], Rows]) -> TextColumns:

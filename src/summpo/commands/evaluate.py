@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from summpo.commands.help import wants_help
 from summpo.commands.run_config import compose_with_run
 from summpo.commands.writing_settings import say_of_stdin, writing_settings
 from summpo.config.nodes import from_fields
 from summpo.evaluation.bert_backbone import BertScore
-from summpo.evaluation.run import EvaluateSettings, evaluate, evaluate_reward_model
-from summpo.runs.run_folder import RunFolder, require_writable
-from summpo.training.plain_settings import margins_of, settings_of_run
+from summpo.evaluation.run import EvaluateSettings, evaluate
+from summpo.runs.run_folder import require_writable
+from summpo.training.plain_settings import margins_of
 
 
 def run(arguments: list[str]) -> int:
@@ -29,9 +27,6 @@ def run(arguments: list[str]) -> int:
         output_dir=config.output_dir,
     )
     require_writable(settings.folder)
-    if settings.run is not None and settings_of_run(RunFolder(Path(settings.run))).trains_scorer:
-        evaluate_reward_model(settings)
-        return 0
     say_of_stdin(settings.writing)
     evaluate(settings)
     return 0

@@ -31,7 +31,12 @@ def wants_help(command: str, arguments: list[str]) -> bool:
     if "--help" not in arguments and "-h" not in arguments:
         return False
     chosen = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    print(help_of(command, chosen))
+    text = help_of(command, chosen)
+    try:
+        composed(command, chosen)
+    except UserError as error:
+        text = f"{text}\n\nThis is the help of the defaults: {error}"
+    print(text)
     return True
 
 
@@ -50,7 +55,8 @@ def help_of(command: str, overrides: list[str] | None = None) -> str:
         *(str(name) for name in schema_of(command) if name not in own),
         *sorted(groups - set(schema_of(command))),
     ]:
-        heading = f"{name}: {options_of(name)}  (choose one: {name}=OPTION)" if name in groups else name
+        now = chosen_of(command, name, overrides or []) if name in groups else ""
+        heading = f"{name}: {options_of(name)}  (choose one: {name}=OPTION{now})" if name in groups else name
         meaning = docs_of(SCHEMAS[command]).get(name, "")
         lines += ["", heading, *indented(meaning), *section(command, config, name)]
     return "\n".join(lines)
@@ -72,6 +78,15 @@ def groups_of(command: str) -> set[str]:
         for name in entry
         if (conf_dir() / str(name)).is_dir()
     }
+
+
+def chosen_of(command: str, group: str, overrides: list[str]) -> str:
+    """What of a group is chosen, for its heading; nothing where none is."""
+    typed = [each.partition("=")[2] for each in overrides if each.partition("=")[0] == group]
+    defaults = OmegaConf.load(conf_dir() / f"{command}.yaml").defaults
+    usual = [entry[group] for entry in defaults if isinstance(entry, DictConfig) and group in entry]
+    named = [*typed[-1:], *usual][:1]
+    return f"; now {OmegaConf.to_container(named[0]) if OmegaConf.is_config(named[0]) else named[0]}" if named else ""
 
 
 def is_section(command: str, name: str) -> bool:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from summpo.config.complaints import sentence_of
-from summpo.errors import UserError, require
+from summpo.errors import UserError, require, require_field
 
 T = TypeVar("T")
 
@@ -88,6 +88,24 @@ def resolved(node: Any, key: str) -> Any:
         raise UserError(sentence_of(error, key)) from None
 
 
+def require_types(thing: Any, within: str = "") -> None:
+    """Guards the types of a dataclass's fields, for who makes it in Python and not of a node.
+
+    Args:
+        within: the config key that its fields lie in.
+
+    Raises:
+        FieldError: naming the first field whose value is of another type.
+    """
+    hints = get_type_hints(type(thing))
+    for one in fields(thing):
+        value, key = getattr(thing, one.name), f"{within}.{one.name}" if within else one.name
+        is_made = not isinstance(value, type) and fits(
+            list(value) if isinstance(value, tuple) else value, hints[one.name]
+        )
+        require_field(key, is_made, f"{one.name} must be {named(hints[one.name])}, got {value!r}")
+
+
 def fits(value: Any, hint: Any) -> bool:
     """Whether a plain value is of an annotated type: scalars, unions, literals and sequences of them."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -95,6 +113,8 @@ def fits(value: Any, hint: Any) -> bool:
         return any(fits(value, argument) for argument in arguments)
     if origin is Literal:
         return value in arguments
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(fits(item, arguments[1]) for item in value.values())
     if origin in (list, tuple, Sequence):
         return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
     if hint is float:
@@ -113,5 +133,7 @@ def named(hint: Any) -> str:
         return " or ".join(str(argument) for argument in arguments)
     if get_origin(hint) in (list, tuple, Sequence):
         return f"a list of {named(arguments[0])}"
+    if get_origin(hint) is Mapping:
+        return f"a mapping of names to {named(arguments[1])}"
     words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
     return words.get(hint) or getattr(hint, "__name__", str(hint))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from summpo.config.nodes import require_types
 from summpo.config.record import node_of
 from summpo.datasets import MissingPairs, PairDataset, Split, SummaryDataset, name_of
 from summpo.errors import require
@@ -53,6 +54,7 @@ class EvaluateSettings:
     """Where samples.jsonl and evaluation.json go; None for the run's folder."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         folder = self.output_dir or self.run
         require(folder is not None, "output_dir is required where no run is given: the folder for samples.jsonl")
         for name, margin in self.margin_reward.items():
@@ -75,6 +77,10 @@ class EvaluateSettings:
             UserError: there is no run, or it is not done.
         """
         folder, trained = RunFolder(Path(run)), settings_of_run(RunFolder(Path(run)))
+        odd = next(
+            (name for name in changes if name not in {*WritingSettings.__annotations__, *cls.__annotations__}), None
+        )
+        require(odd is None, f"an evaluation has no setting {odd}")
         of_writing = {name: changes.pop(name) for name in list(changes) if name in WritingSettings.__annotations__}
         data: Any = trained.dataset if dataset is None else dataset
         own = {"prompt": trained.prompt, "tokens": trained.tokens, "cache_dir": trained.cache_dir}
@@ -136,12 +142,15 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Writes summaries, goes on with them or finds them done, and measures them.
 
     Returns:
-        What evaluation.json holds: `metrics` and their `intervals`, the preference accuracy, and what they are of.
+        What evaluation.json holds: `metrics` and their `intervals`, the preference accuracy, and what they are of; of a
+        reward model, which writes nothing, how it orders the split's pairs.
 
     Raises:
         UserError: the model, a document or a margin reward cannot be used, or the folder holds samples of other
             documents, or another process writes there.
     """
+    if settings.run is not None and settings_of_run(RunFolder(Path(settings.run))).trains_scorer:
+        return evaluate_reward_model(settings)
     with writing_alone(settings.folder):
         return measure_summaries(settings)
 

@@ -139,8 +139,18 @@ class LabelledObjective(Protocol):
         ...
 
 
-Objective = CompletionObjective | PairwiseObjective | ScoreObjective | LabelledObjective
-OBJECTIVES = (CompletionObjective, PairwiseObjective, ScoreObjective, LabelledObjective)
+@runtime_checkable
+class OtherObjective(Protocol):
+    """Learns from a kind of rows that stands elsewhere: the kind alone knows what else it has."""
+
+    learns_from: ClassVar[str]
+    """The module of its kind, with its package: my_package.my_rows."""
+    needs_reference: ClassVar[bool]
+    """Whether its loss compares the policy with a frozen reference."""
+
+
+Objective = CompletionObjective | PairwiseObjective | ScoreObjective | LabelledObjective | OtherObjective
+OBJECTIVES = (CompletionObjective, PairwiseObjective, ScoreObjective, LabelledObjective, OtherObjective)
 
 
 def needs_collisions(objective: Objective) -> bool:

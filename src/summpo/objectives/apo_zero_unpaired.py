@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class APOZeroUnpaired:
-    """1 - sigmoid(r) where desirable, sigmoid(r) where not, eq. 7 by its parts; r as in `losses.labelled_reward`."""
+    """1 - sigmoid(r) where desirable, sigmoid(r) where not, eq. 7 by its parts; r as in `losses.labelled_reward`.
+
+    Its point of reference is where the reference model is, r = 0; margins less their mean keep it there on average.
+    """
 
     beta: float = 0.1
     """How closely the policy stays by the reference; > 0."""

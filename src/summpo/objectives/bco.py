@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class BCO:
     """-log sigmoid(r - z) where desirable, -log sigmoid(z - r) where not; r as in `losses.labelled_reward`.
 
-    z, the paper's reward shift delta, is the mean reward of both labels, without a gradient.
+    z, the reward shift delta, is the mean reward of the rows, without a gradient: half the sum of the two labels' means
+    where there are as many of either. The paper's weighing of undesirable rows by how likely they are among desirable
+    prompts is left out: it needs a classifier of prompts. A constant in the margins moves r and z alike and cancels.
     """
 
     beta: float = 0.1

@@ -155,8 +155,8 @@ def labelled_reward(
 
     so that r - z = ((beta log(pi / ref) - w . (m - mean of m)) - beta KL) / w0: a margin reward counts by how far it is
     from its mean, and a constant added to it changes nothing. The mean over the policy's own summaries is taken to be
-    that over the training rows, a frozen number; KL is beta's part of the reference point. Without margins and with
-    w0 = 1 it is KTO's implicit reward (2402.01306 eq. 7).
+    that over the training rows, a frozen number, from which a policy that grows shorter moves away; KL is beta's part
+    of the reference point. Without margins and with w0 = 1 it is KTO's implicit reward (2402.01306 eq. 7).
     """
     return (beta * log_ratios - margin) / w0
 

@@ -30,10 +30,12 @@ class MODPO:
         require_number("objective.w0", self.w0, above=0)
 
     def losses(self, pairs: PairLogProbs, margin: Tensor) -> PairLosses:
-        """The link is -log sigmoid; the logit is divided by w0."""
-        from summpo.objectives.losses import implicit_reward, margin_logit, sigmoid_link
+        """Eq. 11, written out; `margin` is w . m, and D the difference of the log-ratios of chosen and rejected."""
+        from torch.nn.functional import logsigmoid
+
         from summpo.records import PairLosses
 
-        rewards = implicit_reward(pairs.policy.sums(), pairs.reference.sums(), self.beta)
-        logit = margin_logit(rewards, margin, self.w0)
-        return PairLosses(loss=sigmoid_link(logit), logit=logit, rewards=rewards)
+        rewards = self.beta * (pairs.policy.sums() - pairs.reference.sums())
+        chosen, rejected = rewards.chunk(2)
+        logit = ((chosen - rejected) - margin) / self.w0
+        return PairLosses(loss=-logsigmoid(logit), logit=logit, rewards=rewards)

@@ -1,7 +1,7 @@
 """Kinds of rows that an objective may learn from, one a file: what is read, its batch, its measure.
 
-An objective names its kind (`learns_from`); a kind holds its objective. Nothing else asks which kind a run has: the
-data stage, the Lightning module and the held-out loop take whatever is of this protocol.
+An objective names its kind (`learns_from`); a kind holds its objective. The data stage, the Lightning module and the
+held-out loop take whatever is of this protocol; what asks for one kind by name are checks and reports about it.
 """
 
 from __future__ import annotations

@@ -159,6 +159,8 @@ def mean_point(how: str, points: Tensor, real: Tensor, moment: Moment) -> tuple[
 
     Args:
         how: batch, the mean over the batch in all processes; running, over all rows trained on so far; or none, 0.
+            Rows that are measured and not trained on are held against the point of the last step, so that a validation
+            does not hang on how many rows are side by side.
         points: [row], what it is the mean of, without a gradient.
         real: bool [row], False for a row that only fills up a process's batch.
 
@@ -169,13 +171,14 @@ def mean_point(how: str, points: Tensor, real: Tensor, moment: Moment) -> tuple[
 
     if how == "none":
         return points.new_zeros(()), moment.carried
-    if how == "running" and moment.total is None:  # it is measured and not trained
+    if moment.total is None and (how == "running" or moment.carried[1] > 0):
         return moment.carried[0], moment.carried
     found = points.new_zeros(2)
     found[0], found[1] = (points * real).sum(), real.sum()
     total, rows = found if moment.total is None else moment.total(found)
     if how == "batch":
-        return total / rows.clamp(min=1), moment.carried
+        mean = total / rows.clamp(min=1)
+        return mean, torch.stack([mean, rows])
     mean, before = moment.carried
     count = before + rows
     mean = mean + (total - rows * mean) / count

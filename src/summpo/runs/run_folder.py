@@ -134,8 +134,8 @@ class RunFolder:
         changed = [difference.key for difference in differences(Provenance(was), Provenance(now))]
         require(
             not changed or not self.last_checkpoint.exists(),
-            f"{self.path} holds a run that began with other data or weights ({', '.join(changed)}): "
-            "choose another output_dir, or put them back",
+            f"{self.path} holds a run that began with other data or weights, or with a summpo that reads them "
+            f"otherwise ({', '.join(changed)}): choose another output_dir, or put them back",
         )
         self.write_summary({"status": "running", **summary})
         for name, text in settings_files.items():

@@ -41,10 +41,12 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
             f"margin_reward={','.join(chosen)} weighs the two completions of a pair, and this objective learns from "
             "one",
         )
+    reader = kind_of(objective).reader
+    readers = reader if isinstance(reader, tuple) else (reader,)
     model: Model = from_target(config["model"], "model", (Model,))
     return TrainSettings(
         model=model,
-        dataset=from_target(config["dataset"], "dataset", (SummaryDataset, PairDataset, LabelledDataset)),
+        dataset=from_target(config["dataset"], "dataset", (SummaryDataset, PairDataset, LabelledDataset, *readers)),
         objective=objective,
         margin_reward=margins_of(config["margin_reward"]),
         prompt=from_fields(Prompt, config["prompt"], "prompt"),

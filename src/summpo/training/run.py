@@ -1,4 +1,8 @@
-"""The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary."""
+"""The story of a training run, top to bottom: rows, tokens, frozen columns, batches, policy, fit, adapter, summary.
+
+A step, many times within the fit: the policy's log-probs of a batch (`row_kinds`), the margin w . m from its columns,
+the loss of each unit by the objective (`objectives/modpo.py`), its mean over the step's units in all processes, AdamW.
+"""
 
 import errno
 import logging
@@ -96,6 +100,7 @@ def train_alone(
     check_rows(settings, held_out, source["train"])
     base = find_base(settings.columns)
     check_models(settings, base)
+    trainer = make_trainer(settings, run, loggers, sample_callback(settings, run, held_out, base))
     stage = DataStage(settings.columns, base)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
     say_of_rows(text, settings.tokens.max_length)
@@ -107,7 +112,6 @@ def train_alone(
     spreads = text["train"].spreads()
     say_of_weights(settings, text["train"], spreads)
     facts = facts_of(settings, base, text) | {"config": config, "margin_spreads": spreads, "settled": settled}
-    trainer = make_trainer(settings, run, loggers, sample_callback(settings, run, held_out, base))
     if trainer.is_global_zero:
         run.begin(facts, settings_files)
     begin_logging(trainer.loggers, facts["config"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from summpo.columns.settings import ColumnSettings
+from summpo.config.nodes import require_types
 from summpo.config.record import node_of
 from summpo.datasets import LabelledDataset, PairDataset, SummaryDataset
 from summpo.errors import require, require_choice, require_field, require_number
@@ -15,7 +16,7 @@ from summpo.files.cache import cache_folder
 from summpo.margin_rewards.checks import check_kind
 from summpo.margin_rewards.margins import WeightedMargin, require_weight
 from summpo.models import Lora, Model
-from summpo.objectives import CompletionObjective, Objective, PairwiseObjective, ScoreObjective
+from summpo.objectives import Objective, PairwiseObjective, ScoreObjective
 from summpo.objectives.sft_term import WithSFT
 from summpo.row_kinds import RowKind, kind_of
 from summpo.text.prompts import Prompt
@@ -38,6 +39,7 @@ class Validation:
     """Tokens of each of these summaries, at most."""
 
     def __post_init__(self) -> None:
+        require_types(self, "validation")
         require_number("validation.times", self.times, low=0)
         require_number("validation.samples", self.samples, low=0)
         require_number("validation.max_new_tokens", self.max_new_tokens, low=1)
@@ -110,6 +112,7 @@ class TrainSettings:
     """Where converted models and frozen columns are kept and shared between runs."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         require_number("w", self.w, low=0)
         require_weight("w", self.w)
         require_number("sft_weight", self.sft_weight, low=0)
@@ -204,8 +207,7 @@ class TrainSettings:
     @property
     def needs_reference(self) -> bool:
         """Whether its loss compares the policy with a frozen reference."""
-        objective = self.minimised
-        return not isinstance(objective, CompletionObjective) and objective.needs_reference
+        return bool(getattr(self.minimised, "needs_reference", False))
 
     @property
     def trains_adapter(self) -> bool:
@@ -238,6 +240,7 @@ class TrainSettings:
             batch_size=self.eval_batch_size,
             cache=Path(self.cache_dir),
             shows_progress=self.trainer.enable_progress_bar,
+            policy_module=f"{__package__}.policy",
         )
 
     @property

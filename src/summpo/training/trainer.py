@@ -13,7 +13,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.strategies import SingleDeviceStrategy
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from summpo.columns.base import Base
@@ -117,8 +116,8 @@ def make_trainer(
     """
     arguments = settings.trainer
     checkpoint_best = [best_checkpoint(run.checkpoints)] if settings.validation.times else []
+    given = arguments.given
     callbacks = [
-        Timer(interval="step"),
         ValidationSchedule(),
         MetricsTable(run.metrics_path, arguments.log_every_n_steps),
         *samples,
@@ -127,15 +126,16 @@ def make_trainer(
     ]
     own = {"max_epochs": 1, "max_steps": -1, "num_sanity_val_steps": 0, "use_distributed_sampler": False}
     try:
+        timer = Timer(duration=given.pop("max_time", None), interval="step")  # beside one of ours Lightning makes none
         return Trainer(
-            **{"enable_model_summary": False, **arguments.given, **own, "strategy": arguments.made_strategy()},
+            **{"enable_model_summary": False, **given, **own, "strategy": arguments.made_strategy()},
             default_root_dir=run.path,
             logger=list(loggers),
             plugins=[WholeFiles()],
-            callbacks=callbacks,
+            callbacks=[timer, *callbacks],
         )
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        why = shorten(" ".join(str(error).split()), 400)
+    except Exception as error:  # whatever Lightning, or a strategy, raises of an argument that it cannot use
+        why = shorten(" ".join(str(error).split()), 400).rstrip(".") or type(error).__name__
         raise UserError(f"the trainer cannot be made of these settings: {why} (config keys trainer.*)") from error
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from summpo.config.nodes import located
+from summpo.config.nodes import located, require_types
 from summpo.config.signatures import check_arguments, parameters_of
 from summpo.errors import UserError, require, require_choice, require_field, require_number
 
@@ -78,6 +78,7 @@ class TrainerArguments:
     """Any other argument of the Trainer, by its name there: profiler, max_time, detect_anomaly ..."""
 
     def __post_init__(self) -> None:
+        require_types(self, "trainer")
         for key in ("num_nodes", "accumulate_grad_batches", "log_every_n_steps"):
             require_number(f"trainer.{key}", getattr(self, key), low=1)
         require_choice("trainer.precision", self.precision, ("32-true", "bf16-mixed", "16-mixed"))

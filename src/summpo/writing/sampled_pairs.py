@@ -117,7 +117,7 @@ def make_pairs(
         texts, ended = [writer.text(one) for one in written], [one.ended for one in written]
         return {"id": key[0], "samples": texts, "ended": ended}
 
-    with tqdm(total=len(rows), desc=f"{split} samples", unit="document") as bar:
+    with tqdm(total=len(rows), desc=f"{split} samples", unit="document", disable=None) as bar:
         of_row = {(row.id, ""): ids for row, ids in zip(rows, prompts, strict=True)}
         writer.write_kept(of_row, kept, seed, record, samples=rule.samples, on_batch=bar.update)
     done = [kept.get(row.id) or {} for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from summpo.config.nodes import require_types
 from summpo.config.record import node_of
 from summpo.datasets import SPLITS, Split, SummaryDataset
 from summpo.errors import require_choice, require_number
@@ -45,6 +46,7 @@ class WritingSettings:
     """Where converted models are kept."""
 
     def __post_init__(self) -> None:
+        require_types(self)
         require_number("seed", self.seed, low=0)
         require_choice("accelerator", self.accelerator, ("cpu", "gpu", "auto"))
         require_choice("split", self.split, SPLITS)

@@ -47,7 +47,7 @@ def summarise(
     def keep(key: Key, written: list[Generated]) -> Record:
         return sample_of(writer, by_id[key[0]], written[0], Fate(left_out=over.get(key[0], 0)))
 
-    with tqdm(total=len(rows), desc="summaries", unit="document") as bar:
+    with tqdm(total=len(rows), desc="summaries", unit="document", disable=None) as bar:
         writer.write_kept(whole, kept, seed, keep, on_batch=bar.update)
         for names in groups_of(in_parts, room, writer.decoding.batch_size):
             if any(kept.get(name) is None for name in names):
