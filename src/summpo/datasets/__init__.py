@@ -41,6 +41,14 @@ BAD_ROWS: tuple[BadRows, ...] = ("error", "drop")
 
 
 @runtime_checkable
+class Dataset(Protocol):
+    """Any data set; the objective's kind of rows says what else it must have."""
+
+    limit: int | None
+    """Rows, at most; None for all."""
+
+
+@runtime_checkable
 class SummaryDataset(Protocol):
     """Documents with summaries, for SFT and for evaluation."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from summpo.columns.settings import ColumnSettings
 from summpo.config.nodes import require_types
 from summpo.config.record import node_of
-from summpo.datasets import LabelledDataset, PairDataset, SummaryDataset
+from summpo.datasets import Dataset, PairDataset
 from summpo.errors import require, require_choice, require_field, require_number
 from summpo.files.cache import cache_folder
 from summpo.margin_rewards.checks import check_kind
@@ -67,7 +67,7 @@ class TrainSettings:
 
     model: Model
     """The model that the policy starts from."""
-    dataset: SummaryDataset | PairDataset | LabelledDataset
+    dataset: Dataset
     """The rows."""
     objective: Objective
     """What is minimised."""
