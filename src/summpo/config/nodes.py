@@ -113,7 +113,7 @@ def fits(value: Any, hint: Any) -> bool:
         return any(fits(value, argument) for argument in arguments)
     if origin is Literal:
         return value in arguments
-    if origin is Mapping:
+    if origin is Mapping and arguments[1] is not Any:  # of anything, its own guard knows better words
         return isinstance(value, Mapping) and all(fits(item, arguments[1]) for item in value.values())
     if origin in (list, tuple, Sequence):
         return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)

@@ -49,6 +49,7 @@ from summpo.training.trainer import (
     make_data,
     make_module,
     make_trainer,
+    quiet,
     sample_callback,
 )
 
@@ -77,7 +78,7 @@ def train(
         BadLoss: the loss is not finite; the last good checkpoint stays.
     """
     run = RunFolder(Path(folder))
-    with run.alone() if is_first_process() else nullcontext():
+    with run.alone() if is_first_process() else nullcontext(), quiet():
         return train_alone(settings, run, loggers, settings_files)
 
 

@@ -83,7 +83,7 @@ class TrainSettings:
     """Rows in a batch of one process."""
     batch_tokens: int | None = None
     """Tokens, padding too, that a process trains on at a time, at most, beside batch_size; null for no limit. A prompt
-    counts for each row that shares it."""
+    counts for each row that shares it; a row that is longer is taken alone."""
     order: str = "shuffled"
     """Order of an epoch's rows: shuffled; by_prompt (those of one prompt together); by_length (like with like)."""
     activation_checkpointing: bool = False

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from textwrap import shorten
 from typing import Any
@@ -40,21 +41,36 @@ from summpo.writing.decoding import Decoding
 
 log = logging.getLogger(__name__)
 
-# What Lightning says at every start and no user needs: devices that are not there, an advertisement, modules in eval
-# mode (a frozen base under an adapter), a loader that it cannot know to be resumable, a run without validation, numbers
-# to be synchronised that are the same in every process already.
-for library in ("lightning.pytorch", "lightning.fabric"):
-    logging.getLogger(library).setLevel(logging.WARNING)
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # of kernels that it can do without
-for noise in (
+NOISE = (
     r".*module\(s\) in eval mode.*",
     ".*dataloader is not resumable.*",
     ".*treespec, LeafSpec.*",
     ".*does not have many workers.*",
     ".*across ranks is zero.*",
     r".*recommended to use `self\.log\(.*sync_dist=True.*",
-):
-    warnings.filterwarnings("ignore", noise)
+)
+"""What Lightning says at every start and no user needs: modules in eval mode (a frozen base under an adapter), a loader
+that it cannot know to be resumable, a run without validation, numbers to be synchronised that are the same in every
+process already."""
+LEVELS = {"lightning.pytorch": logging.WARNING, "lightning.fabric": logging.WARNING, "bitsandbytes": logging.ERROR}
+"""From which level on libraries are heard: below are devices that are not there, advertisements, missing kernels."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what libraries say at every start; all is as it was afterwards."""
+    loggers = {name: logging.getLogger(name) for name in LEVELS}
+    before = {name: logger.level for name, logger in loggers.items()}
+    try:
+        for name, logger in loggers.items():
+            logger.setLevel(LEVELS[name])
+        with warnings.catch_warnings():
+            for noise in NOISE:
+                warnings.filterwarnings("ignore", noise)
+            yield
+    finally:
+        for name, logger in loggers.items():
+            logger.setLevel(before[name])
 
 
 def make_data(settings: TrainSettings, frozen: dict[str, FrozenColumns], base: Base, world_size: int) -> ColumnData:
