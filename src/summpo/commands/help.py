@@ -31,21 +31,23 @@ def wants_help(command: str, arguments: list[str]) -> bool:
     if "--help" not in arguments and "-h" not in arguments:
         return False
     chosen = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    text = help_of(command, chosen)
     try:
-        composed(command, chosen)
+        print(help_with(command, composed(command, chosen), chosen))
     except UserError as error:
-        text = f"{text}\n\nThis is the help of the defaults: {error}"
-    print(text)
+        print(f"{help_of(command)}\n\nThis is the help of the defaults: {error}")
     return True
 
 
 def help_of(command: str, overrides: list[str] | None = None) -> str:
     """The help of a command that is configured by keys; of its defaults where the overrides do not compose."""
     try:
-        config = composed(command, overrides or [])
+        return help_with(command, composed(command, overrides or []), overrides or [])
     except UserError:
-        config = composed(command, [])
+        return help_with(command, composed(command, []), [])
+
+
+def help_with(command: str, config: DictConfig, overrides: list[str]) -> str:
+    """The help of a command whose overrides compose to this configuration."""
     sweep = " [-m for a sweep: key=a,b]" if command == "train" else ""
     lines = [f"usage: summpo {command} [key=value ...]{sweep}", f"example: {example_of(command)}"]
     groups = groups_of(command)
@@ -55,7 +57,7 @@ def help_of(command: str, overrides: list[str] | None = None) -> str:
         *(str(name) for name in schema_of(command) if name not in own),
         *sorted(groups - set(schema_of(command))),
     ]:
-        now = chosen_of(command, name, overrides or []) if name in groups else ""
+        now = chosen_of(command, name, overrides) if name in groups else ""
         heading = f"{name}: {options_of(name)}  (choose one: {name}=OPTION{now})" if name in groups else name
         meaning = docs_of(SCHEMAS[command]).get(name, "")
         lines += ["", heading, *indented(meaning), *section(command, config, name)]

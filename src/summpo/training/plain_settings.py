@@ -34,15 +34,15 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
         UserError: one sentence with the key and the value.
     """
     objective = from_target(config["objective"], "objective", OBJECTIVES)
-    if not kind_of(objective).weighs_margins:
+    kind = kind_of(objective)
+    if not kind.weighs_margins:
         chosen = [str(name) for name in config["margin_reward"] if name not in chosen_by_default("margin_reward")]
         require(
             not chosen,
             f"margin_reward={','.join(chosen)} weighs the two completions of a pair, and this objective learns from "
             "one",
         )
-    reader = kind_of(objective).reader
-    readers = reader if isinstance(reader, tuple) else (reader,)
+    readers = kind.reader if isinstance(kind.reader, tuple) else (kind.reader,)
     model: Model = from_target(config["model"], "model", (Model,))
     return TrainSettings(
         model=model,
