@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from summpo.models.forward.shared_prefix import by_flash_attention, by_group, flash_may_take
 from summpo.models.forward.varlen_attention import Kernel, attend_at_once
 from summpo.models.forward.varlen_proof import Attention, Heads, is_proven, why_not_equal
-from summpo.records import PromptGroup
+from summpo.records import SharedPrefix
 from support.varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 
 BF16 = Heads(torch.device("cpu"), torch.bfloat16, 4, 2, 16)
@@ -21,10 +21,8 @@ FP16 = Heads(torch.device("cpu"), torch.float16, 3, 3, 64)
 
 
 def under(kernel: Kernel) -> Attention:
-    def attention(
-        query: Tensor, key: Tensor, value: Tensor, groups: tuple[PromptGroup, ...], scaling: float | None
-    ) -> Tensor:
-        return attend_at_once(query, key, value, groups, scaling, kernel)
+    def attention(query: Tensor, key: Tensor, value: Tensor, row: SharedPrefix, scaling: float | None) -> Tensor:
+        return attend_at_once(query, key, value, row, scaling, kernel)
 
     return attention
 

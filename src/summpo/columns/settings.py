@@ -29,8 +29,6 @@ class ColumnSettings:
     """Whether the policy's layers are compiled."""
     precision: str
     """Precision as Lightning names it: 32-true, bf16-mixed or 16-mixed."""
-    accelerator: str
-    """The device on which frozen models compute before there is a trainer: cpu, gpu or auto."""
     batch_size: int
     """Rows that a frozen model scores at a time."""
     cache: Path

@@ -102,7 +102,7 @@ def train_alone(
     base = find_base(settings.columns)
     check_models(settings, base)
     trainer = make_trainer(settings, run, loggers, sample_callback(settings, run, held_out, base))
-    stage = DataStage(settings.columns, base)
+    stage = DataStage(settings.columns, base, trainer.strategy.root_device)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
     say_of_rows(text, settings.tokens.max_length)
     require_rows(text["train"], settings.tokens.max_length)
@@ -119,8 +119,7 @@ def train_alone(
     say_of_precision(settings)
     policy = make_policy(settings, base)
     say_of_logits(settings, policy)
-    device = trainer.strategy.root_device
-    frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
+    frozen = {split: stage.with_reference(text[split], spreads, policy) for split in SPLITS}
     stage.release()
     data = make_data(settings, frozen, base, trainer.world_size)
     module = make_module(settings, policy, data)

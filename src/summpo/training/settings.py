@@ -236,7 +236,6 @@ class TrainSettings:
             batching=self.batching,
             compiles=self.compile,
             precision=self.trainer.precision,
-            accelerator=self.trainer.accelerator,
             batch_size=self.eval_batch_size,
             cache=Path(self.cache_dir),
             shows_progress=self.trainer.enable_progress_bar,
