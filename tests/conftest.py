@@ -1,5 +1,6 @@
 """What tests share: shapes that are enforced, a tiny model, the embedded model, real data where there is some."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,13 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def libraries_are_no_garbage() -> None:
+    """A collection looks at what a module's tests made, and not each time at half a million objects of the libraries."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from summpo.config import tree
 from summpo.config.complaints import Options, sentence_of, unknown, why_unread
 from summpo.config.tree import options_of, plain
 from summpo.errors import UserError, require
+from summpo.files.cache import cache_folder
 
 SCHEMAS = {
     "train": TrainConfig,
@@ -53,7 +54,13 @@ LONGEST_NAME = 250
 
 
 def register_schema(command: str) -> None:
-    """Makes a command's typed root known to Hydra as `<command>_schema`; anew, as a default may be the machine's."""
+    """Makes a command's typed root known to Hydra as `<command>_schema`."""
+    _register(command, cache_folder())
+
+
+@lru_cache(maxsize=1)
+def _register(command: str, cache_dir: str) -> None:
+    """The same, unless it was the last one asked for and the machine's own default is what it was."""
     ConfigStore.instance().store(name=f"{command}_schema", node=unlocked(OmegaConf.structured(SCHEMAS[command])))
 
 
