@@ -363,6 +363,7 @@ def cuda_of(machine: Machine) -> dict[str, Any]:
         "get_device_properties": lambda *_: properties,
         "current_stream": lambda *_: stream,
         "stream": lambda *_: nullcontext(),
+        "Stream": lambda *_: stream,
         "is_current_stream_capturing": lambda: False,
     }
 
@@ -371,7 +372,7 @@ def patches(machine: Machine) -> Iterator[Any]:
     """What asks for devices beside tensors: torch.cuda, autocast, the loading of weights, Lightning, our own kernel."""
     import bitsandbytes
     import lightning.fabric.accelerators.cuda as lightning_cuda
-    import lightning.pytorch
+    import lightning.pytorch.strategies.ddp as lightning_ddp
     import peft
     import torch.amp.autocast_mode as amp
     import torch.nn.utils.clip_grad as clipping
@@ -380,12 +381,20 @@ def patches(machine: Machine) -> Iterator[Any]:
 
     import summpo.models.forward.shared_prefix as shared_prefix
 
-    assert bitsandbytes and lightning.pytorch and peft  # what they import looks for CUDA, and must find none
+    assert bitsandbytes and peft  # what they import looks for CUDA, and must find none
     for name, pretended in cuda_of(machine).items():
         yield patch.object(torch.cuda, name, pretended)
     yield patch.object(lightning_cuda, "num_cuda_devices", lambda: machine.gpus)
     yield patch.object(lightning_cuda, "is_cuda_available", lambda: True)
     yield patch.object(lightning_cuda, "_check_cuda_matmul_precision", lambda _: None)
+
+    connect = lightning_ddp._init_dist_connection
+    # gloo takes what lies on a CPU, as all does here
+    yield patch.object(lightning_ddp, "_init_dist_connection", lambda cluster, *_, **__: connect(cluster, "gloo"))
+
+    ddp = torch.nn.parallel.DistributedDataParallel
+    for name in ("__init__", "_pre_forward"):  # they make the buckets in which gradients are summed, beyond Python
+        yield patch.object(ddp, name, made_on_the_current(machine, getattr(ddp, name)))
 
     group = clipping._group_tensors_by_device_and_dtype
 
@@ -441,6 +450,19 @@ def patches(machine: Machine) -> Iterator[Any]:
     yield patch.object(transformers.PreTrainedModel, "from_pretrained", classmethod(from_pretrained))
     yield patch.object(shared_prefix, "is_proven", lambda *_: True)
     yield patch.object(shared_prefix, "flash_attention", lambda: functools.partial(varlen, machine))
+
+
+def made_on_the_current(machine: Machine, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function; tensors that it makes without a word of where lie on the current device."""
+
+    def within(*args: Any, **kwargs: Any) -> Any:
+        before, machine.target = machine.target, machine.device("cuda")
+        try:
+            return call(*args, **kwargs)
+        finally:
+            machine.target = before
+
+    return within
 
 
 def varlen(machine: Machine, *args: Any) -> Tensor:
@@ -509,3 +531,11 @@ def pretended(gpus: int = 1) -> Iterator[Seen]:
         stack.enter_context(Operations(machine))
         stack.enter_context(Devices(machine))
         yield machine.seen
+
+
+_to_the_end = ExitStack()
+
+
+def pretended_to_the_end(gpus: int) -> Seen:
+    """The same, to the end of the process."""
+    return _to_the_end.enter_context(pretended(gpus))
