@@ -57,6 +57,8 @@ class Seen:
     """Copies to a device that the host does not wait for, by phase."""
     used: Counter[str] = field(default_factory=Counter)
     """Tensors that came to lie on each device."""
+    waits_by_step: list[int] = field(default_factory=list)
+    """How many waits there were, all told, after each step of the optimizer."""
     calls: Counter[str] = field(default_factory=Counter)
     """How often each phase came."""
 
@@ -504,6 +506,8 @@ def phases(machine: Machine) -> Iterator[Any]:
                 return call(*args, **kwargs)
             finally:
                 machine.phase = before
+                if phase == "step":
+                    machine.seen.waits_by_step.append(machine.seen.waits.total())
 
         return within
 

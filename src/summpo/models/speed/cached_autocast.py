@@ -49,3 +49,29 @@ def cast_once(model: nn.Module, head: nn.Module | None) -> None:
     for layer in model.modules():
         if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer is not head:
             layer.__class__ = FrozenLinear
+
+
+def spare_casts(policy: nn.Module) -> None:
+    """Has the adapter on a model read what its layers are given under autocast as it is.
+
+    PEFT casts it to the adapter's float32 first, and autocast casts it back: the same numbers, by two launches a layer
+    and two more on the way back. Where the adapter drops out the cast stays, for the draw hangs on the precision.
+    """
+    from peft.tuners.lora.layer import Linear
+
+    class AutocastLora(Linear):
+        """PEFT's layer, as it is but under autocast."""
+
+        def _cast_input_dtype(self, x: Any, dtype: torch.dtype) -> Any:
+            if x is not None and torch.is_autocast_enabled(x.device.type):
+                return x
+            return super()._cast_input_dtype(x, dtype)
+
+    for layer in policy.modules():
+        if type(layer) is Linear and not layer.lora_variant and is_plain(layer):
+            layer.__class__ = AutocastLora
+
+
+def is_plain(layer: Any) -> bool:
+    """Whether nothing drops out of what the adapter on a layer reads."""
+    return all(isinstance(dropout, nn.Identity) for dropout in layer.lora_dropout.values())
