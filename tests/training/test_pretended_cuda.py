@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from summpo.commands import main
+from summpo.models.forward.shared_prefix import say_why_not
 from support.pretended_cuda import Seen, pretended, pretended_to_the_end
 from support.train_runs import metrics_of, run_ranks, small, write_splits
 
@@ -75,6 +76,15 @@ def test_nothing_meets_what_lies_elsewhere_and_a_step_waits_once(
     assert seen.waits_in("training_step") == seen.waits_in("backward") == 0, seen.told()
     waits = [after - before for before, after in pairwise(seen.waits_by_step)]
     assert len(waits) == 2 and max(waits) <= 2, seen.told()
+
+
+def test_that_attention_takes_many_calls_is_said_once(
+    tiny_model_path: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_why_not.cache_clear()
+    trained(tiny_model_path, data, tmp_path / "run", trainer__precision="32-true")
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("attention: ")]
+    assert len(told) == 1 and "not 2 heads of 16 on 2 of keys, float32 on cuda:0" in told[0]
 
 
 @pytest.mark.parametrize("kind", ["sampo", "kto", "padded", "accumulated"])
@@ -194,3 +204,12 @@ def test_each_of_two_processes_keeps_to_its_gpu(
     for rank in (0, 1):
         told = report.with_name(f"report-{rank}").read_text()
         assert told.startswith(f"['cuda:{rank}'] ") and "fault" not in told, told
+
+
+@pytest.mark.parametrize("kind", ["dpo", "sft", "kto", "all weights"])
+def test_apples_gpu(kind: str, tiny_model_path: Path, data: Path, tmp_path: Path) -> None:
+    """It knows no float64, in which sums of a validation are added up."""
+    own = KINDS[kind] | {"trainer__precision": "32-true", "trainer__accelerator": "mps"}
+    with pretended(kind="mps") as seen:
+        assert main(["train", *options(tiny_model_path, data, tmp_path / "run", **own)]) == 0
+    assert_placed(seen, "mps:0")
