@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from summpo.commands import main
+from summpo.config.tree import options_of
 from summpo.models.forward.shared_prefix import say_why_not
 from support.pretended_cuda import Seen, pretended, pretended_to_the_end
 from support.train_runs import metrics_of, run_ranks, small, write_splits
@@ -76,6 +77,19 @@ def test_nothing_meets_what_lies_elsewhere_and_a_step_waits_once(
     assert seen.waits_in("training_step") == seen.waits_in("backward") == 0, seen.told()
     waits = [after - before for before, after in pairwise(seen.waits_by_step)]
     assert len(waits) == 2 and max(waits) <= 2, seen.told()
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("batching", ["shared_prefix", "padded"])
+@pytest.mark.parametrize("objective", options_of("objective").split(", "))
+def test_every_objective_keeps_to_its_device(
+    objective: str, batching: str, precision: str, tiny_model_path: Path, data: Path, tmp_path: Path
+) -> None:
+    own = {"objective": objective, "batching": batching, "trainer__precision": precision, "validation__times": 1}
+    seen = trained(tiny_model_path, data, tmp_path / "run", **own)
+    assert_placed(seen)
+    assert seen.waits_in("training_step") == seen.waits_in("backward") == 0, seen.told()
 
 
 def test_that_attention_takes_many_calls_is_said_once(
