@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from summpo.models.forward.stretches import row_of
 from summpo.records import Batch, LogProbs, Padded, PairBatch, PromptGroup, Ragged, SharedPrefix, Texts
 
 rows_of_ids = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=6), max_size=8)
@@ -74,6 +75,7 @@ def batch_of(kind: type[Batch], **more: Any) -> Batch:
         targets=torch.tensor([5, 6]),
         token_at=torch.tensor([0, 1]),
         lengths=torch.tensor([1, 1]),
+        counts=np.array([1, 1]),
         share=torch.ones(2),
         **more,
     )
@@ -93,7 +95,7 @@ def test_a_batch_moves_with_every_tensor() -> None:
 
 
 def test_a_shared_row_moves_with_its_positions() -> None:
-    layout = SharedPrefix(torch.tensor([[0, 1, 1]]), (PromptGroup(1, (1, 1)),))
+    layout = row_of([PromptGroup(1, (1, 1))])
     moved = replace(batch_of(Batch), layout=layout).to("meta")
     assert isinstance(moved.layout, SharedPrefix)
     assert moved.layout.position_ids.device.type == "meta"

@@ -7,12 +7,17 @@ chosen, the second half rejected.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+Thing = TypeVar("Thing")
+ALIGNED = 16
+"""Bytes: where a tensor may begin in a buffer of several."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +107,30 @@ class Padded:
 
     attention_mask: Bool[Tensor, "row position"]
 
-    def to(self, device: torch.device | str) -> "Padded":
-        """The same on another device."""
-        return Padded(self.attention_mask.to(device))
-
 
 @dataclass(frozen=True)
 class PromptGroup:
-    """A stretch of a row: a prompt's tokens, then those of each of its completions, which do not see one another."""
+    """A part of a row: a prompt's tokens, then those of each of its completions, which do not see one another."""
 
     prompt: int
     completions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """A row that shares prompts as stretches, each with keys of its own: [prompt | completion], and each further one.
+
+    A further completion attends to the keys of its prompt and of itself.
+    """
+
+    key_at: Int[Tensor, " key"] | None
+    """The position of the row that each key comes from; None where they are the row as it is."""
+    starts: Int[Tensor, " bound"]
+    """int32: where each stretch begins in the row, and where the last one ends."""
+    key_starts: Int[Tensor, " bound"]
+    """int32: the same among the keys."""
+    longest: int
+    longest_keys: int
 
 
 @dataclass(frozen=True)
@@ -122,10 +140,9 @@ class SharedPrefix:
     position_ids: Int[Tensor, "row position"]
     """Where each token stands in its own sequence."""
     groups: tuple[PromptGroup, ...]
-
-    def to(self, device: torch.device | str) -> "SharedPrefix":
-        """The same on another device."""
-        return replace(self, position_ids=self.position_ids.to(device))
+    """What the row holds, in order."""
+    stretches: Stretches
+    """The same for a kernel that reads the whole row at once."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +163,14 @@ class Batch:
     """Which of the distinct tokens each completion token is."""
     lengths: Int[Tensor, " sequence"]
     """Completion tokens of each sequence, EOS counted."""
+    counts: Int[np.ndarray, " sequence"]
+    """The same for the host."""
     share: Float[Tensor, " unit"]
     """What each row's loss counts in this batch's loss; 0 for a row that only fills up a process's share."""
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device (the name by which Lightning asks for it)."""
-        movable = (Tensor, Padded, SharedPrefix)
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, movable)}
-        return replace(self, **moved)
+        return moved(self, torch.device(device))
 
 
 @dataclass(frozen=True)
@@ -185,7 +202,8 @@ class LogProbs:
 
     def sums(self) -> Float[Tensor, " sequence"]:
         """Summed over the completion tokens of each sequence."""
-        sequence = torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
+        sequences = torch.arange(len(self.lengths), device=self.lengths.device)
+        sequence = sequences.repeat_interleave(self.lengths, output_size=len(self.tokens))
         return torch.zeros(len(self.lengths), device=self.tokens.device, dtype=self.tokens.dtype).index_add(
             0, sequence, self.tokens
         )
@@ -217,6 +235,12 @@ class PairLogProbs:
     """All 0 for an objective that asks for no reference."""
     seeds: Int[np.ndarray, " pair"]
     """For what an objective draws of a pair: by the run's seed, the step and the row, never by batch or process."""
+    counts: Int[np.ndarray, " sequence"] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """The policy's `lengths` for the host, where it has them already: to ask a GPU for them is to wait for it."""
+
+    def counted(self) -> Int[np.ndarray, " sequence"]:
+        """Tokens of each sequence."""
+        return self.counts if len(self.counts) else self.policy.lengths.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -228,3 +252,48 @@ class PairLosses:
     """How strongly the chosen completion is preferred, margin and all."""
     rewards: Float[Tensor, " sequence"]
     """What the policy alone says that each completion is worth; it holds no margin, so that runs compare."""
+
+
+def moved(thing: Thing, device: torch.device) -> Thing:
+    """A dataclass with all its tensors, and those of the dataclasses within it, on a device."""
+    return with_tensors(thing, iter(sent(list(tensors_in(thing)), device)))
+
+
+def tensors_in(thing: Any) -> Iterator[Tensor]:
+    """Those of a dataclass and of the dataclasses within it."""
+    for value in vars(thing).values():
+        if isinstance(value, Tensor):
+            yield value
+        elif is_dataclass(value):
+            yield from tensors_in(value)
+
+
+def with_tensors(thing: Thing, tensors: Iterator[Tensor]) -> Thing:
+    """The same dataclass with other tensors, in the order of `tensors_in`."""
+    changed = {}
+    for name, value in vars(thing).items():
+        if isinstance(value, Tensor):
+            changed[name] = next(tensors)
+        elif is_dataclass(value):
+            changed[name] = with_tensors(value, tensors)
+    return replace(thing, **changed)  # type: ignore[type-var]
+
+
+def sent(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+    """Tensors of the host on a device; on a CUDA device by one copy from pinned memory, and nobody waits for it.
+
+    They are parts of one buffer there. torch keeps pinned memory until the copy is done.
+    """
+    if device.type != "cuda" or any(each.device.type != "cpu" for each in tensors):
+        return [each.to(device) for each in tensors]
+    sizes = [-(-each.nbytes // ALIGNED) * ALIGNED for each in tensors]
+    packed = torch.empty(sum(sizes), dtype=torch.uint8, pin_memory=True)
+    for each, part in zip(tensors, parts(packed, sizes, tensors), strict=True):
+        part.copy_(each)
+    return parts(packed.to(device, non_blocking=True), sizes, tensors)
+
+
+def parts(packed: Tensor, sizes: Sequence[int], like: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors that lie one behind the other in a buffer of bytes, shaped and typed as others."""
+    stretches = zip(packed.split(list(sizes)), like, strict=True)
+    return [part[: each.nbytes].view(each.dtype).view(each.shape) for part, each in stretches]

@@ -34,9 +34,9 @@ def frozen(settings: list[str], root: Path, *overrides: str) -> tuple[TrainSetti
     config = compose_config("train", [*settings, *overrides])
     parts = train_settings(config)
     base = find_base(parts.columns)
-    stage = DataStage(parts.columns, base)
+    stage = DataStage(parts.columns, base, torch.device("cpu"))
     text = stage.from_text(text_rows(parts, "train"))
-    return parts, base, stage.with_reference(text, text.spreads(), None, torch.device("cpu"))
+    return parts, base, stage.with_reference(text, text.spreads(), None)
 
 
 def test_another_precision_or_layout_is_another_column(settings: list[str], tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_what_became_of_the_rows_is_said(
         config = compose_config("train", [*settings, *overrides])
         parts = train_settings(config)
         columns = parts.columns
-        stage = DataStage(columns, find_base(columns))
+        stage = DataStage(columns, find_base(columns), torch.device("cpu"))
         text = {split: stage.from_text(text_rows(parts, split)) for split in ("train", "validation")}
         capsys.readouterr()
         say_of_rows(text | {"none": stage.from_text([])}, parts.tokens.max_length)

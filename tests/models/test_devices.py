@@ -10,7 +10,9 @@ import torch
 
 from summpo.commands import main
 from summpo.errors import UserError
-from summpo.models.devices import check_device, check_kernels, writing_device
+from summpo.models import devices
+from summpo.models.devices import check_device, check_kernels, check_name, device_named
+from support.pretended_cuda import pretended
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
@@ -43,8 +45,30 @@ def test_a_command_that_takes_a_gpu_and_has_none(
 
 
 def test_auto_takes_what_is_there() -> None:
-    assert writing_device("auto") == ("gpu" if torch.cuda.is_available() else "cpu")
-    assert writing_device("cpu") == "cpu"
+    assert device_named("auto") == ("cuda:0" if torch.cuda.is_available() else "cpu")
+    assert device_named("cpu") == "cpu"
+
+
+def test_a_gpu_has_an_index() -> None:
+    with pretended(gpus=2):
+        assert [device_named(name) for name in ("gpu", "auto", "cuda:0", "cuda:1")] == [
+            "cuda:0",
+            "cuda:0",
+            "cuda:0",
+            "cuda:1",
+        ]
+        with torch.cuda.device(1):
+            assert device_named("gpu") == "cuda:1"
+        with pytest.raises(
+            UserError, match=r"there is no cuda:2 here, the last one is cuda:1 \(config key accelerator\)"
+        ):
+            device_named("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["cuda", "gpu:1", "tpu", "", "cuda:-1"])
+def test_what_names_no_device(name: str) -> None:
+    with pytest.raises(UserError, match=r"accelerator must be one of cpu, gpu, auto, cuda:0, cuda:1 \.\.\., got "):
+        check_name(name)
 
 
 @without_gpu
@@ -59,9 +83,28 @@ def test_kernels_that_cannot_train_here(monkeypatch: pytest.MonkeyPatch) -> None
         check_kernels("cpu", "sdpa", True)
 
 
+def test_on_a_gpu_layers_are_compiled_by_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    monkeypatch.setattr(devices, "find_spec", lambda name: object())
+    check_kernels("gpu", "sdpa", True)
+    monkeypatch.setattr(devices, "find_spec", lambda name: None)
+    check_kernels("gpu", "sdpa", False)
+    with pytest.raises(UserError, match="compile=true needs Triton on a GPU, and it is not installed"):
+        check_kernels("gpu", "sdpa", True)
+
+
 @without_gpu
 def test_a_training_device() -> None:
     for accelerator in ("cpu", "auto"):
         check_device(accelerator)
     with pytest.raises(UserError, match=r"there is no cuda that torch can use here, got cuda \(config key trainer.acc"):
         check_device("cuda")
+
+
+def test_float32_products_are_as_before_afterwards() -> None:
+    before = torch.get_float32_matmul_precision()
+    with devices.float32_products("high"):
+        assert torch.get_float32_matmul_precision() == "high"
+    with devices.float32_products(None):
+        assert torch.get_float32_matmul_precision() == before
+    assert torch.get_float32_matmul_precision() == before

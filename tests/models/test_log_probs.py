@@ -45,6 +45,7 @@ def batch_of(sequences: list[tuple[np.ndarray, np.ndarray]], extra: int = 0) -> 
         predicted_at=batch.predicted_at // width * (width + extra) + batch.predicted_at % width,
         targets=batch.targets,
         lengths=batch.lengths,
+        counts=batch.counts,
         share=batch.share,
     )
 
@@ -207,7 +208,7 @@ def test_logits_made_a_few_at_a_time_are_those_made_at_once(
     """Nine tokens in chunks of 1, 2, 4 or 8, a last one of one token among them; the base's own head trains."""
     found = []
     for at_once in (2**23, rows * 300 + 299):
-        monkeypatch.setattr(summpo.models.forward.log_probs, "LOGITS_AT_ONCE", at_once)
+        monkeypatch.setattr(summpo.models.forward.log_probs, "LOGITS_AT_ONCE", {"cpu": at_once})
         policy = MODELS[kind](tiny_model_path)
         tokens = completion_log_probs(policy, batch_of(SEQUENCES)).tokens
         found.append((tokens.detach(), trained_gradients(policy, tokens)))
@@ -265,7 +266,7 @@ def test_of_a_frozen_heads_logits_a_few_exist_at_a_time(
     trains: bool, rows: int, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the way forward and back; a row of logits is 300 numbers."""
-    monkeypatch.setattr(summpo.models.forward.log_probs, "LOGITS_AT_ONCE", rows * 300)
+    monkeypatch.setattr(summpo.models.forward.log_probs, "LOGITS_AT_ONCE", {"cpu": rows * 300})
     policy = with_adapter(tiny_model_path)
     with LargestLogits(policy) as seen, torch.set_grad_enabled(trains):
         tokens = completion_log_probs(policy, batch_of(SEQUENCES), collisions=rows == 4).tokens

@@ -12,6 +12,7 @@ from transformers.masking_utils import create_causal_mask
 
 from summpo.models.forward import shared_prefix
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
+from summpo.models.forward.stretches import row_of
 from summpo.models.forward.varlen_proof import is_proven
 from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.records import PromptGroup
@@ -79,7 +80,7 @@ class Calls:
 ROW = {
     "input_ids": TOKENS[:, :16],
     "position_ids": torch.tensor([[*range(7), *range(4, 9), *range(3), 2]]),
-    "prompt_groups": (PromptGroup(4, (3, 5)), PromptGroup(2, (1, 1))),
+    "shared_prefix": row_of((PromptGroup(4, (3, 5)), PromptGroup(2, (1, 1)))),
 }
 """A prompt of 4 tokens with completions of 3 and 5, and one of 2 with two of one token."""
 

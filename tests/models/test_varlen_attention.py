@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from summpo.models.forward.shared_prefix import by_flash_attention, by_group
-from summpo.models.forward.varlen_attention import as_kernel, attend_at_once, flash_attention, lengths_of, stretches_of
-from summpo.records import PromptGroup
+from summpo.models.forward.stretches import lengths_of, row_of, stretches_of
+from summpo.models.forward.varlen_attention import as_kernel, attend_at_once, flash_attention
+from summpo.records import PromptGroup, SharedPrefix, moved
 from support.varlen_kernels import by_the_contract
 
-CPU = torch.device("cpu")
 SEVERAL = (PromptGroup(3, (2, 4)), PromptGroup(1, (1,)), PromptGroup(5, (1, 3, 2)))
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
@@ -32,12 +32,12 @@ def states_of(groups: tuple[PromptGroup, ...], heads: int, kv_heads: int, dtype:
 def answers(attention: Callable[..., Tensor], groups: tuple[PromptGroup, ...], states: list[Tensor]) -> list[Tensor]:
     """The output, and the gradients of query, key and value."""
     *leaves, slope = (each.detach().clone().requires_grad_() for each in states)
-    found = attention(*leaves, groups, 0.3)
+    found = attention(*leaves, moved(row_of(groups), slope.device), 0.3)
     return [found, *torch.autograd.grad(found, leaves, slope)]
 
 
-def at_once(query: Tensor, key: Tensor, value: Tensor, groups: tuple[PromptGroup, ...], scaling: float) -> Tensor:
-    return attend_at_once(query, key, value, groups, scaling, by_the_contract())
+def at_once(query: Tensor, key: Tensor, value: Tensor, row: SharedPrefix, scaling: float) -> Tensor:
+    return attend_at_once(query, key, value, row, scaling, by_the_contract())
 
 
 def assert_same(groups: tuple[PromptGroup, ...], heads: int, kv_heads: int) -> None:
@@ -49,7 +49,7 @@ def assert_same(groups: tuple[PromptGroup, ...], heads: int, kv_heads: int) -> N
 
 def test_where_stretches_lie_by_hand() -> None:
     """[3 | 2 | 4] and [1 | 1]: stretches of 5, 4 and 2, keys of 5, 3 + 4 and 2; the prompt's keys twice."""
-    found = stretches_of((PromptGroup(3, (2, 4)), PromptGroup(1, (1,))), CPU)
+    found = stretches_of((PromptGroup(3, (2, 4)), PromptGroup(1, (1,))))
     assert found.key_at is not None
     assert found.key_at.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 5, 6, 7, 8, 9, 10]
     assert found.starts.tolist() == [0, 5, 9, 11]
@@ -59,7 +59,7 @@ def test_where_stretches_lie_by_hand() -> None:
 
 
 def test_of_single_completions_no_key_is_copied() -> None:
-    assert stretches_of((PromptGroup(3, (2,)), PromptGroup(1, (4,))), CPU).key_at is None
+    assert stretches_of((PromptGroup(3, (2,)), PromptGroup(1, (4,)))).key_at is None
 
 
 @pytest.mark.parametrize("kv_heads", [4, 2, 1])
@@ -83,17 +83,6 @@ def test_one_call_is_the_calls_for_each_group(groups: tuple[PromptGroup, ...], k
 )
 def test_one_call_is_the_calls_whatever_the_lengths(groups: list[PromptGroup], heads: tuple[int, int]) -> None:
     assert_same(tuple(groups), *heads)
-
-
-def test_what_scoring_has_laid_out_serves_training() -> None:
-    """The same row first under inference_mode, as validation is, then with gradients: nothing is laid out anew."""
-    stretches_of.cache_clear()
-    query, key, value, _ = states = states_of(SEVERAL, 2, 2)
-    with torch.inference_mode():
-        first = at_once(query, key, value, SEVERAL, 0.3)
-    found = answers(at_once, SEVERAL, states)
-    assert torch.equal(first, found[0])
-    assert stretches_of.cache_info().misses == 1
 
 
 class Asked(Exception):
@@ -124,7 +113,7 @@ def newer(query, key, value, cu_q, cu_k, max_q, max_k, *, scale=None, window_siz
 def test_torch_is_asked_as_its_signature_has_it(signature: Callable[..., Tensor], kv_heads: int, asked: Any) -> None:
     query, key, value, _ = states_of(SEVERAL, 4, kv_heads)
     with pytest.raises(Asked) as found:
-        attend_at_once(query, key, value, SEVERAL, 0.3, as_kernel(signature))
+        attend_at_once(query, key, value, row_of(SEVERAL), 0.3, as_kernel(signature))
     assert found.value.args == asked
 
 
@@ -132,7 +121,7 @@ def test_the_torch_that_is_installed_can_be_asked() -> None:
     """Its own function takes every argument, up to the kernel itself, which has no other name than this on a CPU."""
     query, key, value, _ = states_of(SEVERAL, 4, 2, torch.bfloat16)
     with pytest.raises(NotImplementedError, match="_flash_attention_forward"):
-        attend_at_once(query, key, value, SEVERAL, 0.3, flash_attention())
+        attend_at_once(query, key, value, row_of(SEVERAL), 0.3, flash_attention())
 
 
 @needs_gpu

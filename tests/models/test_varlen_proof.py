@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from summpo.models.forward.shared_prefix import by_flash_attention, by_group, flash_may_take
 from summpo.models.forward.varlen_attention import Kernel, attend_at_once
 from summpo.models.forward.varlen_proof import Attention, Heads, is_proven, why_not_equal
-from summpo.records import PromptGroup
+from summpo.records import SharedPrefix
 from support.varlen_kernels import Sees, bottom_right, by_the_contract, top_left
 
 BF16 = Heads(torch.device("cpu"), torch.bfloat16, 4, 2, 16)
@@ -21,10 +21,8 @@ FP16 = Heads(torch.device("cpu"), torch.float16, 3, 3, 64)
 
 
 def under(kernel: Kernel) -> Attention:
-    def attention(
-        query: Tensor, key: Tensor, value: Tensor, groups: tuple[PromptGroup, ...], scaling: float | None
-    ) -> Tensor:
-        return attend_at_once(query, key, value, groups, scaling, kernel)
+    def attention(query: Tensor, key: Tensor, value: Tensor, row: SharedPrefix, scaling: float | None) -> Tensor:
+        return attend_at_once(query, key, value, row, scaling, kernel)
 
     return attention
 
@@ -137,3 +135,18 @@ def test_flash_attention_proves_itself_on_a_gpu(dtype: torch.dtype, queries: int
     if torch.cuda.get_device_capability() < (8, 0):
         pytest.skip("flash attention asks for a newer GPU")
     assert why_not_equal(by_flash_attention, by_group, Heads(torch.device("cuda"), dtype, queries, keys, size)) is None
+
+
+def test_memory_that_is_full_says_nothing_of_a_kernel() -> None:
+    """The next call asks anew."""
+    asked = []
+
+    def attention(*told: Any) -> Tensor:
+        asked.append(told)
+        if len(asked) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return under(by_the_contract(rounds=True))(*told)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        is_proven(attention, by_group, BF16)
+    assert is_proven(attention, by_group, BF16)

@@ -27,10 +27,10 @@ class ColumnSettings:
     """shared_prefix, or padded."""
     compiles: bool
     """Whether the policy's layers are compiled."""
+    matmul_precision: str | None
+    """How float32 matrix products are computed; None for as torch does by itself."""
     precision: str
     """Precision as Lightning names it: 32-true, bf16-mixed or 16-mixed."""
-    accelerator: str
-    """The device on which frozen models compute before there is a trainer: cpu, gpu or auto."""
     batch_size: int
     """Rows that a frozen model scores at a time."""
     cache: Path

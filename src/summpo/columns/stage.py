@@ -6,7 +6,6 @@ policy before its first step, has to compute. Nothing here depends on w, beta, t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from summpo.columns.settings import ColumnSettings
 from summpo.margin_rewards import AdapterReward, MarginReward, ModelReward
 from summpo.margin_rewards.margins import reward_differences, spread
 from summpo.models import Model
+from summpo.models.devices import make_current
 from summpo.models.forward.scoring import score_completions, summed_log_ratios
 from summpo.models.weights.frozen import FrozenModels, fingerprint_model
 from summpo.records import FrozenColumns, Ragged, TokenRows
@@ -70,8 +70,10 @@ class TextColumns:
 class DataStage:
     """Makes a run's frozen columns, each read from the store where it is known."""
 
-    def __init__(self, settings: ColumnSettings, base: Base) -> None:
-        self.settings, self.base = settings, base
+    def __init__(self, settings: ColumnSettings, base: Base, device: torch.device) -> None:
+        """`device` is where frozen models compute."""
+        make_current(device)
+        self.settings, self.base, self.device = settings, base, device
         self.freezer = Freezer(base.store, base.tokenizer, base.tokenizer_fingerprint, settings.policy_module)
         self.models = FrozenModels(base.cache, take_base)
 
@@ -104,6 +106,7 @@ class DataStage:
             "autocast": None if autocast is None else str(autocast),
             "layout": "shared_prefix" if self.base.shares_prefixes else "padded",
             "compiled": is_policy and self.settings.compiles,
+            **({} if self.settings.matmul_precision is None else {"matmul": self.settings.matmul_precision}),
         }
 
     def from_text(self, rows: Rows) -> TextColumns:
@@ -122,19 +125,18 @@ class DataStage:
     def context(self, tokenized: Tokenized) -> Context:
         """What margin rewards that compute with models are given: device, base, and log-ratios under adapters on it."""
         base = replace(self.settings.model, adapter=None)
-        device = device_of(self.settings.accelerator)
 
         def log_ratios(adapter: str) -> list[float]:
             """log pi / log ref of each row's completions, in turn."""
-            of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized, device)
-            of_base = self.log_probs(base, tokenized, device)
+            of_adapter = self.log_probs(replace(base, adapter=adapter), tokenized)
+            of_base = self.log_probs(base, tokenized)
             return summed_log_ratios(of_adapter, of_base)
 
         depends_on = {**self.base_cache_key(), "tokens": content_of(tokenized.rows)}
-        return Context(self.base.cache, device.type, log_ratios, depends_on)
+        return Context(self.base.cache, str(self.device), log_ratios, depends_on)
 
     def with_reference(
-        self, text: TextColumns, spreads: Mapping[str, float], policy: nn.Module | None, device: torch.device
+        self, text: TextColumns, spreads: Mapping[str, float], policy: nn.Module | None
     ) -> FrozenColumns:
         """All columns of a split.
 
@@ -154,23 +156,22 @@ class DataStage:
         reference = None
         if settings.reference is not None:
             is_policy = settings.reference == settings.model
-            reference = self.log_probs(settings.reference, tokenized, device, policy if is_policy else None)
+            reference = self.log_probs(settings.reference, tokenized, policy if is_policy else None)
         return FrozenColumns(rows, reference, margins, text.labels)
 
     def release(self) -> None:
         """Lets go of the frozen models: what they had to say is columns by now."""
         self.models.clear()
 
-    def log_probs(
-        self, model: Model, tokenized: Tokenized, device: torch.device, loaded: nn.Module | None = None
-    ) -> tuple[Ragged, ...]:
+    def log_probs(self, model: Model, tokenized: Tokenized, loaded: nn.Module | None = None) -> tuple[Ragged, ...]:
         """A frozen model's token log-probs of a split's completions; `loaded` is the model, where it is in memory."""
         if not len(tokenized.rows):
             return ()
 
         def score(rows: TokenRows) -> tuple[Ragged, ...]:
             """The log-probs of the rows' completions; loads the model where it is not given."""
-            with nullcontext(loaded.to(device)) if loaded is not None else self.models.on(model, device) as frozen:
+            given = None if loaded is None else loaded.to(self.device)
+            with nullcontext(given) if given is not None else self.models.on(model, self.device) as frozen:
                 return score_completions(
                     frozen,
                     rows,
@@ -183,10 +184,3 @@ class DataStage:
         called = {"model": model.path, **({"adapter": model.adapter} if model.adapter else {})}
         weights, arithmetic = fingerprint_model(model, self.base.cache), self.arithmetic(loaded is not None)
         return self.freezer.reference(tokenized, weights, arithmetic, score, called)
-
-
-def device_of(accelerator: str) -> torch.device:
-    """Where a frozen model computes before there is a trainer: this process's GPU where one is asked for and there."""
-    if accelerator in ("gpu", "cuda", "auto") and torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")

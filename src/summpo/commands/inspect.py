@@ -29,6 +29,7 @@ from summpo.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from summpo.columns.base import Base
     from summpo.columns.stage import DataStage, TextColumns
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from summpo.inspection.labels import LabelInspection
     from summpo.text.rows import PairRow, Rows
     from summpo.text.tokens import Tokenized
+    from summpo.training.trainer_arguments import TrainerArguments
 
 OWN = ("w", "split", "typical_reward_margin", "output_dir")
 """Options that the suggested training command does not take over."""
@@ -111,11 +113,23 @@ def looked_at(config: DictConfig, settings: TrainSettings, what: str) -> Looked:
     check_columns(settings.margins, rows)
     base = find_base(settings.columns)
     check_models(settings, base)
-    stage = DataStage(settings.columns, base)
+    stage = DataStage(settings.columns, base, device_of(settings.trainer))
     text, stops = columns(stage, rows)
     require_rows(text, settings.tokens.max_length)
     kept = without_ends([rows[index] for index in text.tokenized.kept], base.tokenizer, settings.prompt)
     return Looked(rows, kept, base, stage, text, stops)
+
+
+def device_of(trainer: TrainerArguments) -> torch.device:
+    """Where the run would score its rows; the CPU where this machine has no such GPU."""
+    import torch
+
+    from summpo.models.devices import device_named
+
+    if trainer.accelerator in ("cpu", "mps") or not torch.cuda.is_available():
+        return torch.device("cpu")
+    first = None if isinstance(trainer.devices, int | str) else trainer.devices[0]
+    return torch.device(device_named("auto" if first is None else f"cuda:{first}", "trainer.devices"))
 
 
 def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspection:

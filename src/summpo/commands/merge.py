@@ -13,7 +13,7 @@ from summpo.commands.run_config import compose_with_run
 from summpo.config.nodes import from_target
 from summpo.errors import UserError, require, require_choice, require_number
 from summpo.models import Model
-from summpo.models.devices import writing_device
+from summpo.models.devices import check_name, device_named
 from summpo.models.weights.folders import SCORES, adapter_task
 from summpo.models.weights.merge import BASE_WEIGHTS, Merged, base_weights, merge
 from summpo.models.weights.sources import check_paths
@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("merge", arguments, ("model",))
     require_choice("dtype", config.dtype, ("float32", "bfloat16", "float16"))
-    require_choice("accelerator", config.accelerator, ("cpu", "gpu", "auto"))
+    check_name(config.accelerator)
     if config.validation_rows is not None:
         require_number("validation_rows", config.validation_rows, low=0)
     model: Model = from_target(config.model, "model", (Model,))
@@ -91,7 +91,7 @@ def validation_loss(run: RunFolder, config: DictConfig) -> HeldOutRows | None:
         validation = replace(validation, rows=min(rows, validation.rows or rows))
     trained = replace(trained, cache_dir=config.cache_dir, validation=validation)
     try:
-        found = held_out_loss(run.path, trained, writing_device(config.accelerator))
+        found = held_out_loss(run.path, trained, device_named(config.accelerator))
     except UserError as error:
         raise UserError(f"{error}; validation_rows=0 merges without a word of the validation loss") from None
     if found is None:

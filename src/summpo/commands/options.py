@@ -100,7 +100,7 @@ class MergeConfig:
     """After a run on a 4-bit base: of its validation rows, how many tell what either way costs in loss; null for those
     that it validated on, 0 for none."""
     accelerator: str = "auto"
-    """Where that loss is computed: cpu, gpu, or auto: a GPU where there is one."""
+    """Where that loss is computed: cpu, gpu, or auto: a GPU where there is one; cuda:1 is the second one."""
     cache_dir: str = field(default_factory=cache_folder)
     """Where converted models and frozen columns are kept and shared between runs."""
 
@@ -118,7 +118,7 @@ class GenerateConfig(SharedConfig):
     map_reduce: MapReduceConfig = field(default_factory=MapReduceConfig)
     generation: Decoding = field(default_factory=Decoding)
     accelerator: str = "cpu"
-    """cpu, gpu, or auto: a GPU where there is one."""
+    """cpu, gpu, or auto: a GPU where there is one; cuda:1 is the second one."""
     output_dir: str | None = None
     """Where samples.jsonl (and evaluation.json) go; by default the run folder, and for one text the screen."""
 
@@ -218,6 +218,6 @@ class PairsConfig(SharedConfig):
     """What to do with a sample that the limit on new tokens cut (it teaches to stop in mid-sentence): drop or keep."""
     generation: Decoding = field(default_factory=lambda: Decoding(temperature=0.8, top_p=0.95, max_new_tokens=160))
     accelerator: str = "cpu"
-    """cpu, gpu, or auto: a GPU where there is one."""
+    """cpu, gpu, or auto: a GPU where there is one; cuda:1 is the second one."""
     output_dir: str = "???"
     """Where <split>.jsonl go."""

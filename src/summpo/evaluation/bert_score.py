@@ -93,7 +93,7 @@ def bert_scores(
     Each distinct text is embedded once, and forgotten when no later summary needs it.
 
     Args:
-        device: cpu or cuda.
+        device: as torch calls it.
 
     Raises:
         UserError: a document has no reference, or the encoder cannot be loaded.

@@ -55,7 +55,7 @@ def margin_columns(
         ids=[s["id"] for s in samples],
         references=[tuple(s["references"]) for s in samples],
         log_ratios=log_ratios,
-        device=writer.model.device.type,
+        device=str(writer.model.device),
     )
     columns = {}
     for name, reward in rewards.items():
@@ -129,7 +129,7 @@ def evaluate(
     """
     require(len(documents) > 0, "there is no document to summarise: the split is empty")
     log_ratios = sample_log_ratios(writer, documents, samples, model, cache)
-    bert, measured = bert_columns(bert_scorer, samples, writer.model.device.type)
+    bert, measured = bert_columns(bert_scorer, samples, str(writer.model.device))
     columns = {**columns_of(scores_of(samples)), **bert, **margin_columns(rewards, samples, writer, log_ratios)}
     result = {
         "documents": len(samples),

@@ -68,22 +68,21 @@ class HeldOutRows:
 
 
 def frozen_rows(
-    settings: TrainSettings, rows: Rows, summary: Mapping[str, Any], spreads: Mapping[str, float], accelerator: str
+    settings: TrainSettings, rows: Rows, summary: Mapping[str, Any], spreads: Mapping[str, float], device: torch.device
 ) -> HeldOutRows:
     """The columns of these rows; spreads of margin rewards that are not given are those over the rows themselves.
 
     Args:
         settings: what the run was trained with.
         summary: what the run left in summary.json.
-        accelerator: cpu, or gpu for the current CUDA device.
+        device: where the models compute.
     """
     base = find_base(settings.columns)
-    stage = DataStage(settings.columns, base)
+    stage = DataStage(settings.columns, base, device)
     settled = summary.get("settled", {})  # runs from before there were labels had nothing to settle
     text = stage.from_text(rows)
     text = text.against({**text.means(), **settled.get("margin_means", {})})
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
-    columns = stage.with_reference(text, {**text.spreads(), **spreads}, None, device)
+    columns = stage.with_reference(text, {**text.spreads(), **spreads}, None)
     stage.release()
     return HeldOutRows(
         settings=settings.settled_with(settled.get("objective", {})),
@@ -94,7 +93,7 @@ def frozen_rows(
     )
 
 
-def held_out_loss(folder: Path, settings: TrainSettings, accelerator: str) -> HeldOutRows | None:
+def held_out_loss(folder: Path, settings: TrainSettings, device: str) -> HeldOutRows | None:
     """What tells the loss of the validation rows of the run in `folder`; None where it has none.
 
     Args:
@@ -107,11 +106,11 @@ def held_out_loss(folder: Path, settings: TrainSettings, accelerator: str) -> He
     if not rows:
         return None
     summary = summary_of(folder)
-    found = frozen_rows(settings, rows, summary, summary.get("margin_spreads", {}), accelerator)
+    found = frozen_rows(settings, rows, summary, summary.get("margin_spreads", {}), torch.device(device))
     return found if len(found) else None
 
 
-def held_out_preference(folder: Path, settings: TrainSettings, split: Split, accelerator: str) -> dict[str, Any]:
+def held_out_preference(folder: Path, settings: TrainSettings, split: Split, device: str) -> dict[str, Any]:
     """Shares (0 to 1, ties half) of the split's pairs that the run in `folder` orders as the data does.
 
     Args:
@@ -125,7 +124,7 @@ def held_out_preference(folder: Path, settings: TrainSettings, split: Split, acc
     check_columns(settings.margins, rows)
     summary = summary_of(folder)
     spreads = trained_spreads(summary, settings.record["margin_reward"])
-    found = frozen_rows(settings, rows, summary, spreads, accelerator)
+    found = frozen_rows(settings, rows, summary, spreads, torch.device(device))
     if not len(found):
         return {}
     names = ("reward_accuracy", "reward_accuracy_with_margin")

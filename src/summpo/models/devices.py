@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from shutil import which
+from typing import TYPE_CHECKING
 
 from summpo.errors import require
+
+if TYPE_CHECKING:
+    import torch
 
 
 def check_device(accelerator: str) -> None:
@@ -33,28 +41,76 @@ def check_kernels(accelerator: str, attention: str, compiles: bool) -> None:
         UserError: naming the config key.
     """
     if attention == "flex_attention":
-        import torch
-
-        on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())
+        on_cpu = accelerator == "cpu" or (accelerator == "auto" and not has_cuda())
         require(not on_cpu, "flex_attention has no backward pass on the CPU: choose sdpa (config key model.attention)")
-    compiler = os.environ.get("CXX", "g++")
-    require(
-        not compiles or which(compiler) is not None,
-        f"compile=true needs a C++ compiler, and there is no {compiler} (environment variable CXX)",
-    )
+    if not compiles:
+        return
+    if accelerator == "cpu" or (accelerator == "auto" and not has_cuda()):
+        compiler = os.environ.get("CXX", "g++")
+        sentence = f"compile=true needs a C++ compiler, and there is no {compiler} (environment variable CXX)"
+        require(which(compiler) is not None, sentence)
+    elif accelerator != "mps":
+        sentence = "compile=true needs Triton on a GPU, and it is not installed (pip install triton)"
+        require(find_spec("triton") is not None, sentence)
 
 
-def writing_device(accelerator: str) -> str:
-    """Where summaries are written and scored: cpu or gpu (CUDA); of auto, a GPU where there is one.
+def has_cuda() -> bool:
+    """Whether torch can use a CUDA device here."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def device_named(accelerator: str, key: str = "accelerator") -> str:
+    """The device of a name, as torch calls it, with its index: cpu, or cuda:0.
+
+    Args:
+        accelerator: cpu; gpu, the current CUDA device; cuda:1, that one; auto, a CUDA device where there is one.
+        key: the config key that it comes from.
 
     Raises:
-        UserError: gpu is asked for and there is none.
+        UserError: it is asked for and not there.
     """
     if accelerator == "cpu":  # without waiting for torch
         return "cpu"
     import torch
 
-    has_gpu = torch.cuda.is_available()
-    sentence = "there is no GPU that torch can use here, got gpu (config key accelerator)"
-    require(has_gpu or accelerator == "auto", sentence)
-    return "gpu" if has_gpu else "cpu"
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if accelerator == "auto" and not there:
+        return "cpu"
+    require(there > 0, f"there is no GPU that torch can use here, got {accelerator} (config key {key})")
+    _, _, index = accelerator.partition(":")
+    wanted = int(index) if index else torch.cuda.current_device()
+    require(wanted < there, f"there is no cuda:{wanted} here, the last one is cuda:{there - 1} (config key {key})")
+    return f"cuda:{wanted}"
+
+
+def check_name(accelerator: str) -> None:
+    """Refuses what names no device.
+
+    Raises:
+        UserError: naming the config key.
+    """
+    is_one = accelerator in ("cpu", "gpu", "auto") or re.fullmatch(r"cuda:\d+", accelerator) is not None
+    require(is_one, f"accelerator must be one of cpu, gpu, auto, cuda:0, cuda:1 ..., got {accelerator}")
+
+
+def make_current(device: torch.device) -> None:
+    """Makes a CUDA device the one that is meant where none is named, as by what quantises weights."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.set_device(device)
+
+
+@contextmanager
+def float32_products(precision: str | None) -> Iterator[None]:
+    """Has torch compute float32 matrix products at a precision, and as before afterwards; None changes nothing."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision(precision or before)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

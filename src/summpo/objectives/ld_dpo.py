@@ -35,7 +35,7 @@ class LDDPO:
         from summpo.objectives.token_weights import beyond_shared
         from summpo.records import PairLosses
 
-        weights = beyond_shared(pairs.policy.lengths, self.alpha)
+        weights = beyond_shared(pairs.policy.lengths, self.alpha, len(pairs.policy.tokens))
         policy, reference = (side.weighted(weights).sums() for side in (pairs.policy, pairs.reference))
         rewards = implicit_reward(policy, reference, self.beta)
         logit = margin_logit(rewards, margin)

@@ -35,7 +35,7 @@ class SamPO:
         from summpo.objectives.token_weights import down_sampled
         from summpo.records import PairLosses
 
-        weights = down_sampled(pairs.policy.lengths, pairs.seeds)
+        weights = down_sampled(pairs.counted(), pairs.seeds, pairs.policy.tokens.device)
         policy, reference = (side.weighted(weights).sums() for side in (pairs.policy, pairs.reference))
         rewards = implicit_reward(policy, reference, self.beta)
         logit = margin_logit(rewards, margin)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from summpo.records import sent
+
 
 def shared_lengths(lengths: Int[Tensor, " sequence"]) -> Int[Tensor, " sequence"]:
     """The shorter length of each pair, for both of its completions."""
@@ -15,29 +17,38 @@ def shared_lengths(lengths: Int[Tensor, " sequence"]) -> Int[Tensor, " sequence"
     return torch.minimum(chosen, rejected).repeat(2)
 
 
-def positions(lengths: Int[Tensor, " sequence"]) -> Int[Tensor, " token"]:
-    """Where each token stands in its completion, from 0."""
+def positions(lengths: Int[Tensor, " sequence"], total: int) -> Int[Tensor, " token"]:
+    """Where each token stands in its completion, from 0.
+
+    Args:
+        total: the sum of the lengths; the host knows it, and need not wait for a device to tell.
+    """
     starts = lengths.cumsum(0) - lengths
-    total = int(lengths.sum())
-    return torch.arange(total, device=lengths.device) - torch.repeat_interleave(starts, lengths)
+    return torch.arange(total, device=lengths.device) - starts.repeat_interleave(lengths, output_size=total)
 
 
-def beyond_shared(lengths: Int[Tensor, " sequence"], alpha: float) -> Float[Tensor, " token"]:
-    """1 for the first min(Lw, Ll) tokens of each completion, alpha for the rest. LD-DPO, 2409.06411."""
-    shared = torch.repeat_interleave(shared_lengths(lengths), lengths)
-    return torch.where(positions(lengths) < shared, 1.0, alpha)
+def beyond_shared(lengths: Int[Tensor, " sequence"], alpha: float, total: int) -> Float[Tensor, " token"]:
+    """1 for the first min(Lw, Ll) tokens of each completion, alpha for the rest. LD-DPO, 2409.06411.
+
+    Args:
+        total: as `positions`'.
+    """
+    shared = shared_lengths(lengths).repeat_interleave(lengths, output_size=total)
+    return torch.where(positions(lengths, total) < shared, 1.0, alpha)
 
 
-def down_sampled(lengths: Int[Tensor, " sequence"], seeds: Int[np.ndarray, " pair"]) -> Float[Tensor, " token"]:
-    """1 for min(Lw, Ll) tokens of each completion, drawn without replacement, 0 for the rest.
+def down_sampled(
+    counts: Int[np.ndarray, " sequence"], seeds: Int[np.ndarray, " pair"], device: torch.device
+) -> Float[Tensor, " token"]:
+    """1 for min(Lw, Ll) tokens of each completion, drawn without replacement, 0 for the rest; on a device.
 
     All tokens of the shorter completion count; the draw hangs on the pair's seed and lengths alone. SamPO, 2406.10957.
     """
-    chosen, rejected = lengths.cpu().numpy().reshape(2, -1)
+    chosen, rejected = counts.reshape(2, -1)
     sides: tuple[list[np.ndarray], ...] = ([], [])
-    for counts in zip(chosen, rejected, seeds, strict=True):
-        for side, length in zip(sides, counts[:2], strict=True):
+    for lengths in zip(chosen, rejected, seeds, strict=True):
+        for side, length in zip(sides, lengths[:2], strict=True):
             weights = np.zeros(length, np.float32)
-            weights[np.random.default_rng(counts[2]).permutation(length)[: min(counts[:2])]] = 1
+            weights[np.random.default_rng(lengths[2]).permutation(length)[: min(lengths[:2])]] = 1
             side.append(weights)
-    return torch.from_numpy(np.concatenate([*sides[0], *sides[1]])).to(lengths.device)
+    return sent([torch.from_numpy(np.concatenate([*sides[0], *sides[1]]))], device)[0]

@@ -48,7 +48,7 @@ class Completions:
         from summpo.models.forward.log_probs import completion_log_probs
 
         losses = self.objective.token_loss(completion_log_probs(model, batch))
-        return Measured({"loss": losses}, batch.share.repeat_interleave(batch.lengths))
+        return Measured({"loss": losses}, batch.share.repeat_interleave(batch.lengths, output_size=len(losses)))
 
 
 KIND = Completions

@@ -62,7 +62,8 @@ class Pairs:
         else:
             policy = completion_log_probs(model, batch, collisions=needs_collisions(objective))
             reference = LogProbs(batch.reference, batch.lengths)
-            made = objective.losses(PairLogProbs(policy, reference, row_seeds(batch.row_ids, *moment.draw)), margin)
+            seeds = row_seeds(batch.row_ids, *moment.draw)
+            made = objective.losses(PairLogProbs(policy, reference, seeds, batch.counts), margin)
             rewards, log_probs = {"implicit_reward": made.rewards}, {"log_prob": policy.sums()}
         reward_chosen, reward_rejected = made.rewards.chunk(2)
         values = {

@@ -1,5 +1,6 @@
 """Lightning's module: the order of a training step, and the names under which its numbers are logged. No formula."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ class TrainingModule(LightningModule):
         self.register_buffer("carried", torch.zeros(2))
         self.optimizer, self.total_steps = optimizer, total_steps
         self.accumulate, self.seed = plan.accumulate, plan.seed
-        self.step_metrics: dict[str, float] = {}
+        self.step_parts: list[tuple[tuple[str, ...], dict[str, Tensor]]] = []
         self.validation_sums: dict[str, float] = {}
         self.validation_faults: list[str] = []
         self.strict_loading = False  # a checkpoint holds the trainable weights alone
@@ -90,9 +91,8 @@ class TrainingModule(LightningModule):
         if measured.carried is not None:
             self.carried = measured.carried
         shares = {name: (value * measured.share).sum() for name, value in measured.values.items()}
-        loss = shares.pop("loss")
-        self._add_to_step(batch, loss, {name: value.detach() for name, value in shares.items()}, batch_idx)
-        return loss
+        self.step_parts.append((batch.row_ids, {name: value.detach() for name, value in shares.items()}))
+        return shares["loss"]
 
     def validation_step(self, batch: Batch) -> None:
         measured = self.measure(batch)
@@ -102,30 +102,38 @@ class TrainingModule(LightningModule):
 
     def _total(self, value: Tensor) -> Tensor:
         """Summed over all processes."""
-        return self.trainer.strategy.reduce(value, reduce_op="sum") if self.trainer.world_size > 1 else value  # type: ignore[return-value]
+        if self.trainer.world_size > 1:
+            value = value.clone()
+            torch.distributed.all_reduce(value)
+        return value
 
-    def _add_to_step(self, batch: Batch, loss: Tensor, values: Mapping[str, Tensor], batch_idx: int) -> None:
-        """Adds a batch's share to the step's metrics; logs them when the optimizer is about to step.
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Logs the step's metrics. The host waits here for its device, and nowhere else in a step.
 
         Raises:
-            BadLoss: a loss is not finite, in this process or another.
+            BadLoss: a loss is not finite, in this process or another; the weights are as they were.
         """
-        self._stop_at(_faults(batch, loss), f"the loss of step {self.global_step + 1}")
-        for name, value in {"loss": loss.detach(), **values}.items():
-            self.step_metrics[name] = self.step_metrics.get(name, 0.0) + value.item() / self.accumulate
-        if (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch:
-            for name, value in self.step_metrics.items():
-                self.log(f"train/{name}", value, sync_dist=self.trainer.world_size > 1, prog_bar=name == "loss")
-            self.step_metrics = {}
+        step, self.step_parts = self.step_parts, []
+        names = list(step[0][1])
+        own = torch.stack([torch.stack(list(shares.values())) for _, shares in step])  # [batch, metric]
+        if own.device.type == "mps":  # it has no float64
+            own = own.cpu()
+        mean = (own.double() / self.accumulate).sum(0).float() / self.trainer.world_size
+        faulty = (~own[:, names.index("loss")].isfinite()).sum()
+        found = self._total(torch.cat([mean, faulty.float().unsqueeze(0)])).cpu()
+        if found[-1] > 0:
+            losses = own[:, names.index("loss")].tolist()
+            faults = [fault for (ids, _), loss in zip(step, losses, strict=True) for fault in _faults(ids, loss)]
+            self._stop_at(faults, f"the loss of step {self.global_step + 1}")
+        for name, value in zip(names, found, strict=False):
+            self.log(f"train/{name}", value, prog_bar=name == "loss")
 
     def _stop_at(self, faults: Sequence[str], what: str) -> None:
         """Raises BadLoss in every process if one of them has a fault: no process waits for one that has stopped."""
         if self.trainer.world_size > 1:
-            found = torch.tensor(float(len(faults)), device=self.device)
-            if self.trainer.strategy.reduce(found, reduce_op="sum") > 0:
-                everyone: list[Any] = [None] * self.trainer.world_size
-                torch.distributed.all_gather_object(everyone, list(faults))
-                faults = [fault for each in everyone for fault in each]
+            everyone: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(everyone, list(faults))
+            faults = [fault for each in everyone for fault in each]
         if faults:
             raise BadLoss(f"{what} is {'; '.join(faults)}")
 
@@ -139,11 +147,12 @@ class TrainingModule(LightningModule):
         Args:
             of: the name of the units that are counted; empty for all of them.
         """
-        if "loss" in values:
-            self.validation_faults += _faults(batch, (values["loss"] * share).sum())
-        for name, value in {**values, UNITS + of: torch.ones_like(share)}.items():
-            total = (value * share).sum().double().item()
+        values = {**values, UNITS + of: torch.ones_like(share)}
+        totals = torch.stack([(value * share).sum() for value in values.values()]).tolist()
+        for name, total in zip(values, totals, strict=True):
             self.validation_sums[name] = self.validation_sums.get(name, 0.0) + total
+            if name == "loss":
+                self.validation_faults += _faults(batch.row_ids, total)
 
     def on_validation_epoch_end(self) -> None:
         """Logs exact means over all processes' units: sums are added up before they are divided by the count.
@@ -153,10 +162,10 @@ class TrainingModule(LightningModule):
         """
         self._stop_at(self.validation_faults, f"the validation loss after step {self.global_step}")
         names = sorted(self.validation_sums)
-        sums = torch.tensor([self.validation_sums[name] for name in names], dtype=torch.float64, device=self.device)
+        totals = self.validation_sums
         if self.trainer.world_size > 1:
-            sums = self.trainer.strategy.reduce(sums, reduce_op="sum")  # type: ignore[assignment]
-        totals = dict(zip(names, sums.tolist(), strict=True))
+            sums = torch.tensor([totals[name] for name in names], dtype=torch.float64, device=self.device)
+            totals = dict(zip(names, self._total(sums).tolist(), strict=True))
         for name, total in totals.items():
             units = totals.get(f"{UNITS}/{name}", totals[UNITS])
             if not name.startswith(UNITS) and units:
@@ -164,6 +173,6 @@ class TrainingModule(LightningModule):
                 self.log(f"val/{name}", total / units, prog_bar=name == "loss", rank_zero_only=False)
 
 
-def _faults(batch: Batch, loss: Tensor) -> list[str]:
+def _faults(row_ids: Sequence[str], loss: float) -> list[str]:
     """Nothing for a finite loss, else its value and the batch's rows, for the sentence that stops the run."""
-    return [] if torch.isfinite(loss) else [f"{loss.item()} on the rows {', '.join(batch.row_ids)}"]
+    return [] if math.isfinite(loss) else [f"{loss} on the rows {', '.join(row_ids)}"]

@@ -23,7 +23,7 @@ from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import give_back, reused
 from summpo.columns.stage import DataStage, TextColumns
 from summpo.files.ranks import is_first_process
-from summpo.models.devices import check_device, check_kernels
+from summpo.models.devices import check_device, check_kernels, float32_products
 from summpo.runs.run_folder import RunFolder
 from summpo.training.callbacks import read_metrics
 from summpo.training.checks import check_models, require_rows, say_of_labels, say_of_rows, say_of_weights
@@ -78,7 +78,8 @@ def train(
         BadLoss: the loss is not finite; the last good checkpoint stays.
     """
     run = RunFolder(Path(folder))
-    with run.alone() if is_first_process() else nullcontext(), quiet():
+    alone = run.alone() if is_first_process() else nullcontext()
+    with alone, quiet(), float32_products(settings.matmul_precision):
         return train_alone(settings, run, loggers, settings_files)
 
 
@@ -102,7 +103,7 @@ def train_alone(
     base = find_base(settings.columns)
     check_models(settings, base)
     trainer = make_trainer(settings, run, loggers, sample_callback(settings, run, held_out, base))
-    stage = DataStage(settings.columns, base)
+    stage = DataStage(settings.columns, base, trainer.strategy.root_device)
     text = {split: stage.of_split(split, source[split], read[split]) for split in SPLITS}
     say_of_rows(text, settings.tokens.max_length)
     require_rows(text["train"], settings.tokens.max_length)
@@ -119,8 +120,7 @@ def train_alone(
     say_of_precision(settings)
     policy = make_policy(settings, base)
     say_of_logits(settings, policy)
-    device = trainer.strategy.root_device
-    frozen = {split: stage.with_reference(text[split], spreads, policy, device) for split in SPLITS}
+    frozen = {split: stage.with_reference(text[split], spreads, policy) for split in SPLITS}
     stage.release()
     data = make_data(settings, frozen, base, trainer.world_size)
     module = make_module(settings, policy, data)

@@ -11,7 +11,7 @@ from summpo.datasets import SPLITS, Split, SummaryDataset
 from summpo.errors import require_choice, require_number
 from summpo.files.cache import cache_folder
 from summpo.models import Model
-from summpo.models.devices import writing_device
+from summpo.models.devices import check_name, device_named
 from summpo.text.prompts import Prompt
 from summpo.text.tokens import Limits
 from summpo.writing.decoding import Decoding, require_backend
@@ -41,25 +41,25 @@ class WritingSettings:
     seed: int = 42
     """Seed of the draws."""
     accelerator: str = "cpu"
-    """cpu, gpu, or auto: a GPU where there is one."""
+    """cpu, gpu, or auto: a GPU where there is one; cuda:1 is the second one."""
     cache_dir: str = field(default_factory=cache_folder)
     """Where converted models are kept."""
 
     def __post_init__(self) -> None:
         require_types(self)
         require_number("seed", self.seed, low=0)
-        require_choice("accelerator", self.accelerator, ("cpu", "gpu", "auto"))
+        check_name(self.accelerator)
         require_choice("split", self.split, SPLITS)
         require_backend(self.generation)
 
     @property
     def device(self) -> str:
-        """cpu, or gpu.
+        """cpu, or cuda:0.
 
         Raises:
-            UserError: gpu is asked for and there is none.
+            UserError: a GPU is asked for that is not there.
         """
-        return writing_device(self.accelerator)
+        return device_named(self.accelerator)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class WritingSettings:
             "model": node_of(self.model, with_target=True),
             "dataset": node_of(self.dataset, with_target=True),
             **{name: node_of(getattr(self, name)) for name in own},
-            "accelerator": self.device,
+            "accelerator": "cpu" if self.device == "cpu" else "gpu",  # which one decides nothing
             "long_documents": self.long.how,
             "map_reduce": {
                 "part_template": self.long.part.template,

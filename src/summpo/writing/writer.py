@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from summpo.models import Model
+from summpo.models.devices import make_current
 from summpo.models.weights.adapters import load_adapter
 from summpo.models.weights.fingerprints import fingerprint_weights
 from summpo.models.weights.folders import check_context, stop_ids
@@ -116,10 +117,9 @@ class Writer:
         return self.answer(written).text
 
 
-def load_writer(
-    model: Model, prompt: Prompt, limits: Limits, decoding: Decoding, cache: Path, accelerator: str
-) -> Writer:
+def load_writer(model: Model, prompt: Prompt, limits: Limits, decoding: Decoding, cache: Path, device: str) -> Writer:
     """Loads the model and adds its adapter to its weights, so that writing pays for one model."""
+    make_current(torch.device(device))
     folder = resolve(model, cache)
     check_context(folder, limits.max_length, model.rope_scaling)
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
@@ -131,5 +131,4 @@ def load_writer(
     if model.adapter is not None:
         policy = load_adapter(base, Path(model.adapter), fingerprint_weights(folder, cache), trainable=False)
         base = policy.merge_and_unload() if model.quantization is None else policy  # pyright: ignore[reportCallIssue]
-    device = torch.device("cuda" if accelerator in ("gpu", "cuda") else "cpu")
     return Writer(base.to(device).eval(), tokenizer, prompt, limits, decoding, ends)  # type: ignore[arg-type]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from summpo.records import Padded, PromptGroup, SharedPrefix
+from summpo.models.forward.stretches import row_of
+from summpo.records import Padded, PromptGroup
 
 Sequences = Sequence[tuple[np.ndarray, np.ndarray]]
 """(prompt, completion) token ids, each int [position]."""
 Layout = Callable[[Sequences], dict[str, Any]]
-"""`share_prefixes`, or `pad` with its pad_id; gives input_ids, layout, predicted_at, targets, token_at, lengths."""
+"""`share_prefixes`, or `pad` with its pad_id; gives what a `Batch` holds of sequences, from `input_ids` to `counts`."""
 
 
 def pad(sequences: Sequences, pad_id: int) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def pad(sequences: Sequences, pad_id: int) -> dict[str, Any]:
         "predicted_at": torch.from_numpy(np.concatenate(predicted_at)),
         "targets": torch.from_numpy(targets),
         "token_at": torch.arange(len(targets)),
-        "lengths": torch.tensor([len(completion) for _, completion in sequences]),
+        **counted(sequences),
     }
 
 
@@ -54,7 +55,7 @@ def share_prefixes(sequences: Sequences) -> dict[str, Any]:
         completions.setdefault(completion.tobytes(), completion)
     groups = [(prompt, list(completions.values())) for prompt, completions in found.values()]
     first_token: dict[tuple[bytes, bytes], int] = {}
-    ids, positions, predicted_at, tokens, start = [], [], [], 0, 0
+    ids, predicted_at, tokens, start = [], [], 0, 0
     for prompt, completions in groups:
         starts = list(accumulate(map(len, completions), initial=start + len(prompt)))
         for completion, at in zip(completions, starts, strict=False):  # the last start is the group's end
@@ -63,17 +64,19 @@ def share_prefixes(sequences: Sequences) -> dict[str, Any]:
             first_token[prompt.tobytes(), completion.tobytes()] = tokens
             tokens += len(completion)
         ids += [prompt, *completions]
-        positions += [np.arange(len(prompt)), *(len(prompt) + np.arange(len(each)) for each in completions)]
         start = starts[-1]
     token_at = [first_token[p.tobytes(), c.tobytes()] + np.arange(len(c)) for p, c in sequences]
     return {
         "input_ids": torch.from_numpy(np.concatenate(ids).astype(np.int64)[None]),
-        "layout": SharedPrefix(
-            torch.from_numpy(np.concatenate(positions)[None]),
-            tuple(PromptGroup(len(prompt), tuple(map(len, completions))) for prompt, completions in groups),
-        ),
+        "layout": row_of([PromptGroup(len(prompt), tuple(map(len, each))) for prompt, each in groups]),
         "predicted_at": torch.from_numpy(np.concatenate(predicted_at).astype(np.int64)),
         "targets": torch.from_numpy(np.concatenate([c for _, each in groups for c in each]).astype(np.int64)),
         "token_at": torch.from_numpy(np.concatenate(token_at)),
-        "lengths": torch.tensor([len(completion) for _, completion in sequences]),
+        **counted(sequences),
     }
+
+
+def counted(sequences: Sequences) -> dict[str, Any]:
+    """The completions' lengths."""
+    counts = np.array([len(completion) for _, completion in sequences])
+    return {"lengths": torch.from_numpy(counts), "counts": counts}

@@ -9,10 +9,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from summpo.models.forward.families import SHARED_PREFIX, is_known
-from summpo.records import Batch, LogProbs, Padded
+from summpo.records import Batch, LogProbs, Padded, SharedPrefix
 
-LOGITS_AT_ONCE = 2**23
-"""How many logits of a frozen head exist at a time: 32 MiB in float32."""
+LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}
+"""How many logits of a frozen head exist at a time, by device: 32 MiB in float32, or 512 MiB where a GPU's launches
+would cost more than its arithmetic; as on the CPU elsewhere."""
 
 
 class _AtPositions:
@@ -36,22 +37,34 @@ def inputs_of(model: nn.Module, batch: Batch) -> dict[str, Any]:
 
     A row with shared prompts comes with a mask that says nothing, of the four axes that transformers hands to the
     layers as it is: it would make one of the row's square for layers whose window is shorter than the row, and nobody
-    would read it, for who sees whom is told by `prompt_groups`.
+    would read it, for who sees whom is told by `shared_prefix`. So do padded rows of a family that is known: their
+    padding stands behind what it pads, where causal attention sees none of it, and a kernel without a mask is faster.
 
     Raises:
         ValueError: the batch shares prompts, and the model's attention would not see them.
     """
-    layout = batch.layout
-    if isinstance(layout, Padded):
-        return {"input_ids": batch.input_ids, "attention_mask": layout.attention_mask.to(batch.input_ids.dtype)}
-    if model.config._attn_implementation != SHARED_PREFIX:  # type: ignore[union-attr]
-        raise ValueError("this model's attention does not know shared prompts: completions would lose theirs")
+    layout, config = batch.layout, model.config
+    shares = isinstance(layout, SharedPrefix)
+    if config._attn_implementation != SHARED_PREFIX:  # type: ignore[union-attr]
+        if shares:
+            raise ValueError("this model's attention does not know shared prompts: completions would lose theirs")
+        return {"input_ids": batch.input_ids, "attention_mask": padding_mask(layout, batch.input_ids)}
+    width = batch.input_ids.shape[1]
+    window = getattr(config, "sliding_window", None)
+    if not shares and window is not None and window < width:  # type: ignore[operator]
+        return {"input_ids": batch.input_ids, "attention_mask": padding_mask(layout, batch.input_ids)}
+    positions = layout.position_ids if shares else torch.arange(width, device=batch.input_ids.device).unsqueeze(0)
     return {
         "input_ids": batch.input_ids,
         "attention_mask": batch.input_ids.new_ones((1, 1, 1, 1), dtype=torch.bool),
-        "position_ids": layout.position_ids,
-        "prompt_groups": layout.groups,
+        "position_ids": positions,
+        "shared_prefix": layout if shares else None,
     }
+
+
+def padding_mask(layout: Padded, input_ids: Int[Tensor, "row position"]) -> Int[Tensor, "row position"]:
+    """As transformers takes it."""
+    return layout.attention_mask.to(input_ids.dtype)
 
 
 def _run(model: nn.Module, batch: Batch, runs_head: bool) -> tuple[Tensor, Tensor]:
@@ -150,7 +163,7 @@ class _FrozenHead(torch.autograd.Function):
         log_probs = torch.empty(len(hidden), device=hidden.device)
         agree = torch.empty_like(log_probs) if collisions else None
         slopes = torch.empty_like(hidden, dtype=weight.dtype) if ctx.needs_input_grad[0] else None
-        rows = max(1, LOGITS_AT_ONCE // len(weight))
+        rows = max(1, LOGITS_AT_ONCE.get(device, LOGITS_AT_ONCE["cpu"]) // len(weight))
         for first in range(0, len(hidden), rows):
             chunk = slice(first, first + rows)
             at = targets[chunk].unsqueeze(1)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from summpo.models.forward.families import HEAD
 from summpo.models.forward.log_probs import inputs_of
-from summpo.records import Batch, Padded
+from summpo.records import Batch, Padded, sent
 
 
 def sequence_scores(model: nn.Module, batch: Batch) -> Float[Tensor, " sequence"]:
@@ -58,5 +58,5 @@ def _ends(batch: Batch) -> Int[Tensor, " distinct"]:
         ends += list(accumulate(group.completions, initial=end + group.prompt))[1:]
         tokens += group.completions
         end = ends[-1]
-    device = batch.targets.device
-    return torch.tensor(ends, device=device).repeat_interleave(torch.tensor(tokens, device=device)) - 1
+    last = torch.tensor(ends).repeat_interleave(torch.tensor(tokens)) - 1
+    return sent([last], batch.targets.device)[0]

@@ -1,13 +1,15 @@
 """Attention over rows that hold several completions behind one prompt, without a mask of the whole row.
 
 Importing this file registers it with transformers under the name `SHARED_PREFIX`. A model under that name takes both
-kinds of batches: with `prompt_groups` among its inputs each completion sees its prompt and itself; without, all is as
+kinds of batches: with `shared_prefix` among its inputs each completion sees its prompt and itself; without, all is as
 under transformers' sdpa, for sequences whose positions nobody restarts. transformers' own attention would read the
 restarted positions of such a row as new documents (sdpa), so that completions lose their prompt, or the row as one
 document (flash attention).
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -18,9 +20,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
-from summpo.models.forward.varlen_attention import attend_at_once, flash_attention, lengths_of
+from summpo.models.forward.stretches import lengths_of
+from summpo.models.forward.varlen_attention import attend_at_once, flash_attention
 from summpo.models.forward.varlen_proof import Heads, is_proven
-from summpo.records import PromptGroup
+from summpo.records import SharedPrefix
+
+log = logging.getLogger(__name__)
 
 
 def why_not(config: Mapping[str, Any], max_length: int, may_run_code: bool = False) -> str | None:
@@ -59,7 +64,7 @@ def attend(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    prompt_groups: Sequence[PromptGroup] | None = None,
+    shared_prefix: SharedPrefix | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """Attention as transformers asks for it: query [1, head, position, size], key and value [1, kv head, ...].
@@ -68,23 +73,26 @@ def attend(
     (`varlen_proof`); else calls for each group.
 
     Args:
-        prompt_groups: what the row holds, in order; None for plain sequences.
+        shared_prefix: what the row holds; None for plain sequences.
         others: what transformers tells every attention function; handed on to its own.
 
     Returns:
         [1, position, head, size], and no attention weights.
     """
-    if prompt_groups is None:
+    if shared_prefix is None:
+        if attention_mask is not None and attention_mask.numel() == 1:  # it says nothing: causal is all there is to say
+            attention_mask = None
         return sdpa_attention_forward(  # pyright: ignore[reportReturnType]
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )
-    groups = tuple(prompt_groups)
     if dropout == 0.0:
         states = in_autocast(query, key, value)
         heads = Heads.of(*states[:2])
         if flash_may_take(heads) and is_proven(by_flash_attention, by_group, heads):
-            return by_flash_attention(*states, groups, scaling), None
-    return by_group(query, key, value, groups, scaling, dropout), None
+            return by_flash_attention(*states, shared_prefix, scaling), None
+        if heads.device.type == "cuda" and not flash_may_take(heads):
+            say_why_not(heads)
+    return by_group(query, key, value, shared_prefix, scaling, dropout), None
 
 
 def in_autocast(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,18 +113,25 @@ def flash_may_take(heads: Heads) -> bool:
     return heads.device.type == "cuda" and half and heads.size % 8 == 0 and heads.size <= 256
 
 
-def by_flash_attention(
-    query: Tensor, key: Tensor, value: Tensor, groups: tuple[PromptGroup, ...], scaling: float | None
-) -> Tensor:
+@cache
+def say_why_not(heads: Heads) -> None:
+    """Says once that a GPU computes attention by many small calls, and what would have it do otherwise."""
+    log.info(
+        "attention: a call for each completion, for flash attention takes bfloat16 or float16 heads up to 256, not "
+        f"{heads} (trainer.precision=bf16-mixed)"
+    )
+
+
+def by_flash_attention(query: Tensor, key: Tensor, value: Tensor, row: SharedPrefix, scaling: float | None) -> Tensor:
     """One call for all of the row. Shapes as `attend`'s."""
-    return attend_at_once(query, key, value, groups, scaling, flash_attention())
+    return attend_at_once(query, key, value, row, scaling, flash_attention())
 
 
 def by_group(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    groups: tuple[PromptGroup, ...],
+    row: SharedPrefix,
     scaling: float | None,
     dropout: float = 0.0,
 ) -> Tensor:
@@ -125,14 +140,14 @@ def by_group(
     Causal over [prompt | first completion], and each further completion's queries over the keys of [prompt | itself].
     Shapes as `attend`'s.
     """
-    lengths = [length for group in groups for length in lengths_of(group)]
+    lengths = [length for group in row.groups for length in lengths_of(group)]
     shared = query.shape[1] != key.shape[1]
     if shared and query.is_cuda:  # its kernels take no mask beside keys that heads share
         key, value = (each.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for each in (key, value))
         shared = False
     parts = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     found = []
-    for group in groups:
+    for group in row.groups:
         queries, keys, values = next(parts)
         found.append(
             scaled_dot_product_attention(
@@ -142,19 +157,25 @@ def by_group(
         of_prompt = (keys[:, :, : group.prompt], values[:, :, : group.prompt])
         for length in group.completions[1:]:
             queries, keys, values = next(parts)
-            sees = torch.ones(length, group.prompt + length, dtype=torch.bool, device=query.device).tril(group.prompt)
             found.append(
                 scaled_dot_product_attention(
                     queries,
                     torch.cat([of_prompt[0], keys], dim=2),
                     torch.cat([of_prompt[1], values], dim=2),
-                    attn_mask=sees,
+                    attn_mask=sees(group.prompt, length, query.device),
                     dropout_p=dropout,
                     scale=scaling,
                     enable_gqa=shared,
                 )
             )
     return torch.cat(found, dim=2).transpose(1, 2)
+
+
+@lru_cache(maxsize=64)  # every layer asks for the same, and once more where activations are computed again
+def sees(prompt: int, length: int, device: torch.device) -> Tensor:
+    """bool [length, prompt + length]: what each token of a completion sees of its prompt and of itself."""
+    with torch.inference_mode(False):  # kept for batches that take gradients, whoever asks first
+        return torch.ones(length, prompt + length, dtype=torch.bool, device=device).tril(prompt)
 
 
 def mask_of(

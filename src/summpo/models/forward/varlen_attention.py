@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import accumulate
+from functools import cache
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
-from summpo.records import PromptGroup
+from summpo.records import SharedPrefix
 
 
 class Kernel(Protocol):
@@ -46,51 +43,11 @@ class Kernel(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Stretches:
-    """Where the stretches of a row lie, on a device."""
-
-    key_at: Tensor | None
-    """int64 [key]: the position of the row that each key comes from; None where they are the row as it is."""
-    starts: Tensor
-    key_starts: Tensor
-    longest: int
-    longest_keys: int
-
-
-def lengths_of(group: PromptGroup) -> list[int]:
-    """Lengths of a group's stretches: the prompt with its first completion, and each further completion."""
-    first, *further = group.completions
-    return [group.prompt + first, *further]
-
-
-@lru_cache(maxsize=8)  # every layer asks for the same, and once more where activations are computed again
-def stretches_of(groups: tuple[PromptGroup, ...], device: torch.device) -> Stretches:
-    """The stretches of a row of these groups."""
-    lengths, key_lengths, key_at, start = [], [], [], 0
-    for group in groups:
-        prompt = range(start, start + group.prompt)
-        for number, length in enumerate(lengths_of(group)):
-            before = prompt if number else range(0)
-            lengths.append(length)
-            key_lengths.append(len(before) + length)
-            key_at += [*before, *range(start, start + length)]
-            start += length
-    with torch.inference_mode(False):  # kept for batches that take gradients, whoever asks first
-        return Stretches(
-            torch.tensor(key_at, device=device) if len(key_at) > start else None,
-            torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device),
-            torch.tensor([0, *accumulate(key_lengths)], dtype=torch.int32, device=device),
-            max(lengths),
-            max(key_lengths),
-        )
-
-
 def attend_at_once(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    groups: tuple[PromptGroup, ...],
+    row: SharedPrefix,
     scaling: float | None,
     kernel: Kernel,
 ) -> Tensor:
@@ -98,12 +55,12 @@ def attend_at_once(
 
     Args:
         query: [1, head, position, size]; key and value are [1, kv head, position, size].
-        groups: what the row holds, in order.
+        row: what it holds.
 
     Returns:
         [1, position, head, size].
     """
-    where = stretches_of(groups, query.device)
+    where = row.stretches
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))
     if where.key_at is not None:
         key, value = key.index_select(0, where.key_at), value.index_select(0, where.key_at)

@@ -16,12 +16,13 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from summpo.records import PromptGroup
+from summpo.models.forward.stretches import row_of
+from summpo.records import PromptGroup, SharedPrefix, moved
 
 log = logging.getLogger(__name__)
 
-Attention = Callable[[Tensor, Tensor, Tensor, tuple[PromptGroup, ...], float | None], Tensor]
-"""Query [1, head, position, size], key and value [1, kv head, ...], groups, scaling -> [1, position, head, size]."""
+Attention = Callable[[Tensor, Tensor, Tensor, SharedPrefix, float | None], Tensor]
+"""Query [1, head, position, size], key and value [1, kv head, ...], row, scaling -> [1, position, head, size]."""
 
 GROUPS = (
     PromptGroup(1, (1,)),
@@ -67,6 +68,9 @@ def is_proven(attention: Attention, plain: Attention, heads: Heads) -> bool:
 
     In a thread of its own: nothing that the caller computes under (no gradients, autocast, the hooks by which
     activation checkpointing recomputes) reaches there. No random state of the caller's is drawn from.
+
+    Raises:
+        torch.OutOfMemoryError: nothing was found out; the next call asks anew.
     """
     with ThreadPoolExecutor(1) as fresh:
         why = fresh.submit(why_not_equal, attention, plain, heads).result()
@@ -90,6 +94,8 @@ def why_not_equal(attention: Attention, plain: Attention, heads: Heads) -> str |
         there = [each.to(heads.device) for each in row]
         try:
             usual, found = (_answers(each, there, scaling) for each in (plain, attention))
+        except torch.OutOfMemoryError:  # it says nothing of the kernel
+            raise
         except Exception as error:  # whatever it is, there is another way
             return f"raises {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     for name, ours, theirs, right in zip(
@@ -112,7 +118,7 @@ def _answers(attention: Attention, row: list[Tensor], scaling: float) -> list[Te
     *states, slope = row
     leaves = [each.detach().requires_grad_() for each in states]
     query, key, value = (each.transpose(1, 2) for each in leaves)
-    found = attention(query, key, value, GROUPS, scaling)
+    found = attention(query, key, value, moved(row_of(GROUPS), query.device), scaling)
     gradients = torch.autograd.grad(found, leaves, slope)
     return [each.detach().double().cpu() for each in (found, *gradients)]
 

@@ -7,6 +7,9 @@ which each step took before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -15,24 +18,30 @@ from torch.nn.functional import linear
 class FrozenLinear(nn.Linear):
     """A linear layer, as it is but under autocast while its weights are frozen."""
 
-    _cast: tuple[tuple[object, ...], Tensor, Tensor | None] | None = None
+    _cast: tuple[Tensor, Tensor | None] | None = None
+    _cast_of: tuple[object, ...] = ()
 
     def forward(self, input: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
         device = input.device.type
-        is_frozen = not any(weight.requires_grad for weight in self.parameters())
-        if not is_frozen or not torch.is_autocast_enabled(device) or torch.compiler.is_compiling():
+        if not torch.is_autocast_enabled(device) or torch.compiler.is_compiling():
             return super().forward(input)
-        return linear(input, *self._in(torch.get_autocast_dtype(device)))
-
-    def _in(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-        """Weight and bias in this precision; cast anew where they lie elsewhere by now, or were changed."""
-        weight, bias = self.weight.detach(), None if self.bias is None else self.bias.detach()
+        weight, bias = self._parameters["weight"], self._parameters["bias"]  # `self.weight` takes longer than the rest
+        assert weight is not None
+        if weight.requires_grad or (bias is not None and bias.requires_grad):
+            return super().forward(input)
+        dtype = torch.get_autocast_dtype(device)
         of = (dtype, weight.data_ptr(), weight._version, None if bias is None else bias._version)
-        if self._cast is None or self._cast[0] != of:
+        if self._cast is None or self._cast_of != of:  # they lie elsewhere by now, or were changed
             with torch.inference_mode(False), torch.no_grad():  # kept for calls that take gradients, whoever is first
-                self._cast = of, weight.to(dtype), None if bias is None else bias.to(dtype)
-        return self._cast[1:]
+                self._cast = weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype)
+                self._cast_of = of
+        return linear(input, *self._cast)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        """Where the weights move, or are cast, the copy goes: it would be left on the device that they come from."""
+        self._cast = None
+        return super()._apply(fn, recurse)
 
 
 def cast_once(model: nn.Module, head: nn.Module | None) -> None:
@@ -40,3 +49,29 @@ def cast_once(model: nn.Module, head: nn.Module | None) -> None:
     for layer in model.modules():
         if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer is not head:
             layer.__class__ = FrozenLinear
+
+
+def spare_casts(policy: nn.Module) -> None:
+    """Has the adapter on a model read what its layers are given under autocast as it is.
+
+    PEFT casts it to the adapter's float32 first, and autocast casts it back: the same numbers, by two launches a layer
+    and two more on the way back. Where the adapter drops out the cast stays, for the draw hangs on the precision.
+    """
+    from peft.tuners.lora.layer import Linear
+
+    class AutocastLora(Linear):
+        """PEFT's layer, as it is but under autocast."""
+
+        def _cast_input_dtype(self, x: Any, dtype: torch.dtype) -> Any:
+            if x is not None and torch.is_autocast_enabled(x.device.type):
+                return x
+            return super()._cast_input_dtype(x, dtype)
+
+    for layer in policy.modules():
+        if type(layer) is Linear and not layer.lora_variant and is_plain(layer):
+            layer.__class__ = AutocastLora
+
+
+def is_plain(layer: Any) -> bool:
+    """Whether nothing drops out of what the adapter on a layer reads."""
+    return all(isinstance(dropout, nn.Identity) for dropout in layer.lora_dropout.values())
