@@ -243,16 +243,17 @@ class Devices(TorchFunctionMode):
         machine = self.machine
         if args and isinstance(args[0], Tensor):
             asked, dtype, non_blocking = machine.of(args[0]), args[0].dtype, kwargs.get("non_blocking", False)
+            order = None
         else:
             if args and isinstance(args[0], int) and not isinstance(args[0], bool):
                 args = (torch.device(machine.kind, args[0]), *args[1:])
-            device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
+            device, dtype, non_blocking, order = torch._C._nn._parse_to(*args, **kwargs)
             asked = None if device is None else machine.device(device)
         found = own
         if dtype is not None and dtype != own.dtype:
             before, machine.target = machine.target, None
             try:
-                found = Tensor.to(own, dtype)
+                found = Tensor.to(own, dtype, memory_format=order or torch.preserve_format)
             finally:
                 machine.target = before
         if asked is not None:

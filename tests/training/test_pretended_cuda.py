@@ -48,11 +48,9 @@ def assert_placed(seen: Seen, device: str = "cuda:0") -> None:
 
 
 KINDS = {
-    "dpo": {},
-    "sft": {"objective": "sft"},
     "modpo": {"objective": "modpo", "w": 0.1},
+    "sft": {"objective": "sft"},
     "sampo": {"objective": "sampo"},
-    "ld_dpo": {"objective": "ld_dpo"},
     "wpo": {"objective": "wpo"},
     "kto": {"objective": "kto"},
     "reward model": {"objective": "reward_model"},
@@ -101,7 +99,7 @@ def test_that_attention_takes_many_calls_is_said_once(
     assert len(told) == 1 and "not 2 heads of 16 on 2 of keys, float32 on cuda:0" in told[0]
 
 
-@pytest.mark.parametrize("kind", ["sampo", "kto", "padded", "accumulated"])
+@pytest.mark.parametrize("kind", ["sampo", "accumulated"])
 def test_the_numbers_are_the_cpus(kind: str, tiny_model_path: Path, data: Path, tmp_path: Path) -> None:
     """One kernel for a row rounds otherwise than a call for each group: not to the bit."""
     trained(tiny_model_path, data, tmp_path / "gpu", **KINDS[kind] | {"trainer__precision": "32-true"})
@@ -205,9 +203,7 @@ def on_the_second_machine(report: Path, rank: int) -> None:
     Finalize(None, lambda: file.write_text(f"{sorted(seen.used)} {seen.told()}"), exitpriority=1)
 
 
-@pytest.mark.parametrize(
-    "kind", [{"objective": "modpo", "w": 0.1}, {"model__quantization": "nf4"}, {"objective": "kto"}]
-)
+@pytest.mark.parametrize("kind", [{"objective": "kto"}, {"model__quantization": "nf4"}])
 def test_each_of_two_processes_keeps_to_its_gpu(
     kind: dict[str, object], tiny_model_path: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -220,7 +216,7 @@ def test_each_of_two_processes_keeps_to_its_gpu(
         assert told.startswith(f"['cuda:{rank}'] ") and "fault" not in told, told
 
 
-@pytest.mark.parametrize("kind", ["dpo", "sft", "kto", "all weights"])
+@pytest.mark.parametrize("kind", ["kto", "all weights"])
 def test_apples_gpu(kind: str, tiny_model_path: Path, data: Path, tmp_path: Path) -> None:
     """It knows no float64, in which sums of a validation are added up."""
     own = KINDS[kind] | {"trainer__precision": "32-true", "trainer__accelerator": "mps"}
