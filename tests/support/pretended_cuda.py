@@ -282,7 +282,8 @@ class Operations(TorchDispatchMode):
         target = machine.target
         goes = next(iter(gpus), CPU) if target is None else target
         if target is None and not tensors:
-            goes = CPU
+            # autograd itself makes zeros for the parts of a tensor that nobody used, and makes them where the tensor lies
+            goes = machine.device(machine.kind) if (name, machine.phase) == ("zeros", "backward") else CPU
         inside = {key_of(each) for each in tensors}
         for each in tree_leaves(found):
             if isinstance(each, Tensor) and key_of(each) not in inside:

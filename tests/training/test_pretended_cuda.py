@@ -223,3 +223,26 @@ def test_apples_gpu(kind: str, tiny_model_path: Path, data: Path, tmp_path: Path
     with pretended(kind="mps") as seen:
         assert main(["train", *options(tiny_model_path, data, tmp_path / "run", **own)]) == 0
     assert_placed(seen, "mps:0")
+
+
+@pytest.mark.parametrize(("taken", "said"), [(9 << 30, True), (100 << 30, False)])
+def test_idle_memory_is_said_once(
+    taken: int,
+    said: bool,
+    tiny_model_path: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of 141 GiB: 15 times 9, but no two times 100."""
+    own = options(tiny_model_path, data, tmp_path / "run", trainer__max_steps=6, validation__times=0)
+    with pretended():
+        monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: taken)
+        assert main(["train", *own]) == 0
+        monkeypatch.undo()
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("memory: ")]
+    right = (
+        "memory: steps take 9.0 of 141 GiB of cuda:0; batches up to 15 times as large fit (batch_size, batch_tokens)"
+    )
+    assert told == [f"{right}, and keep a GPU busier"] * said

@@ -34,6 +34,7 @@ from summpo.training.callbacks import (
     best_checkpoint,
 )
 from summpo.training.data import ColumnData
+from summpo.training.memory import MemoryNote
 from summpo.training.module import TrainingModule
 from summpo.training.plan import Plan
 from summpo.training.settings import TrainSettings
@@ -139,6 +140,7 @@ def make_trainer(
         *samples,
         *checkpoint_best,
         LastCheckpoint(run.last_checkpoint, settings.checkpoint_every),
+        MemoryNote(),
     ]
     own = {"max_epochs": 1, "max_steps": -1, "num_sanity_val_steps": 0, "use_distributed_sampler": False}
     try:
