@@ -68,8 +68,9 @@ def shapes_of(size: str, contexts: list[str] | None, batch_tokens: int | None) -
         UserError: it has too few for one that is asked for.
     """
     most = SIZES[size]["max_position_embeddings"]
-    room = batch_tokens or (BATCH_TOKENS_OF_TINY if size == TINY else BATCH_TOKENS)
-    shapes = [shape_of(context, room) for context in contexts or CONTEXTS]
+    if batch_tokens is None:
+        batch_tokens = BATCH_TOKENS_OF_TINY if size == TINY else BATCH_TOKENS
+    shapes = [shape_of(context, batch_tokens) for context in contexts or CONTEXTS]
     for shape in shapes if contexts else ():
         length = shape.prompt + shape.completion
         require(
@@ -149,9 +150,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["1.5b", "7b"])
     parser.add_argument("--contexts", nargs="+", help=f"default: those of {' '.join(CONTEXTS)} that a size can read")
-    parser.add_argument(
-        "--batch-tokens", type=int, default=16_384, help="of a batch at most, each prompt once; or one pair"
-    )
+    room = f"of a batch at most, each prompt once; default: {BATCH_TOKENS:,}, and {BATCH_TOKENS_OF_TINY:,} for {TINY}"
+    parser.add_argument("--batch-tokens", type=int, help=room)
     parser.add_argument(
         "--checkpointing",
         action=argparse.BooleanOptionalAction,
@@ -177,7 +177,8 @@ def main() -> None:
     require(min(options.warm_up, options.steps) >= 1, "--warm-up and --steps must be at least 1")
     shapes = {size: shapes_of(size, options.contexts, options.batch_tokens) for size in options.sizes}
     others, left_out = other_sides(options.device, options.trl)
-    print("\n".join(left_out), flush=True)
+    for sentence in left_out:
+        print(sentence, flush=True)
     where, has_failed = conditions(options.device, options.threads), False
     for size in options.sizes:
         made_by = {name: value for name, value in vars(options).items() if name not in ("table", "sizes", "trl")}
