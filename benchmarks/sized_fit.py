@@ -185,7 +185,8 @@ def summpo_ready(job: Job, rows: TokenRows, folder: Path, watch: Watch) -> Ready
 def trl_ready(job: Job, rows: TokenRows, folder: Path, watch: Watch) -> Ready:
     """TRL's trainer on the text of the same rows, at its best: the reference computed before, all else its own."""
     ordered = take(rows, np.concatenate(job.batches(rows)))
-    changed = AT_ITS_BEST | {
+    changed: dict[str, Any] = {
+        **AT_ITS_BEST,
         "output_dir": str(folder),
         "bf16": True,
         "gradient_checkpointing": job.checkpointing,
@@ -258,7 +259,8 @@ def measure(job: Job) -> Figures:
 
 def product_rate(clock: Clock) -> float:
     """FLOP a second that a product of large square bfloat16 matrices comes to, alone."""
-    square = Product(*[WIDTH[clock.device]] * 3)
+    width = WIDTH[clock.device]
+    square = Product(width, width, width)
     seconds_of(square, torch.bfloat16, clock)
     return square.flops / median(seconds_of(square, torch.bfloat16, clock) for _ in range(PRODUCTS))
 
