@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summpo.models.forward.layouts import row_of
+from summpo.models.forward.stretches import row_of
 from summpo.records import Batch, LogProbs, Padded, PairBatch, PromptGroup, Ragged, SharedPrefix, Texts
 
 rows_of_ids = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=6), max_size=8)

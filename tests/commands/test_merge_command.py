@@ -81,7 +81,7 @@ def test_a_run_that_was_not_quantised_is_added_to_what_it_stood_on(
         ("lora", "base=dequantized", "was not quantised (model.quantization is null; config key base)"),
         ("qlora", "base=nf4", "base must be one of null, original, dequantized, got nf4 (config key base)"),
         ("qlora", "validation_rows=-1", "validation_rows must be >= 0, got -1"),
-        ("qlora", "accelerator=tpu", "accelerator must be one of cpu, gpu, auto, got tpu"),
+        ("qlora", "accelerator=tpu", "accelerator must be one of cpu, gpu, auto, cuda:0, cuda:1 ..., got tpu"),
         ("qlora", "model.dtype=bfloat16", "was trained with model.dtype=float32, not bfloat16"),
         ("qlora", "model.quantization=null", "was trained with model.quantization=nf4, not null"),
         ("lora", "model.quantization=nf4", "was trained with model.quantization=null, not nf4"),

@@ -67,8 +67,10 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     row = {"document": "d", "summary": "s", "score": 3}
     with pytest.raises(UserError, match=r"line 1: column label is missing or null \(dataset.threshold makes labels of"):
         data(tmp_path, row).labelled("train")
-    with pytest.raises(UserError, match=r"line 1: column label is missing or null \(and so is score\)"):
-        data(tmp_path, row | {"score": None}, threshold=3).labelled("train")
+    with pytest.raises(UserError, match=r"line 1: column score is missing or null \(dataset.threshold makes labels of"):
+        data(tmp_path, row | {"score": None, "label": True}, threshold=3).labelled(
+            "train"
+        )  # the threshold would be idle
     with pytest.raises(UserError, match=r"config key dataset\.threshold"):
         data(tmp_path, row, threshold=float("nan"))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from summpo.models.speed.cached_autocast import FrozenLinear, cast_once
+from support.pretended_cuda import pretended
 
 
 def layers(frozen: bool = True) -> tuple[nn.Sequential, nn.Sequential]:
@@ -84,3 +85,17 @@ def test_other_layers_stay_as_they_are() -> None:
     model = nn.ModuleList([nn.Linear(2, 2).bfloat16(), Own(2, 2), nn.Embedding(2, 2), nn.Linear(2, 2)])
     cast_once(model, head=model[3])
     assert [type(layer) for layer in model] == [nn.Linear, Own, nn.Embedding, nn.Linear]
+
+
+def test_no_copy_is_left_where_the_weights_come_from() -> None:
+    with pretended() as seen:
+        _, model = layers()
+        model.to("cuda")
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            model(torch.ones(1, 8, device="cuda"))
+        layer = model[0]
+        assert isinstance(layer, FrozenLinear) and layer._cast is not None
+        assert layer._cast[0].device.type == "cuda"
+        model.to("cpu")
+        assert layer._cast is None
+    assert not seen.faults

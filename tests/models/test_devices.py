@@ -99,3 +99,12 @@ def test_a_training_device() -> None:
         check_device(accelerator)
     with pytest.raises(UserError, match=r"there is no cuda that torch can use here, got cuda \(config key trainer.acc"):
         check_device("cuda")
+
+
+def test_float32_products_are_as_before_afterwards() -> None:
+    before = torch.get_float32_matmul_precision()
+    with devices.float32_products("high"):
+        assert torch.get_float32_matmul_precision() == "high"
+    with devices.float32_products(None):
+        assert torch.get_float32_matmul_precision() == before
+    assert torch.get_float32_matmul_precision() == before

@@ -12,7 +12,7 @@ from transformers.masking_utils import create_causal_mask
 
 from summpo.models.forward import shared_prefix
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
-from summpo.models.forward.layouts import row_of
+from summpo.models.forward.stretches import row_of
 from summpo.models.forward.varlen_proof import is_proven
 from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.records import PromptGroup

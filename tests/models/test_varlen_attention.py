@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from summpo.models.forward.layouts import lengths_of, row_of, stretches_of
 from summpo.models.forward.shared_prefix import by_flash_attention, by_group
+from summpo.models.forward.stretches import lengths_of, row_of, stretches_of
 from summpo.models.forward.varlen_attention import as_kernel, attend_at_once, flash_attention
 from summpo.records import PromptGroup, SharedPrefix, moved
 from support.varlen_kernels import by_the_contract

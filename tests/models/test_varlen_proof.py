@@ -135,3 +135,18 @@ def test_flash_attention_proves_itself_on_a_gpu(dtype: torch.dtype, queries: int
     if torch.cuda.get_device_capability() < (8, 0):
         pytest.skip("flash attention asks for a newer GPU")
     assert why_not_equal(by_flash_attention, by_group, Heads(torch.device("cuda"), dtype, queries, keys, size)) is None
+
+
+def test_memory_that_is_full_says_nothing_of_a_kernel() -> None:
+    """The next call asks anew."""
+    asked = []
+
+    def attention(*told: Any) -> Tensor:
+        asked.append(told)
+        if len(asked) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return under(by_the_contract(rounds=True))(*told)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        is_proven(attention, by_group, BF16)
+    assert is_proven(attention, by_group, BF16)

@@ -57,6 +57,8 @@ class Seen:
     """Copies to a device that the host does not wait for, by phase."""
     used: Counter[str] = field(default_factory=Counter)
     """Tensors that came to lie on each device."""
+    waits_by_step: list[int] = field(default_factory=list)
+    """How many waits there were, all told, after each step of the optimizer."""
     calls: Counter[str] = field(default_factory=Counter)
     """How often each phase came."""
 
@@ -85,8 +87,8 @@ class Seen:
 class Machine:
     """The pretended devices: where each storage lies, and which device is the current one."""
 
-    def __init__(self, gpus: int) -> None:
-        self.gpus, self.current, self.seen = gpus, 0, Seen()
+    def __init__(self, gpus: int, kind: str = "cuda") -> None:
+        self.gpus, self.kind, self.current, self.seen = gpus, kind, 0, Seen()
         self.places: dict[int, tuple[StorageWeakRef, torch.device]] = {}
         self.pinned: dict[int, StorageWeakRef] = {}
         self.target: torch.device | None = None
@@ -96,13 +98,13 @@ class Machine:
 
     def device(self, asked: Any) -> torch.device:
         """A device with its index."""
-        asked = torch.device("cuda", asked) if isinstance(asked, int) else torch.device(asked)
-        if asked.type != "cuda":
+        asked = torch.device(self.kind, asked) if isinstance(asked, int) else torch.device(asked)
+        if asked.type != self.kind:
             return asked
         index = self.current if asked.index is None else asked.index
         if index >= self.gpus:
             raise RuntimeError(f"CUDA error: invalid device ordinal {index}")
-        return torch.device("cuda", index)
+        return torch.device(self.kind, index)
 
     def of(self, tensor: Tensor) -> torch.device:
         """Where a tensor lies."""
@@ -112,7 +114,9 @@ class Machine:
     def put(self, tensor: Tensor, device: torch.device) -> Tensor:
         """Says where a tensor lies."""
         key = key_of(tensor)
-        if device.type == "cuda":
+        if device.type == self.kind:
+            if self.kind == "mps" and tensor.dtype == torch.float64:
+                raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
             self.places[key] = StorageWeakRef(tensor.untyped_storage()), device
             self.seen.used[str(device)] += 1
         else:
@@ -138,10 +142,10 @@ class Machine:
         """The tensor on a device; itself where it lies there."""
         if device.type == "meta" or self.of(tensor) == device:
             return tensor
-        if non_blocking and device.type == "cuda" and (self.of(tensor).type == "cuda" or self.is_pinned(tensor)):
+        if non_blocking and device.type == self.kind and (self.of(tensor) != CPU or self.is_pinned(tensor)):
             self.seen.copies[self.phase] += 1
         elif device.type == "cpu" or self.of(tensor) == CPU:
-            self.wait("copy to the device" if device.type == "cuda" else "copy to the host")
+            self.wait("copy to the device" if device.type == self.kind else "copy to the host")
         before, self.target, self.moves = self.target, device, True
         try:
             plain = type(tensor) in (Tensor, torch.nn.Parameter)
@@ -193,7 +197,7 @@ class Devices(TorchFunctionMode):
             if func == Tensor.is_cpu.__get__:
                 return place.type == "cpu"
             if func is Tensor.get_device:
-                return place.index if place.type == "cuda" else -1
+                return -1 if place == CPU else place.index
             if func is Tensor.cuda:
                 asked = kwargs.get("device", args[1] if len(args) > 1 else None)
                 return machine.move(own, machine.device("cuda" if asked is None else asked))
@@ -205,9 +209,9 @@ class Devices(TorchFunctionMode):
                 return machine.is_pinned(own)
             if func is Tensor.to:
                 return self._to(own, *args[1:], **kwargs)
-            if func is Tensor.tolist and place.type == "cuda":
+            if func is Tensor.tolist and place != CPU:
                 machine.wait("tolist")
-            if func is Tensor.numpy and place.type == "cuda":
+            if func is Tensor.numpy and place != CPU:
                 machine.seen.faults["numpy() of a cuda tensor", where()] += 1
         asked = None
         if kwargs.get("pin_memory"):
@@ -218,7 +222,7 @@ class Devices(TorchFunctionMode):
             kwargs["device"] = asked if asked.type == "meta" else CPU
         if name == "repeat_interleave" and kwargs.get("output_size") is None:
             counts = [a for a in (*args[1:], *kwargs.values()) if isinstance(a, Tensor)]
-            if any(machine.of(a).type == "cuda" for a in counts):
+            if any(machine.of(a) != CPU for a in counts):
                 machine.wait("repeat_interleave without output_size")
         before = machine.target
         machine.target = asked if asked is not None else before
@@ -226,7 +230,7 @@ class Devices(TorchFunctionMode):
             found = func(*args, **kwargs)
         finally:
             machine.target = before
-        if asked is not None and asked.type == "cuda":
+        if asked is not None and asked.type == machine.kind:
             if name in ("tensor", "as_tensor", "from_numpy"):
                 machine.wait("tensor(..., device)")
             for each in tree_leaves(found):
@@ -239,16 +243,17 @@ class Devices(TorchFunctionMode):
         machine = self.machine
         if args and isinstance(args[0], Tensor):
             asked, dtype, non_blocking = machine.of(args[0]), args[0].dtype, kwargs.get("non_blocking", False)
+            order = None
         else:
             if args and isinstance(args[0], int) and not isinstance(args[0], bool):
-                args = (torch.device("cuda", args[0]), *args[1:])
-            device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
+                args = (torch.device(machine.kind, args[0]), *args[1:])
+            device, dtype, non_blocking, order = torch._C._nn._parse_to(*args, **kwargs)
             asked = None if device is None else machine.device(device)
         found = own
         if dtype is not None and dtype != own.dtype:
             before, machine.target = machine.target, None
             try:
-                found = Tensor.to(own, dtype)
+                found = Tensor.to(own, dtype, memory_format=order or torch.preserve_format)
             finally:
                 machine.target = before
         if asked is not None:
@@ -270,7 +275,7 @@ class Operations(TorchDispatchMode):
         name = func._schema.name.split("::")[1]
         tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
         places = [machine.of(each) for each in tensors]
-        gpus = {place for place in places if place.type == "cuda"}
+        gpus = {place for place in places if place != CPU}
         if gpus and not machine.moves:
             self._look(name, func, tensors, places, gpus)
         found = func(*args, **kwargs)
@@ -282,7 +287,7 @@ class Operations(TorchDispatchMode):
         for each in tree_leaves(found):
             if isinstance(each, Tensor) and key_of(each) not in inside:
                 machine.put(each, goes)
-        if goes.type == "cuda" and not (name in VIEWS or func.is_view or machine.moves):
+        if goes.type == machine.kind and not (name in VIEWS or func.is_view or machine.moves):
             machine.seen.launches[machine.phase, name] += 1
         return found
 
@@ -294,11 +299,11 @@ class Operations(TorchDispatchMode):
             for each, place in zip(tensors, places, strict=True)
             if place.type == "cpu" and each.dim() > 0 and each.numel() > 0
         ]
-        by_cpu_index = name in INDEXED and places[0].type == "cuda"
+        by_cpu_index = name in INDEXED and places[0] != CPU
         if len(gpus) > 1 and name not in MAY_MIX:
             machine.seen.faults[f"{func} over {sorted(map(str, gpus))}", where()] += 1
         elif strangers and name not in MAY_MIX:
-            if by_cpu_index and (name == "index" or len(places) < 3 or places[-1].type == "cuda"):
+            if by_cpu_index and (name == "index" or len(places) < 3 or places[-1] != CPU):
                 machine.wait("index on the CPU")
             else:
                 machine.seen.faults[f"{func} of the CPU's {strangers} and {next(iter(gpus))}", where()] += 1
@@ -363,6 +368,7 @@ def cuda_of(machine: Machine) -> dict[str, Any]:
         "get_device_properties": lambda *_: properties,
         "current_stream": lambda *_: stream,
         "stream": lambda *_: nullcontext(),
+        "Stream": lambda *_: stream,
         "is_current_stream_capturing": lambda: False,
     }
 
@@ -371,7 +377,8 @@ def patches(machine: Machine) -> Iterator[Any]:
     """What asks for devices beside tensors: torch.cuda, autocast, the loading of weights, Lightning, our own kernel."""
     import bitsandbytes
     import lightning.fabric.accelerators.cuda as lightning_cuda
-    import lightning.pytorch
+    import lightning.fabric.accelerators.mps as lightning_mps
+    import lightning.pytorch.strategies.ddp as lightning_ddp
     import peft
     import torch.amp.autocast_mode as amp
     import torch.nn.utils.clip_grad as clipping
@@ -380,12 +387,24 @@ def patches(machine: Machine) -> Iterator[Any]:
 
     import summpo.models.forward.shared_prefix as shared_prefix
 
-    assert bitsandbytes and lightning.pytorch and peft  # what they import looks for CUDA, and must find none
-    for name, pretended in cuda_of(machine).items():
+    assert bitsandbytes and peft  # what they import looks for CUDA, and must find none
+    if machine.kind == "mps":
+        yield patch.object(torch.backends.mps, "is_available", lambda: True)
+        yield patch.object(lightning_mps.MPSAccelerator, "is_available", lambda: True)
+        yield patch.object(lightning_mps, "_get_all_available_mps_gpus", lambda: [0])
+    for name, pretended in cuda_of(machine).items() if machine.kind == "cuda" else ():
         yield patch.object(torch.cuda, name, pretended)
-    yield patch.object(lightning_cuda, "num_cuda_devices", lambda: machine.gpus)
-    yield patch.object(lightning_cuda, "is_cuda_available", lambda: True)
+    yield patch.object(lightning_cuda, "num_cuda_devices", lambda: machine.gpus if machine.kind == "cuda" else 0)
+    yield patch.object(lightning_cuda, "is_cuda_available", lambda: machine.kind == "cuda")
     yield patch.object(lightning_cuda, "_check_cuda_matmul_precision", lambda _: None)
+
+    connect = lightning_ddp._init_dist_connection
+    # gloo takes what lies on a CPU, as all does here
+    yield patch.object(lightning_ddp, "_init_dist_connection", lambda cluster, *_, **__: connect(cluster, "gloo"))
+
+    ddp = torch.nn.parallel.DistributedDataParallel
+    for name in ("__init__", "_pre_forward"):  # they make the buckets in which gradients are summed, beyond Python
+        yield patch.object(ddp, name, made_on_the_current(machine, getattr(ddp, name)))
 
     group = clipping._group_tensors_by_device_and_dtype
 
@@ -399,10 +418,10 @@ def patches(machine: Machine) -> Iterator[Any]:
     begin = amp.autocast.__init__
 
     def autocast(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
-        begin(self, "cpu" if device_type == "cuda" else device_type, *args, **kwargs)
+        begin(self, real(device_type), *args, **kwargs)
 
     is_on, dtype_of = torch.is_autocast_enabled, torch.get_autocast_dtype
-    real = lambda device: "cpu" if device == "cuda" else device  # noqa: E731
+    real = lambda device: "cpu" if device == machine.kind else device  # noqa: E731
     yield patch.object(amp.autocast, "__init__", autocast)
     yield patch.object(torch, "is_autocast_enabled", lambda device="cuda": is_on(real(device)))
     yield patch.object(torch, "get_autocast_dtype", lambda device: dtype_of(real(device)))
@@ -441,6 +460,19 @@ def patches(machine: Machine) -> Iterator[Any]:
     yield patch.object(transformers.PreTrainedModel, "from_pretrained", classmethod(from_pretrained))
     yield patch.object(shared_prefix, "is_proven", lambda *_: True)
     yield patch.object(shared_prefix, "flash_attention", lambda: functools.partial(varlen, machine))
+
+
+def made_on_the_current(machine: Machine, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function; tensors that it makes without a word of where lie on the current device."""
+
+    def within(*args: Any, **kwargs: Any) -> Any:
+        before, machine.target = machine.target, machine.device("cuda")
+        try:
+            return call(*args, **kwargs)
+        finally:
+            machine.target = before
+
+    return within
 
 
 def varlen(machine: Machine, *args: Any) -> Tensor:
@@ -482,6 +514,8 @@ def phases(machine: Machine) -> Iterator[Any]:
                 return call(*args, **kwargs)
             finally:
                 machine.phase = before
+                if phase == "step":
+                    machine.seen.waits_by_step.append(machine.seen.waits.total())
 
         return within
 
@@ -496,16 +530,28 @@ def phases(machine: Machine) -> Iterator[Any]:
 
 
 @contextmanager
-def pretended(gpus: int = 1) -> Iterator[Seen]:
-    """As if this machine had so many GPUs.
+def pretended(gpus: int = 1, kind: str = "cuda") -> Iterator[Seen]:
+    """As if this machine had so many GPUs; or, where the kind is mps, Apple's, which knows no float64.
 
     Yields:
         What happens on them.
     """
-    machine = Machine(gpus)
+    from summpo.models.forward.shared_prefix import sees
+
+    machine = Machine(gpus, kind)
     with ExitStack() as stack:
+        sees.cache_clear()  # another machine's
+        stack.callback(sees.cache_clear)
         for each in (*patches(machine), *phases(machine)):
             stack.enter_context(each)
         stack.enter_context(Operations(machine))
         stack.enter_context(Devices(machine))
         yield machine.seen
+
+
+_to_the_end = ExitStack()
+
+
+def pretended_to_the_end(gpus: int) -> Seen:
+    """The same, to the end of the process."""
+    return _to_the_end.enter_context(pretended(gpus))

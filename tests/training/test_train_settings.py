@@ -265,7 +265,7 @@ def test_what_is_wrong_gets_one_sentence(overrides: list[str], words: list[str])
         (["generation.top_p=0"], "top_p must be > 0 and <= 1, got 0.0 (config key generation.top_p)"),
         (["generation.max_new_tokens=many"], "max_new_tokens must be a whole number, got many"),
         (["split=holdout"], "split must be train or validation or test, got 'holdout' (config key split)"),
-        (["accelerator=tpu"], "accelerator must be one of cpu, gpu, auto, got tpu"),
+        (["accelerator=tpu"], "accelerator must be one of cpu, gpu, auto, cuda:0, cuda:1 ..., got tpu"),
         (["trainer=gpu"], "trainer"),
     ],
 )

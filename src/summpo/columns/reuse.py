@@ -93,7 +93,7 @@ def give_back(policy: nn.Module) -> None:
         return
     (_, made_from, buffers), KEPT.lent = KEPT.lent, None
     base = take_off(policy).eval()
-    now = dict(base.named_buffers())
+    now = buffers_of(base)  # quantised weights were loaded on a GPU, and came back from there
     is_same = buffers.keys() == now.keys() and all(equal(now[name], buffers[name]) for name in now)
     if is_same and not any(weight.requires_grad for weight in base.parameters()):
         KEPT.base = (made_from, base)
@@ -114,8 +114,8 @@ def forget() -> None:
 
 
 def buffers_of(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of each buffer by its name."""
-    return {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+    """A copy of each buffer by its name, on the CPU."""
+    return {name: buffer.detach().to("cpu", copy=True) for name, buffer in model.named_buffers()}
 
 
 def on_disk(path: Path) -> Any:

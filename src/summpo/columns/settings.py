@@ -27,6 +27,8 @@ class ColumnSettings:
     """shared_prefix, or padded."""
     compiles: bool
     """Whether the policy's layers are compiled."""
+    matmul_precision: str | None
+    """How float32 matrix products are computed; None for as torch does by itself."""
     precision: str
     """Precision as Lightning names it: 32-true, bf16-mixed or 16-mixed."""
     batch_size: int

@@ -106,6 +106,7 @@ class DataStage:
             "autocast": None if autocast is None else str(autocast),
             "layout": "shared_prefix" if self.base.shares_prefixes else "padded",
             "compiled": is_policy and self.settings.compiles,
+            **({} if self.settings.matmul_precision is None else {"matmul": self.settings.matmul_precision}),
         }
 
     def from_text(self, rows: Rows) -> TextColumns:

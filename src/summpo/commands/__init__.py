@@ -39,6 +39,8 @@ DISK_REFUSES = (
     *NO_SUCH_PLACE,
 )  # fmt: skip
 
+GROWING = "expandable_segments:True"
+"""How torch holds a GPU's memory: in stretches that grow, as rows of ever other lengths would leave holes in it."""
 READER_GONE = 128 + 13
 """Exit code of a command whose output nobody reads any more, as the shell has it for SIGPIPE."""
 FREE_FORM = ("compare", "report", "run")
@@ -47,6 +49,8 @@ FREE_FORM = ("compare", "report", "run")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a reader that goes away (`| head`) ends it without a word."""
+    if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
+        os.environ["PYTORCH_ALLOC_CONF"] = GROWING  # read when torch is imported
     lost: OSError | None = None
     try:
         with on_screen():

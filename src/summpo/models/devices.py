@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from shutil import which
 from typing import TYPE_CHECKING
@@ -99,3 +101,16 @@ def make_current(device: torch.device) -> None:
         import torch
 
         torch.cuda.set_device(device)
+
+
+@contextmanager
+def float32_products(precision: str | None) -> Iterator[None]:
+    """Has torch compute float32 matrix products at a precision, and as before afterwards; None changes nothing."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision(precision or before)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -56,7 +56,10 @@ class AdamW:
         )
 
     def build(self, parameters: Iterable[Parameter], total_steps: int) -> tuple[Optimizer, LRScheduler]:
-        """The optimizer of the trainable parameters and its schedule over `total_steps` optimizer steps."""
+        """The optimizer of the trainable parameters and its schedule over `total_steps` optimizer steps.
+
+        Where all of them lie on CUDA devices a step is one kernel for all (torch's `fused`).
+        """
         import torch
 
         trainable = [p for p in parameters if p.requires_grad]
@@ -64,7 +67,10 @@ class AdamW:
             {"params": [p for p in trainable if p.dim() > 1], "weight_decay": self.weight_decay},
             {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.lr, betas=self.betas)
+        fused = True if all(p.is_cuda for p in trainable) else None
+        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.lr, betas=self.betas, fused=fused)
+        # Lightning clips no gradients that an optimizer would unscale by itself; ours are unscaled before
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         warmup = self.warmup(total_steps)
         scale = partial(learning_rate_scale, schedule=self.schedule, warmup=warmup, total=total_steps)
         return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, scale)

@@ -17,6 +17,7 @@ from summpo.margin_rewards.checks import check_columns, column_rewards
 from summpo.models.forward.log_probs import has_frozen_head
 from summpo.models.speed.activation_checkpointing import recompute_activations
 from summpo.models.speed.cached_autocast import cast_once
+from summpo.models.speed.lora_layers import halve_lora
 from summpo.models.speed.torch_compile import compile_layers
 from summpo.models.weights.adapters import add_lora, load_adapter, save_adapter, targets_of, unlike
 from summpo.models.weights.folders import ADAPTER_CONFIG
@@ -117,9 +118,12 @@ def make_policy(settings: TrainSettings, base: Base) -> nn.Module:
         differences = ", ".join(unlike(policy, adapter, settings.lora, layers))
         if differences:
             log.info(f"lora: goes on training {adapter} with {differences}")
+        halve_lora(policy)
         return policy
     if settings.lora is not None:
-        return add_lora(model, settings.lora)
+        policy = add_lora(model, settings.lora)
+        halve_lora(policy)
+        return policy
     require(settings.model.quantization is None, "quantised weights cannot train: set lora, or model.quantization=null")
     return model
 

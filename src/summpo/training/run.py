@@ -23,7 +23,7 @@ from summpo.columns.base import Base, find_base
 from summpo.columns.reuse import give_back, reused
 from summpo.columns.stage import DataStage, TextColumns
 from summpo.files.ranks import is_first_process
-from summpo.models.devices import check_device, check_kernels
+from summpo.models.devices import check_device, check_kernels, float32_products
 from summpo.runs.run_folder import RunFolder
 from summpo.training.callbacks import read_metrics
 from summpo.training.checks import check_models, require_rows, say_of_labels, say_of_rows, say_of_weights
@@ -78,7 +78,8 @@ def train(
         BadLoss: the loss is not finite; the last good checkpoint stays.
     """
     run = RunFolder(Path(folder))
-    with run.alone() if is_first_process() else nullcontext(), quiet():
+    alone = run.alone() if is_first_process() else nullcontext()
+    with alone, quiet(), float32_products(settings.matmul_precision):
         return train_alone(settings, run, loggers, settings_files)
 
 

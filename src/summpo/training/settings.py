@@ -89,7 +89,10 @@ class TrainSettings:
     activation_checkpointing: bool = False
     """Compute each layer once more in the backward pass, which saves most of a step's memory and costs a third more."""
     compile: bool = False
-    """torch.compile the layers: a minute or two at the start, for runs of hours; needs a C++ compiler."""
+    """torch.compile the layers: a minute or two at the start; needs a C++ compiler, on a GPU Triton."""
+    matmul_precision: str | None = None
+    """How float32 matrix products are computed on a GPU: high (TF32), medium (bfloat16), highest; null for torch's own.
+    It takes no part where trainer.precision is bf16-mixed."""
     batching: str = "shared_prefix"
     """shared_prefix: one row without padding, each prompt once, where the model allows; padded: a row a sequence."""
     eval_batch_size: int = 16
@@ -119,6 +122,7 @@ class TrainSettings:
         require_number("seed", self.seed, low=0, high=2**32 - 1)
         require_choice("order", self.order, ("shuffled", "by_prompt", "by_length"))
         require_choice("batching", self.batching, ("shared_prefix", "padded"))
+        require_choice("matmul_precision", self.matmul_precision, (None, "highest", "high", "medium"))
         for key in ("batch_size", "eval_batch_size", "checkpoint_every"):
             require_number(key, getattr(self, key), low=1)
         if self.batch_tokens is not None:
@@ -235,6 +239,7 @@ class TrainSettings:
             kind=self.kind,
             batching=self.batching,
             compiles=self.compile,
+            matmul_precision=self.matmul_precision,
             precision=self.trainer.precision,
             batch_size=self.eval_batch_size,
             cache=Path(self.cache_dir),

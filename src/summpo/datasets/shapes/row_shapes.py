@@ -277,18 +277,19 @@ def references_in(row: SourceRow) -> tuple[str, ...]:
 
 
 def label_in(row: SourceRow, threshold: float | None) -> bool:
-    """Whether a row's summary is labelled as good, or scored at least `threshold`.
+    """Whether a row's summary is labelled as good; with a threshold, whether its score is at least that.
 
     Raises:
-        RowFault: there is neither, or the label says something else.
+        RowFault: there is no label, or none to make one of, or it says something else.
     """
-    score = row.optional_number("score")
-    if threshold is not None and score is not None:
+    if threshold is not None:
+        score = row.optional_number("score")
+        if score is None:
+            raise row.fault("column score is missing or null (dataset.threshold makes labels of scores)")
         return score >= threshold
     name = next((name for name in LABELS if row.value(name) is not None), None)
     if name is None:
-        hint = "dataset.threshold makes labels of scores" if threshold is None else "and so is score"
-        raise row.fault(f"column label is missing or null ({hint})")
+        raise row.fault("column label is missing or null (dataset.threshold makes labels of scores)")
     return _is_wanted(row, name)
 
 

@@ -7,8 +7,9 @@ restarted positions of such a row as new documents (sdpa), so that completions l
 document (flash attention).
 """
 
+import logging
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -19,10 +20,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from summpo.models.forward.families import FAMILIES, SHARED_PREFIX
-from summpo.models.forward.layouts import lengths_of
+from summpo.models.forward.stretches import lengths_of
 from summpo.models.forward.varlen_attention import attend_at_once, flash_attention
 from summpo.models.forward.varlen_proof import Heads, is_proven
 from summpo.records import SharedPrefix
+
+log = logging.getLogger(__name__)
 
 
 def why_not(config: Mapping[str, Any], max_length: int, may_run_code: bool = False) -> str | None:
@@ -87,6 +90,8 @@ def attend(
         heads = Heads.of(*states[:2])
         if flash_may_take(heads) and is_proven(by_flash_attention, by_group, heads):
             return by_flash_attention(*states, shared_prefix, scaling), None
+        if heads.device.type == "cuda" and not flash_may_take(heads):
+            say_why_not(heads)
     return by_group(query, key, value, shared_prefix, scaling, dropout), None
 
 
@@ -106,6 +111,15 @@ def flash_may_take(heads: Heads) -> bool:
     """Whether flash attention is written for such heads at all."""
     half = heads.dtype in (torch.bfloat16, torch.float16)
     return heads.device.type == "cuda" and half and heads.size % 8 == 0 and heads.size <= 256
+
+
+@cache
+def say_why_not(heads: Heads) -> None:
+    """Says once that a GPU computes attention by many small calls, and what would have it do otherwise."""
+    log.info(
+        "attention: a call for each completion, for flash attention takes bfloat16 or float16 heads up to 256, not "
+        f"{heads} (trainer.precision=bf16-mixed)"
+    )
 
 
 def by_flash_attention(query: Tensor, key: Tensor, value: Tensor, row: SharedPrefix, scaling: float | None) -> Tensor:

@@ -16,7 +16,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from summpo.models.forward.layouts import row_of
+from summpo.models.forward.stretches import row_of
 from summpo.records import PromptGroup, SharedPrefix, moved
 
 log = logging.getLogger(__name__)

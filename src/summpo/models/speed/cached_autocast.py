@@ -26,17 +26,20 @@ class FrozenLinear(nn.Linear):
         device = input.device.type
         if not torch.is_autocast_enabled(device) or torch.compiler.is_compiling():
             return super().forward(input)
+        if not is_frozen(self):
+            return super().forward(input)
+        return linear(input, *self.cast_to(torch.get_autocast_dtype(device)))
+
+    def cast_to(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias in this precision, without a gradient."""
         weight, bias = self._parameters["weight"], self._parameters["bias"]  # `self.weight` takes longer than the rest
         assert weight is not None
-        if weight.requires_grad or (bias is not None and bias.requires_grad):
-            return super().forward(input)
-        dtype = torch.get_autocast_dtype(device)
         of = (dtype, weight.data_ptr(), weight._version, None if bias is None else bias._version)
         if self._cast is None or self._cast_of != of:  # they lie elsewhere by now, or were changed
             with torch.inference_mode(False), torch.no_grad():  # kept for calls that take gradients, whoever is first
                 self._cast = weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype)
                 self._cast_of = of
-        return linear(input, *self._cast)
+        return self._cast
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         """Where the weights move, or are cast, the copy goes: it would be left on the device that they come from."""
@@ -49,3 +52,9 @@ def cast_once(model: nn.Module, head: nn.Module | None) -> None:
     for layer in model.modules():
         if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer is not head:
             layer.__class__ = FrozenLinear
+
+
+def is_frozen(layer: nn.Linear) -> bool:
+    """Whether neither its weight nor its bias trains."""
+    weight, bias = layer._parameters["weight"], layer._parameters["bias"]
+    return weight is not None and not weight.requires_grad and (bias is None or not bias.requires_grad)
