@@ -119,13 +119,19 @@ class Sized:
         return model
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """One that knows a few letters: trainers want one, and no batch here was ever text."""
+        """A word for each token: `word` says which. The first one, 0, ends a text, and stands for unknown words too."""
         from tokenizers import Tokenizer, models, pre_tokenizers
 
-        backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(("<eos>", "a", "b"))}, unk_token="a"))
+        words = ["<eos>", *map(word, range(1, self.vocabulary))]
+        backend = Tokenizer(models.WordLevel({each: i for i, each in enumerate(words)}, unk_token=words[0]))
         backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<eos>", unk_token="a")
+        return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=words[0], pad_token=words[0])
 
     @property
     def vocabulary(self) -> int:
         return SIZES[self.size]["vocab_size"]
+
+
+def word(token: int) -> str:
+    """What stands for a token of random weights in a text, but for the one that ends it."""
+    return f"t{token}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -23,15 +24,23 @@ class Clock:
 
     def seconds(self, work: Callable[[], object]) -> float:
         """What one call costs."""
-        if self.device == "cpu":
-            start = time.process_time()
-            work()
-            return time.process_time() - start
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()  # type: ignore[no-untyped-call]
+        begin = self.mark()
         work()
-        end.record()  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize()
+        return self.between(begin, self.mark())
+
+    def mark(self) -> Any:
+        """This moment in the device's own order of work; nobody waits for it."""
+        if self.device == "cpu":
+            return time.process_time()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()  # type: ignore[no-untyped-call]
+        return event
+
+    def between(self, begin: Any, end: Any) -> float:
+        """Seconds from one mark to a later one."""
+        if self.device == "cpu":
+            return end - begin
+        end.synchronize()
         return begin.elapsed_time(end) / 1000
 
 

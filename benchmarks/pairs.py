@@ -22,6 +22,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARISONS = Path(os.environ.get("SUMMPO_TEST_DATA", REPOSITORY.parent / "shared" / "data"), "tldr_comparisons")
 """Where human comparisons are looked for, as by the tests: $SUMMPO_TEST_DATA, or shared/data beside the repository."""
 SEED = 0
+EOS = 0
+"""Of random rows, and of the tokenizer of random weights."""
 NO_LIMIT = Limits(max_length=10**6)
 
 
@@ -39,21 +41,49 @@ class Shape:
 
 def random_pairs(shape: Shape, vocabulary: int) -> TokenRows:
     """Pairs of random tokens."""
+    return random_rows([np.full(shape.pairs, length) for length in lengths_of(shape)], vocabulary)
+
+
+def drawn_pairs(longest: Shape, batches: int, vocabulary: int) -> TokenRows:
+    """So many batches of pairs of random tokens; each length is drawn between half and all of the longest.
+
+    Completions end with `EOS`, as those of real rows do.
+    """
+    generator, count = np.random.default_rng(SEED), batches * longest.pairs
+    lengths = [generator.integers(-(-most // 2), most, count, endpoint=True) for most in lengths_of(longest)]
+    rows = random_rows(lengths, vocabulary)
+    for side in rows.completions:
+        side.values[side.offsets[1:] - 1] = EOS
+    return rows
+
+
+def lengths_of(shape: Shape) -> tuple[int, int, int]:
+    """Of a prompt, a chosen and a rejected completion."""
+    return shape.prompt, shape.completion, shape.completion
+
+
+def random_rows(lengths: Sequence[np.ndarray], vocabulary: int) -> TokenRows:
+    """Rows of random tokens, none of them special; `lengths` are those of prompts, chosen and rejected completions."""
     generator = np.random.default_rng(SEED)
 
-    def column(length: int) -> Ragged:
-        values = generator.integers(3, vocabulary, shape.pairs * length, dtype=np.int32)
-        return Ragged(values, np.arange(shape.pairs + 1, dtype=np.int64) * length)
+    def column(lengths: np.ndarray) -> Ragged:
+        values = generator.integers(3, vocabulary, lengths.sum(), dtype=np.int32)
+        return Ragged(values, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
 
-    ids = Texts.of([f"random-{i}" for i in range(shape.pairs)])
-    return TokenRows(ids, column(shape.prompt), (column(shape.completion), column(shape.completion)))
+    prompts, chosen, rejected = (column(each) for each in lengths)
+    ids = Texts.of([f"random-{i}" for i in range(len(prompts))])
+    return TokenRows(ids, prompts, (chosen, rejected))
 
 
 def random_columns(shape: Shape, vocabulary: int) -> FrozenColumns:
     """The same, with a reference that is 0 everywhere."""
-    rows = random_pairs(shape, vocabulary)
+    return with_zero_reference(random_pairs(shape, vocabulary))
+
+
+def with_zero_reference(rows: TokenRows) -> FrozenColumns:
+    """Where what the reference says changes nothing that is looked at."""
     reference = tuple(Ragged(np.zeros(len(s.values), np.float32), s.offsets) for s in rows.completions)
-    return FrozenColumns(rows, reference, np.zeros((shape.pairs, 0), np.float32))
+    return FrozenColumns(rows, reference, np.zeros((len(rows), 0), np.float32))
 
 
 def comparisons(folder: Path) -> list[PairRow]:

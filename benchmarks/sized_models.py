@@ -1,18 +1,28 @@
-"""Models by their size, with random weights made on the device: summpo beside TRL in bfloat16, at long contexts too.
+"""Models by their size, with random weights made on the device: whole fits of summpo beside TRL's, in bfloat16.
 
-    python benchmarks/sized_models.py --device cuda --sizes 1.5b 7b --contexts 350/35 1500/200 8192 16384
+    python benchmarks/sized_models.py --device cuda --table benchmarks/results.md
 
-Nothing is fetched. For each size and context: seconds of a step, tokens a second, the share of what a bfloat16 matrix
-product measured on the same device does (model FLOP utilisation), and peak memory. Each side has a process of its own,
-so that one's memory is not another's; weights are bfloat16 and adapters float32, under autocast. With --sizes tiny it
-runs on a CPU within a minute: that shows that it works, and no figure of it says anything.
+Nothing is fetched. For each size and context pairs are drawn, each prompt and each completion between half and all of
+the context's; every side trains on the same ones in the same order: summpo by Lightning's `Trainer.fit`, TRL by
+`DPOTrainer.train` at its best, with and without Liger's kernels (`pip install liger-kernel`, for CUDA alone). Of the
+steps after a warm-up: seconds, tokens a second, and the share of what a bfloat16 matrix product measured on the same
+device does; of the whole fit its peak memory. Each side has a process of its own; weights are bfloat16 and
+adapters float32, under autocast.
+
+Unsloth is no side: it reads its models from a folder or the Hub alone, and is pinned to versions of transformers, TRL
+and datasets before those that the others are measured with, so that no one environment holds them all.
+
+With --sizes tiny it runs on a CPU within a minute: that shows that it works, and no figure of it says anything.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from bases import SIZES
@@ -20,11 +30,15 @@ from clock import Clock
 from door import ended, has_trl, require_device
 from fresh_process import last_line_of
 from pairs import Shape
-from sides import BEST, DEFAULTS, SUMMPO, SUMMPO_CHECKPOINTED
-from sized_step import Figures
+from sides import BEST, SUMMPO
+from sized_fit import LIGER, Figures, Job
 from summpo.errors import UserError, require
 from table import Row, as_markdown, command_line, conditions, times, write_sections
 
+CONTEXTS = ("350/35", "1500/200", "8192", "16384")
+BATCH_TOKENS, BATCH_TOKENS_OF_TINY = 16_384, 2048
+TINY, FAILED = "tiny", "failed"
+NO_FIGURES = "The model is tiny, so this shows that all sides run, and no figure says anything."
 LONGEST_COMPLETION = 256
 """Of a context that is given by its whole length."""
 
@@ -47,66 +61,86 @@ def shape_of(context: str, batch_tokens: int) -> Shape:
     return Shape(prompt, completion, max(1, batch_tokens // (prompt + 2 * completion)))
 
 
-def require_positions(size: str, shape: Shape) -> None:
-    """Raises UserError where a model of this size has fewer positions than the sequences."""
-    most, length = SIZES[size]["max_position_embeddings"], shape.prompt + shape.completion
-    require(length <= most, f"a model of size {size} has {most:,} positions, and {shape} need {length:,} (--contexts)")
+def shapes_of(size: str, contexts: list[str] | None, batch_tokens: int | None) -> list[Shape]:
+    """The contexts of a size: those that are asked for, or those of `CONTEXTS` that it has positions for.
+
+    Raises:
+        UserError: it has too few for one that is asked for.
+    """
+    most = SIZES[size]["max_position_embeddings"]
+    if batch_tokens is None:
+        batch_tokens = BATCH_TOKENS_OF_TINY if size == TINY else BATCH_TOKENS
+    shapes = [shape_of(context, batch_tokens) for context in contexts or CONTEXTS]
+    for shape in shapes if contexts else ():
+        length = shape.prompt + shape.completion
+        require(
+            length <= most, f"a model of size {size} has {most:,} positions, and {shape} need {length:,} (--contexts)"
+        )
+    return [shape for shape in shapes if shape.prompt + shape.completion <= most]
 
 
-def in_child(side: str, size: str, shape: Shape, options: argparse.Namespace) -> Figures | None:
-    """The figures, from `python sized_step.py`; None where memory is not enough."""
-    arguments = {
-        "side": side,
-        "size": size,
-        "device": options.device,
-        "prompt": shape.prompt,
-        "completion": shape.completion,
-        "pairs": shape.pairs,
-        "repeats": options.repeats,
-        "threads": options.threads,
+def other_sides(device: str, trl_wanted: bool) -> tuple[list[str], list[str]]:
+    """Who is measured beside summpo, and a sentence on each that is left out."""
+    if not trl_wanted:
+        return [], ["TRL is left out: it is not installed, or not wanted"]
+    if device != "cuda":
+        return [BEST], [f"{LIGER} is left out: its kernels need a GPU"]
+    if find_spec("liger_kernel") is None:
+        return [BEST], [f"{LIGER} is left out: liger_kernel is not installed"]
+    return [BEST, LIGER], []
+
+
+def one_gpu() -> dict[str, str]:
+    """The first of those that this process may see: TRL refuses to choose."""
+    return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]}
+
+
+def in_child(job: Job) -> Figures | str:
+    """The figures, from `python sized_fit.py`, or why there are none; what went wrong is printed."""
+    try:
+        found = json.loads(last_line_of("sized_fit.py", [json.dumps(asdict(job))], one_gpu()))
+    except RuntimeError as error:
+        print(f"{job.side}, {job.size}, {job.longest}: {error}", file=sys.stderr, flush=True)
+        return FAILED
+    return "does not fit" if found is None else Figures(**found)
+
+
+def rows(size: str, shape: Shape, others: list[str], options: argparse.Namespace) -> list[Row]:
+    """Four rows of one size and context for each other side; without one, summpo's alone."""
+    o = options
+    found = {
+        side: in_child(Job(side, size, o.device, shape, o.checkpointing, o.warm_up, o.steps, o.threads))
+        for side in (SUMMPO, *others)
     }
-    words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-    found = json.loads(last_line_of("sized_step.py", words))
-    return None if found is None else Figures(**found)
+    losses = [f"{side} {figures.loss:.5f}" for side, figures in found.items() if isinstance(figures, Figures)]
+    print(f"{size}, {shape}: mean loss of all steps: {', '.join(losses)}", flush=True)
+    checkpointed = ", activations computed again" if o.checkpointing else ""
+    what = f"{size}, half to all of {shape}, bfloat16{checkpointed}"
+    ours, unit = found[SUMMPO], Clock(o.device).unit
+    return [row for side in others or [""] for row in table_rows(what, side, unit, ours, found.get(side))]
 
 
-def rows(size: str, shape: Shape, options: argparse.Namespace) -> list[Row]:
-    """Four rows of one size and context; without TRL, summpo's alone."""
-    ours_is, theirs_is = (SUMMPO_CHECKPOINTED, DEFAULTS) if options.checkpointing else (SUMMPO, BEST)
-    ours = in_child(ours_is, size, shape, options)
-    theirs = in_child(theirs_is, size, shape, options) if options.trl else None
-    if ours and theirs:
-        gap = max(abs(a - b) for a, b in zip(ours.log_probs, theirs.log_probs, strict=True))
-        print(f"{size}, {shape}: log-probs of completions are the same to {gap:.1g} nats of {-ours.log_probs[0]:.0f}")
-    checkpointed = ", activations computed again" if options.checkpointing else ""
-    return table_rows(f"{size}, {shape}, bfloat16{checkpointed}", theirs_is, options, shape, ours, theirs)
-
-
-def table_rows(
-    what: str, against: str, options: argparse.Namespace, shape: Shape, ours: Figures | None, theirs: Figures | None
-) -> list[Row]:
+def table_rows(what: str, against: str, unit: str, ours: Figures | str, theirs: Figures | str | None) -> list[Row]:
     """The figures in words."""
-    unit, trained = Clock(options.device).unit, 2 * shape.pairs * (shape.prompt + shape.completion)
 
-    def cells(figures: Figures | None) -> list[str]:
-        if figures is None:
-            return ["does not fit"] * 4
+    def cells(figures: Figures | str | None) -> list[str]:
+        if not isinstance(figures, Figures):
+            return [figures or ""] * 4
         share = figures.flops / figures.seconds / figures.product_rate
         return [
             f"{figures.seconds:.4g} {unit}",
-            f"{trained / figures.seconds:,.0f}",
+            f"{figures.tokens / figures.seconds:,.0f}",
             f"{share:.1%} of {figures.product_rate / 1e12:.3g} TFLOP/s",
             f"{figures.peak / 2**30:.2f} GiB",
         ]
 
-    named = ("step", "tokens of both sequences a second", "model FLOP utilisation", "peak memory, weights included")
+    named = ("step", "tokens of both sequences a second", "share of a matrix product's rate", "peak memory of the fit")
     ratios = [""] * 4
-    if ours and theirs:
+    if isinstance(ours, Figures) and isinstance(theirs, Figures):
         ratios = [times(theirs.seconds / ours.seconds), "", "", times(ours.peak / theirs.peak)]
-    others = cells(theirs) if options.trl else [""] * 4
     return [
-        Row(f"{name}, {what}", against if options.trl else "", other, own, ratio, "")
-        for name, other, own, ratio in zip(named, others, cells(ours), ratios, strict=True)
+        Row(f"{name}, {what}", against, other, own, ratio, "")
+        for name, other, own, ratio in zip(named, cells(theirs), cells(ours), ratios, strict=True)
     ]
 
 
@@ -115,15 +149,17 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["1.5b", "7b"])
-    parser.add_argument("--contexts", nargs="+", default=["350/35", "1500/200", "8192", "16384"])
-    parser.add_argument("--batch-tokens", type=int, default=16_384, help="of a batch, each prompt once; or one pair")
+    parser.add_argument("--contexts", nargs="+", help=f"default: those of {' '.join(CONTEXTS)} that a size can read")
+    room = f"of a batch at most, each prompt once; default: {BATCH_TOKENS:,}, and {BATCH_TOKENS_OF_TINY:,} for {TINY}"
+    parser.add_argument("--batch-tokens", type=int, help=room)
     parser.add_argument(
         "--checkpointing",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help=f"activations computed again, beside {DEFAULTS}; without it beside {BEST}",
+        help="compute activations again in the backward pass, on every side",
     )
-    parser.add_argument("--repeats", type=int, default=5, help="steps; their median counts")
+    parser.add_argument("--warm-up", type=int, default=5, help="steps that are not counted")
+    parser.add_argument("--steps", type=int, default=20, help="steps that are, each with lengths of its own")
     parser.add_argument("--threads", type=int, default=1, help="of torch, on the CPU")
     parser.add_argument("--trl", action=argparse.BooleanOptionalAction, default=has_trl(), help="TRL beside summpo")
     parser.add_argument("--table", type=Path, help="Markdown file whose sections are replaced; none: print alone")
@@ -131,24 +167,31 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """A section for each size."""
+    """A section for each size, written as soon as it is measured.
+
+    Raises:
+        SystemExit: a side has failed; why is printed.
+    """
     options = parse()
     require_device(options.device)
-    shapes = [shape_of(context, options.batch_tokens) for context in options.contexts]
-    for size in options.sizes:
-        for shape in shapes:
-            require_positions(size, shape)
-    if not options.trl:
-        print("TRL is left out: it is not installed, or not wanted", flush=True)
-    where = conditions(options.device, options.threads)
+    require(min(options.warm_up, options.steps) >= 1, "--warm-up and --steps must be at least 1")
+    shapes = {size: shapes_of(size, options.contexts, options.batch_tokens) for size in options.sizes}
+    others, left_out = other_sides(options.device, options.trl)
+    for sentence in left_out:
+        print(sentence, flush=True)
+    where, has_failed = conditions(options.device, options.threads), False
     for size in options.sizes:
         made_by = {name: value for name, value in vars(options).items() if name not in ("table", "sizes", "trl")}
-        found = [row for shape in shapes for row in rows(size, shape, options)]
-        body = as_markdown(found, command_line(__file__, {"sizes": [size], **made_by}), where)
+        found = [row for shape in shapes[size] for row in rows(size, shape, others, options)]
+        has_failed |= any(FAILED in (row.ours, row.theirs) for row in found)
+        where_and_what = f"{where} {NO_FIGURES}" if size == TINY else where
+        body = as_markdown(found, command_line(__file__, {"sizes": [size], **made_by}), where_and_what)
         name = f"random weights, {size}, {options.device}"
         print(f"\n## {name}\n\n{body}", flush=True)
         if options.table is not None:
             write_sections(options.table, {name: body})
+    if has_failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from summpo.models.forward.log_probs import completion_log_probs
 from summpo.models.forward.scoring import score_completions
 from summpo.models.speed.activation_checkpointing import recompute_activations, start_recomputing
 from summpo.models.speed.cached_autocast import cast_once
+from summpo.models.speed.lora_layers import halve_lora
 from summpo.models.weights.adapters import add_lora
 from summpo.objectives.dpo import DPO
 from summpo.records import FrozenColumns, PairBatch, TokenRows
@@ -70,11 +71,12 @@ class Summpo:
 
 
 def summpo_side(setting: Setting, checkpointed: bool) -> Summpo:
-    """With a fresh policy."""
+    """With a fresh policy, made as `summpo.training.policy.make_policy` makes it."""
     base = setting.base.shared_prefix(setting.weights, setting.device)
     cast_once(base, head=base.get_output_embeddings())
     recompute_activations(base, checkpointed)
     policy = add_lora(base, LORA).to(setting.device)
+    halve_lora(policy)
     start_recomputing(policy)
     draw_adapter(policy)
     return Summpo(setting, policy, optimizer_of(policy))

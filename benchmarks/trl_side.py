@@ -9,7 +9,7 @@ bfloat16 autocast, where a row says so, and float32 elsewhere.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,10 @@ from torch import Tensor
 from setting import BETA, LAYERS, Setting, draw_adapter, optimizer_of
 from summpo.models.weights.loading import quiet
 from summpo.records import FrozenColumns
+
+AT_ITS_BEST: Mapping[str, Any] = {"gradient_checkpointing": False, "precompute_ref_log_probs": True}
+ONE_PAIR = ({"prompt": "a b", "chosen": " a", "rejected": " b"},)
+"""For a trainer whose batches come from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -79,38 +83,34 @@ class Trl:
 
 def trl_side(setting: Setting, at_defaults: bool, is_compact: bool) -> Trl:
     """With a fresh policy."""
-    trainer = trl_trainer(setting, at_defaults)
+    trainer = trl_trainer(setting, {} if at_defaults else AT_ITS_BEST, ONE_PAIR)
+    if trainer.args.activation_checkpointing:  # transformers' `Trainer.train` does so
+        trainer.model.activation_checkpointing_enable()
+    trainer.model.train()
     draw_adapter(trainer.model)
     return Trl(setting, trainer, optimizer_of(trainer.model), is_compact)
 
 
-def trl_trainer(setting: Setting, at_defaults: bool) -> Any:
-    """A DPOTrainer as it stands when its `train` begins. It is given one pair: batches come from elsewhere."""
+def trl_trainer(setting: Setting, changed: Mapping[str, Any], pairs: Sequence[Mapping[str, str]]) -> Any:
+    """A DPOTrainer before its `train`; `changed` are settings of its DPOConfig."""
     with quiet():
         import trl
         from peft import LoraConfig
 
         from datasets import Dataset
 
-        base = setting.base.plain(setting.weights, setting.device)
-        changed: dict[str, Any] = {"gradient_checkpointing": False, "precompute_ref_log_probs": True}
-        arguments = trl.DPOConfig(
-            output_dir=tempfile.gettempdir(),
-            beta=BETA,
-            max_length=None,
-            bf16=False,  # the comparison's own autocast stands around each step
-            use_cpu=setting.device == "cpu",
-            report_to="none",
-            **({} if at_defaults else changed),
-        )
-        trainer = trl.DPOTrainer(
-            base,
-            args=arguments,
-            train_dataset=Dataset.from_list([{"prompt": "a b", "chosen": " a", "rejected": " b"}]),
+        arguments: dict[str, Any] = {
+            "output_dir": tempfile.gettempdir(),
+            "beta": BETA,
+            "max_length": None,
+            "bf16": False,  # the comparison's own autocast stands around each step
+            "use_cpu": setting.device == "cpu",
+            "report_to": "none",
+        }
+        return trl.DPOTrainer(
+            setting.base.plain(setting.weights, setting.device),
+            args=trl.DPOConfig(**(arguments | dict(changed))),
+            train_dataset=Dataset.from_list([dict(pair) for pair in pairs]),
             processing_class=setting.base.tokenizer(),
             peft_config=LoraConfig(r=64, lora_alpha=64, target_modules=LAYERS, task_type="CAUSAL_LM"),
         )
-    if arguments.activation_checkpointing:  # transformers' `Trainer.train` does so
-        trainer.model.activation_checkpointing_enable()
-    trainer.model.train()
-    return trainer
