@@ -143,6 +143,8 @@ class SharedPrefix:
     """What the row holds, in order."""
     stretches: Stretches
     """The same for a kernel that reads the whole row at once."""
+    masks: dict[Any, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    """What every layer asks for, kept by who makes it, as long as the row."""
 
 
 @dataclass(frozen=True)

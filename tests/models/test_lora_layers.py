@@ -75,14 +75,50 @@ def test_equal_to_the_bit(family: str, case: str) -> None:
         assert_same(answers(ours, autocast), answers(theirs, autocast))
 
 
-def test_after_a_step_the_weights_are_those_of_the_step() -> None:
+@pytest.mark.parametrize("fused", [False, True])
+def test_after_a_step_the_weights_are_those_of_the_step(fused: bool) -> None:
+    """A fused step leaves no trace on the weights' version."""
     ours, theirs = (policy_of("llama", halves) for halves in (True, False))
     for _ in range(3):
         for policy in (ours, theirs):
-            optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=0.1)
+            trainable = [p for p in policy.parameters() if p.requires_grad]
             answers(policy)
-            optimizer.step()
+            torch.optim.AdamW(trainable, lr=0.1, fused=fused).step()
         assert_same(answers(ours), answers(theirs))
+
+
+def test_weights_that_are_changed_in_any_other_way_are_those_that_compute() -> None:
+    ours, theirs = (policy_of("llama", halves) for halves in (True, False))
+    answers(ours)
+    for policy in (ours, theirs):
+        for name, weight in policy.named_parameters():
+            if "lora_A" in name:
+                weight.data.mul_(2)
+    assert_same(answers(ours), answers(theirs))
+    state = {name: value * 0.5 for name, value in theirs.state_dict().items() if "lora_" in name}
+    for policy in (ours, theirs):
+        policy.load_state_dict({name: value.clone() for name, value in state.items()}, strict=False, assign=True)
+        for name, weight in policy.named_parameters():
+            weight.requires_grad_("lora_" in name)
+    assert_same(answers(ours), answers(theirs))
+
+
+def test_a_base_layer_with_hooks_or_a_forward_of_its_own_is_called() -> None:
+    class Doubled(torch.nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(input) * 2
+
+    ours, theirs = (policy_of("llama", halves=False) for _ in range(2))
+    for policy in (ours, theirs):
+        layers = [layer for layer in policy.modules() if "base_layer" in dict(layer.named_children())]
+        layers[0].base_layer.__class__ = Doubled
+    halve_lora(ours)
+    calls: list[int] = []
+    layers = [layer for layer in ours.modules() if type(layer) is HalfLora]
+    assert len(layers) == 13
+    layers[0].base_layer.register_forward_hook(lambda *_: calls.append(1))
+    assert_same(answers(ours), answers(theirs))
+    assert calls == [1]
 
 
 def test_made_where_no_gradient_is_wanted_the_copies_serve_where_one_is() -> None:

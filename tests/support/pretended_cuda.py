@@ -537,12 +537,8 @@ def pretended(gpus: int = 1, kind: str = "cuda") -> Iterator[Seen]:
     Yields:
         What happens on them.
     """
-    from summpo.models.forward.shared_prefix import sees
-
     machine = Machine(gpus, kind)
     with ExitStack() as stack:
-        sees.cache_clear()  # another machine's
-        stack.callback(sees.cache_clear)
         for each in (*patches(machine), *phases(machine)):
             stack.enter_context(each)
         stack.enter_context(Operations(machine))

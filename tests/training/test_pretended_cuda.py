@@ -47,6 +47,9 @@ def assert_placed(seen: Seen, device: str = "cuda:0") -> None:
     assert set(seen.used) == {device}
 
 
+BF16 = "trainer.precision=bf16-mixed"
+COLUMNS = 3
+"""Batches in which the reference scores 48 completions, 16 at a time."""
 KINDS = {
     "modpo": {"objective": "modpo", "w": 0.1},
     "sft": {"objective": "sft"},
@@ -75,6 +78,27 @@ def test_nothing_meets_what_lies_elsewhere_and_a_step_waits_once(
     assert seen.waits_in("training_step") == seen.waits_in("backward") == 0, seen.told()
     waits = [after - before for before, after in pairwise(seen.waits_by_step)]
     assert len(waits) == 2 and max(waits) <= 2, seen.told()
+
+
+def test_weights_move_in_half_precision_as_on_the_cpu(tiny_model_path: Path, data: Path, tmp_path: Path) -> None:
+    """At a rate at which ten steps show: what computes with weights of an earlier step would be off by tenths."""
+    own = {"objective": "sft", "optimizer__lr": 0.03, "trainer__max_steps": 10, "trainer__max_epochs": 9}
+    trained(tiny_model_path, data, tmp_path / "gpu", **own)
+    assert main(["train", *options(tiny_model_path, data, tmp_path / "cpu", **own), "trainer=cpu", BF16]) == 0
+    ours, theirs = (metrics_of(tmp_path / name) for name in ("gpu", "cpu"))
+    assert theirs[-1]["train/loss"] < theirs[0]["train/loss"] - 0.3
+    for mine, plain in zip(ours, theirs, strict=True):
+        assert mine["train/loss"] == pytest.approx(plain["train/loss"], abs=0.03)
+    assert ours[-1]["val/loss"] == pytest.approx(theirs[-1]["val/loss"], abs=0.03)
+
+
+def test_a_step_launches_no_more_than_it_did(tiny_model_path: Path, data: Path, tmp_path: Path) -> None:
+    """Of two layers of Llama with LoRA on all linear ones in bf16-mixed; and a batch is one copy."""
+    own = {"lora__target_modules": "all-linear", "validation__times": 0, "trainer__max_epochs": 9}
+    seen = trained(tiny_model_path, data, tmp_path / "run", **own)
+    forward, backward = (seen.launches_in(phase) / seen.calls[phase] for phase in ("training_step", "backward"))
+    assert forward <= 250 and backward <= 275, seen.told()
+    assert sum(seen.copies.values()) == seen.calls["training_step"] + COLUMNS
 
 
 @pytest.mark.storm
@@ -235,7 +259,7 @@ def test_idle_memory_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of 141 GiB: 15 times 9, but no two times 100."""
+    """Of 140 GiB that are free: 15 times 9, but no two times 100."""
     own = options(tiny_model_path, data, tmp_path / "run", trainer__max_steps=6, validation__times=0)
     with pretended():
         monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: taken)
@@ -243,6 +267,6 @@ def test_idle_memory_is_said_once(
         monkeypatch.undo()
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("memory: ")]
     right = (
-        "memory: steps take 9.0 of 141 GiB of cuda:0; batches up to 15 times as large fit (batch_size, batch_tokens)"
+        "memory: steps take 9.0 of the 140 GiB that this process can have of cuda:0; batches up to 15 times as large"
     )
-    assert told == [f"{right}, and keep a GPU busier"] * said
+    assert told == [f"{right} fit (batch_size, batch_tokens), and keep a GPU busier"] * said

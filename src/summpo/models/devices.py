@@ -49,7 +49,7 @@ def check_kernels(accelerator: str, attention: str, compiles: bool) -> None:
         compiler = os.environ.get("CXX", "g++")
         sentence = f"compile=true needs a C++ compiler, and there is no {compiler} (environment variable CXX)"
         require(which(compiler) is not None, sentence)
-    elif accelerator != "mps":
+    elif accelerator != "mps" and has_cuda():
         sentence = "compile=true needs Triton on a GPU, and it is not installed (pip install triton)"
         require(find_spec("triton") is not None, sentence)
 

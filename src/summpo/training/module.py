@@ -43,6 +43,7 @@ class TrainingModule(LightningModule):
         self.register_buffer("carried", torch.zeros(2))
         self.optimizer, self.total_steps = optimizer, total_steps
         self.accumulate, self.seed = plan.accumulate, plan.seed
+        self.is_due = True
         self.step_parts: list[tuple[tuple[str, ...], dict[str, Tensor]]] = []
         self.validation_sums: dict[str, float] = {}
         self.validation_faults: list[str] = []
@@ -91,6 +92,7 @@ class TrainingModule(LightningModule):
         if measured.carried is not None:
             self.carried = measured.carried
         shares = {name: (value * measured.share).sum() for name, value in measured.values.items()}
+        self.is_due = (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
         self.step_parts.append((batch.row_ids, {name: value.detach() for name, value in shares.items()}))
         return shares["loss"]
 
@@ -113,6 +115,8 @@ class TrainingModule(LightningModule):
         Raises:
             BadLoss: a loss is not finite, in this process or another; the weights are as they were.
         """
+        if not self.is_due:  # a strategy that accumulates by itself asks after every batch
+            return
         step, self.step_parts = self.step_parts, []
         names = list(step[0][1])
         own = torch.stack([torch.stack(list(shares.values())) for _, shares in step])  # [batch, metric]

@@ -9,7 +9,7 @@ document (flash attention).
 
 import logging
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -162,7 +162,7 @@ def by_group(
                     queries,
                     torch.cat([of_prompt[0], keys], dim=2),
                     torch.cat([of_prompt[1], values], dim=2),
-                    attn_mask=sees(group.prompt, length, query.device),
+                    attn_mask=sees(row, group.prompt, length, query.device),
                     dropout_p=dropout,
                     scale=scaling,
                     enable_gqa=shared,
@@ -171,11 +171,13 @@ def by_group(
     return torch.cat(found, dim=2).transpose(1, 2)
 
 
-@lru_cache(maxsize=64)  # every layer asks for the same, and once more where activations are computed again
-def sees(prompt: int, length: int, device: torch.device) -> Tensor:
+def sees(row: SharedPrefix, prompt: int, length: int, device: torch.device) -> Tensor:
     """bool [length, prompt + length]: what each token of a completion sees of its prompt and of itself."""
-    with torch.inference_mode(False):  # kept for batches that take gradients, whoever asks first
-        return torch.ones(length, prompt + length, dtype=torch.bool, device=device).tril(prompt)
+    key = (prompt, length, device)
+    if key not in row.masks:
+        with torch.inference_mode(False):  # kept for layers that take gradients, whoever asks first
+            row.masks[key] = torch.ones(length, prompt + length, dtype=torch.bool, device=device).tril(prompt)
+    return row.masks[key]
 
 
 def mask_of(

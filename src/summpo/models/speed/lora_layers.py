@@ -1,14 +1,12 @@
 """LoRA layers on a frozen base under autocast, their gradient written out: PEFT's numbers to the bit, fewer launches.
 
-y = W x + s B A x. By itself autocast casts x for W and for A, each adapter weight at its own launch, and every gradient
-back; of all that the backward pass keeps a copy. Here x is cast once, and the weights of all layers at once when they
-have changed, which is once a step.
+y = W x + s B A x. By itself autocast casts x for W and for A, and keeps both copies for the backward pass; PEFT casts
+it before that to float32 where it is not. Here x is cast once, and A and B together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,39 +18,8 @@ from torch.nn.functional import linear
 from summpo.models.speed.cached_autocast import FrozenLinear, is_frozen
 
 
-class HalfWeights:
-    """The weights of a model's adapter, in autocast's precision: cast together, when one of them has changed."""
-
-    def __init__(self, weights: Sequence[Tensor]) -> None:
-        self.weights = weights
-        self.copies: dict[int, tuple[Tensor, tuple[object, ...]]] = {}
-
-    def of(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        """The copy of one of them."""
-        found = self.copies.get(id(weight))
-        if found is None or found[1] != state_of(weight, dtype):
-            self._cast(dtype)
-            found = self.copies[id(weight)]
-        return found[0]
-
-    def _cast(self, dtype: torch.dtype) -> None:
-        with torch.inference_mode(False), torch.no_grad():  # kept for calls that take gradients, whoever is first
-            copies = [torch.empty_like(weight, dtype=dtype) for weight in self.weights]
-            torch._foreach_copy_(copies, list(self.weights))
-        now = [state_of(weight, dtype) for weight in self.weights]
-        made = zip(self.weights, copies, now, strict=True)
-        self.copies = {id(weight): (copy, state) for weight, copy, state in made}
-
-
-def state_of(weight: Tensor, dtype: torch.dtype) -> tuple[object, ...]:
-    """Changes when the weight does, or lies elsewhere."""
-    return dtype, weight.data_ptr(), weight._version
-
-
 class HalfLora(Linear):
     """PEFT's layer, as it is but under autocast on a frozen base."""
-
-    halves: HalfWeights
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """[..., in] -> [..., out]."""
@@ -69,17 +36,14 @@ class HalfLora(Linear):
         ):
             return super().forward(x, *args, **kwargs)
         dtype = torch.get_autocast_dtype(device)
-        base: Any = self.base_layer
-        if not is_frozen(base):
+        parts: tuple[Any, Any, Any] = (self.base_layer, self.lora_A[name], self.lora_B[name])
+        base, a, b = parts
+        if not is_frozen(base) or any(part._forward_hooks or part._forward_pre_hooks for part in parts):
             return super().forward(x)
-        weight, bias = base.cast_to(dtype) if isinstance(base, FrozenLinear) else (base.weight, base.bias)
+        weight, bias = base.cast_to(dtype) if type(base) is FrozenLinear else (base.weight, base.bias)
         if weight.dtype != dtype:
             return super().forward(x)
-        a: Any = self.lora_A[name]
-        b: Any = self.lora_B[name]
-        lora_a, lora_b = a.weight, b.weight
-        halves = self.halves.of(lora_a, dtype), self.halves.of(lora_b, dtype)
-        return _HalfLora.apply(x, x, weight, bias, lora_a, lora_b, *halves, self.scaling[name])
+        return _HalfLora.apply(x, x, weight, bias, a.weight, b.weight, self.scaling[name])
 
 
 class _HalfLora(torch.autograd.Function):
@@ -94,13 +58,13 @@ class _HalfLora(torch.autograd.Function):
         bias: Tensor | None,
         lora_a: Tensor,
         lora_b: Tensor,
-        half_a: Tensor,
-        half_b: Tensor,
         scaling: float,
     ) -> Tensor:
-        """`adapted` is x once more. The float32 weights take the gradients, their copies compute."""
+        """`adapted` is x once more. The float32 weights take the gradients, copies of them compute."""
         ctx.dtype, ctx.scaling = x.dtype, scaling
         read = x.to(weight.dtype)
+        half_a, half_b = halves = [torch.empty_like(each, dtype=weight.dtype) for each in (lora_a, lora_b)]
+        torch._foreach_copy_(halves, [lora_a, lora_b])
         inner = linear(read, half_a)
         ctx.save_for_backward(read, inner, weight, half_a, half_b)
         outer = linear(inner, half_b)
@@ -120,7 +84,7 @@ class _HalfLora(torch.autograd.Function):
         of_a = as_weight(read.flatten(0, -2).t() @ into_inner)
         of_adapted = (into_inner @ half_a).view(shape).to(ctx.dtype) if ctx.needs_input_grad[0] else None
         of_x = (flat @ weight).view(shape).to(ctx.dtype) if ctx.needs_input_grad[1] else None
-        return of_adapted, of_x, None, None, of_a, of_b, None, None, None
+        return of_adapted, of_x, None, None, of_a, of_b, None
 
 
 def as_weight(product: Tensor) -> Tensor:
@@ -130,21 +94,14 @@ def as_weight(product: Tensor) -> Tensor:
 
 def halve_lora(policy: nn.Module) -> None:
     """Makes such layers of a model's, where nothing but A and B trains in them; the others stay PEFT's."""
-    layers = [layer for layer in policy.modules() if type(layer) is Linear and is_plain(layer)]
-    weights = [part.weight for layer in layers for part in parts_of(layer)]
-    halves = HalfWeights(weights)
-    for layer in layers:
-        layer.__class__ = HalfLora
-        vars(layer)["halves"] = halves  # no part of the module
+    for layer in policy.modules():
+        if type(layer) is Linear and is_plain(layer):
+            layer.__class__ = HalfLora
 
 
 def is_plain(layer: Linear) -> bool:
     """Whether it is LoRA and no more: no DoRA, no bias, no dropout (whose gradient comes later), on a linear layer."""
-    is_linear = isinstance(layer.base_layer, nn.Linear) and not layer.fan_in_fan_out
+    parts: list[Any] = [part for kind in (layer.lora_A, layer.lora_B) for part in kind.values()]
+    is_linear = type(layer.base_layer) in (nn.Linear, FrozenLinear) and not layer.fan_in_fan_out
     drops = any(not isinstance(each, nn.Identity) for each in layer.lora_dropout.values())
-    return is_linear and not drops and not layer.lora_variant and all(part.bias is None for part in parts_of(layer))
-
-
-def parts_of(layer: Linear) -> list[Any]:
-    """A and B of each adapter on it."""
-    return [part for kind in (layer.lora_A, layer.lora_B) for part in kind.values()]
+    return is_linear and not drops and not layer.lora_variant and all(part.bias is None for part in parts)
