@@ -33,11 +33,6 @@ hypothesis.settings.load_profile("suite")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs come first, so that no process is left with the longest of them while the others are done."""
-    items.sort(key=lambda item: item.path.parent.name != "training")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     import torch
