@@ -85,12 +85,16 @@ def test_kernels_that_cannot_train_here(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_on_a_gpu_layers_are_compiled_by_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "/nowhere/g++")
-    monkeypatch.setattr(devices, "find_spec", lambda name: object())
-    check_kernels("gpu", "sdpa", True)
-    monkeypatch.setattr(devices, "find_spec", lambda name: None)
-    check_kernels("gpu", "sdpa", False)
-    with pytest.raises(UserError, match="compile=true needs Triton on a GPU, and it is not installed"):
+    with pretended():
+        monkeypatch.setattr(devices, "find_spec", lambda name: object())
         check_kernels("gpu", "sdpa", True)
+        monkeypatch.setattr(devices, "find_spec", lambda name: None)
+        check_kernels("gpu", "sdpa", False)
+        with pytest.raises(UserError, match="compile=true needs Triton on a GPU, and it is not installed"):
+            check_kernels("gpu", "sdpa", True)
+    with pretended(kind="mps"):
+        for accelerator in ("gpu", "mps", "auto"):
+            check_kernels(accelerator, "sdpa", True)
 
 
 @without_gpu

@@ -41,17 +41,28 @@ def check_kernels(accelerator: str, attention: str, compiles: bool) -> None:
         UserError: naming the config key.
     """
     if attention == "flex_attention":
-        on_cpu = accelerator == "cpu" or (accelerator == "auto" and not has_cuda())
-        require(not on_cpu, "flex_attention has no backward pass on the CPU: choose sdpa (config key model.attention)")
+        require(
+            not is_cpu(accelerator),
+            "flex_attention has no backward pass on the CPU: choose sdpa (config key model.attention)",
+        )
     if not compiles:
         return
-    if accelerator == "cpu" or (accelerator == "auto" and not has_cuda()):
+    if is_cpu(accelerator):
         compiler = os.environ.get("CXX", "g++")
         sentence = f"compile=true needs a C++ compiler, and there is no {compiler} (environment variable CXX)"
         require(which(compiler) is not None, sentence)
     elif accelerator != "mps" and has_cuda():
         sentence = "compile=true needs Triton on a GPU, and it is not installed (pip install triton)"
         require(find_spec("triton") is not None, sentence)
+
+
+def is_cpu(accelerator: str) -> bool:
+    """Whether Lightning trains on the CPU by this name: of auto, where there is no GPU of any kind."""
+    if accelerator != "auto":
+        return accelerator == "cpu"
+    import torch
+
+    return not (has_cuda() or torch.backends.mps.is_available())
 
 
 def has_cuda() -> bool:
