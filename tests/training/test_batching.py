@@ -234,6 +234,7 @@ def test_a_kernel_that_is_not_here_stops_the_run_in_a_sentence(
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
+        ("matmul_precision=low", "matmul_precision must be one of null, highest, high, medium, got low"),
         ("batching=packed", "batching must be one of shared_prefix, padded, got packed"),
         ("order=sorted", "order must be one of shuffled, by_prompt, by_length, got sorted"),
         ("batch_tokens=0", "batch_tokens must be >= 1, got 0"),

@@ -1,6 +1,6 @@
 """What is built of a configuration, and the one sentence for each thing that is wrong with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +28,20 @@ from summpo.writing.decoding import Decoding
 
 P = ["dataset=summarize_from_feedback"]
 M = [*P, "objective=modpo"]
+
+
+def test_every_setting_of_the_command_line_comes_to_the_run() -> None:
+    """Each field that is a value, set to another one than its default."""
+    others = {
+        "w": 0.25, "sft_weight": 0.5, "batch_size": 3, "batch_tokens": 77, "order": "by_length", "seed": 7,
+        "activation_checkpointing": True, "compile": True, "matmul_precision": "high", "batching": "padded",
+        "eval_batch_size": 5, "checkpoint_every": 9, "cache_dir": "elsewhere",
+    }  # fmt: skip
+    settings = train_settings(compose_config("train", [*M, *(f"{name}={value}" for name, value in others.items())]))
+    assert {name: getattr(settings, name) for name in others} == others
+    plain = train_settings(compose_config("train", M))
+    values = {one.name for one in fields(plain) if isinstance(getattr(plain, one.name), str | int | float | None)}
+    assert values - {"reference", "lora"} == set(others)
 
 
 def refusal_of(command: str, overrides: list[str]) -> str:

@@ -22,10 +22,6 @@ from summpo.training.optimizers import AdamW
 from summpo.training.settings import Reference, TrainSettings, Validation
 from summpo.training.trainer_arguments import TRAINER, TrainerArguments
 
-PLAIN = ("w", "batch_size", "batch_tokens", "order", "activation_checkpointing", "compile", "batching")
-PLAIN += ("eval_batch_size", "checkpoint_every", "seed", "cache_dir")
-"""Settings that are values, and not made of nodes."""
-
 
 def train_settings(config: Mapping[str, Any]) -> TrainSettings:
     """The settings of a run: every object made, each guarded; and the rules between them.
@@ -44,21 +40,22 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
         )
     readers = kind.reader if isinstance(kind.reader, tuple) else (kind.reader,)
     model: Model = from_target(config["model"], "model", (Model,))
-    return TrainSettings(
-        model=model,
-        dataset=from_target(config["dataset"], "dataset", (SummaryDataset, PairDataset, LabelledDataset, *readers)),
-        objective=objective,
-        margin_reward=margins_of(config["margin_reward"]),
-        prompt=from_fields(Prompt, config["prompt"], "prompt"),
-        tokens=from_fields(Limits, config["tokens"], "tokens"),
-        lora=None if config["lora"] is None else from_fields(Lora, config["lora"], "lora"),
-        reference=reference_of(config["reference"], model),
-        optimizer=from_fields(AdamW, config["optimizer"], "optimizer"),
-        trainer=trainer_arguments(config["trainer"]),
-        validation=from_fields(Validation, config["validation"], "validation"),
-        sft_weight=config.get("sft_weight", 0.0),  # runs from before the option had no such term
-        **{name: config[name] for name in PLAIN},
-    )
+    made = {
+        "model": model,
+        "dataset": from_target(config["dataset"], "dataset", (SummaryDataset, PairDataset, LabelledDataset, *readers)),
+        "objective": objective,
+        "margin_reward": margins_of(config["margin_reward"]),
+        "prompt": from_fields(Prompt, config["prompt"], "prompt"),
+        "tokens": from_fields(Limits, config["tokens"], "tokens"),
+        "lora": None if config["lora"] is None else from_fields(Lora, config["lora"], "lora"),
+        "reference": reference_of(config["reference"], model),
+        "optimizer": from_fields(AdamW, config["optimizer"], "optimizer"),
+        "trainer": trainer_arguments(config["trainer"]),
+        "validation": from_fields(Validation, config["validation"], "validation"),
+    }
+    # the others are values; a run from before an option had what is its default now
+    names = [one.name for one in fields(TrainSettings) if one.name not in made and one.name in config]
+    return TrainSettings(**made, **{name: config[name] for name in names})
 
 
 def margins_of(node: Mapping[Any, Any]) -> dict[str, WeightedMargin]:
