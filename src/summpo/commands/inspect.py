@@ -128,8 +128,8 @@ def device_of(trainer: TrainerArguments) -> torch.device:
 
     if trainer.accelerator in ("cpu", "mps") or not torch.cuda.is_available():
         return torch.device("cpu")
-    first = None if isinstance(trainer.devices, int | str) else trainer.devices[0]
-    return torch.device(device_named("auto" if first is None else f"cuda:{first}", "trainer.devices"))
+    name = "gpu" if isinstance(trainer.devices, int | str) else f"cuda:{trainer.devices[0]}"
+    return torch.device(device_named(name, "trainer.devices"))
 
 
 def label_inspection(config: DictConfig, settings: TrainSettings) -> LabelInspection:

@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
         return 0
     config = compose_with_run("pairs", arguments, ("model", "prompt", "tokens", "dataset"))
     settings = writing_settings(config)
-    config.accelerator = settings.record["accelerator"]
+    config.accelerator = settings.device_kind
     for split, count in config.documents.items():
         require_choice("documents", split, SPLITS)
         if count is not None:

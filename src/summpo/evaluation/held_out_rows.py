@@ -68,17 +68,17 @@ class HeldOutRows:
 
 
 def frozen_rows(
-    settings: TrainSettings, rows: Rows, summary: Mapping[str, Any], spreads: Mapping[str, float], device: torch.device
+    settings: TrainSettings, rows: Rows, summary: Mapping[str, Any], spreads: Mapping[str, float], device: str
 ) -> HeldOutRows:
     """The columns of these rows; spreads of margin rewards that are not given are those over the rows themselves.
 
     Args:
         settings: what the run was trained with.
         summary: what the run left in summary.json.
-        device: where the models compute.
+        device: where the models compute, as torch calls it.
     """
     base = find_base(settings.columns)
-    stage = DataStage(settings.columns, base, device)
+    stage = DataStage(settings.columns, base, torch.device(device))
     settled = summary.get("settled", {})  # runs from before there were labels had nothing to settle
     text = stage.from_text(rows)
     text = text.against({**text.means(), **settled.get("margin_means", {})})
@@ -88,7 +88,7 @@ def frozen_rows(
         settings=settings.settled_with(settled.get("objective", {})),
         columns=columns,
         base=base,
-        device=device,
+        device=stage.device,
         carried=tuple(summary.get("reference_point", (0.0, 0.0))),
     )
 
@@ -106,7 +106,7 @@ def held_out_loss(folder: Path, settings: TrainSettings, device: str) -> HeldOut
     if not rows:
         return None
     summary = summary_of(folder)
-    found = frozen_rows(settings, rows, summary, summary.get("margin_spreads", {}), torch.device(device))
+    found = frozen_rows(settings, rows, summary, summary.get("margin_spreads", {}), device)
     return found if len(found) else None
 
 
@@ -124,7 +124,7 @@ def held_out_preference(folder: Path, settings: TrainSettings, split: Split, dev
     check_columns(settings.margins, rows)
     summary = summary_of(folder)
     spreads = trained_spreads(summary, settings.record["margin_reward"])
-    found = frozen_rows(settings, rows, summary, spreads, torch.device(device))
+    found = frozen_rows(settings, rows, summary, spreads, device)
     if not len(found):
         return {}
     names = ("reward_accuracy", "reward_accuracy_with_margin")

@@ -86,7 +86,7 @@ def device_named(accelerator: str, key: str = "accelerator") -> str:
         return "cpu"
     import torch
 
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = torch.cuda.device_count()
     if accelerator == "auto" and not there:
         return "cpu"
     require(there > 0, f"there is no GPU that torch can use here, got {accelerator} (config key {key})")

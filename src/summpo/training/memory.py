@@ -26,10 +26,9 @@ class MemoryNote(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        device = pl_module.device
-        is_due = (
-            trainer.global_step - self.steps_before == STEPS and (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        )
+        """The step's last batch: what is taken by then is the most that a step takes."""
+        device, steps = pl_module.device, trainer.global_step - self.steps_before
+        is_due = steps == STEPS and (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if device.type != "cuda" or not trainer.is_global_zero or not is_due:
             return
         free, _ = torch.cuda.mem_get_info(device)

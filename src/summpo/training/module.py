@@ -119,17 +119,18 @@ class TrainingModule(LightningModule):
             return
         step, self.step_parts = self.step_parts, []
         names = list(step[0][1])
+        loss_at = names.index("loss")
         own = torch.stack([torch.stack(list(shares.values())) for _, shares in step])  # [batch, metric]
         if own.device.type == "mps":  # it has no float64
             own = own.cpu()
         mean = (own.double() / self.accumulate).sum(0).float() / self.trainer.world_size
-        faulty = (~own[:, names.index("loss")].isfinite()).sum()
-        found = self._total(torch.cat([mean, faulty.float().unsqueeze(0)])).cpu()
-        if found[-1] > 0:
-            losses = own[:, names.index("loss")].tolist()
+        faulty = (~own[:, loss_at].isfinite()).sum()
+        *values, faults_found = self._total(torch.cat([mean, faulty.float().unsqueeze(0)])).cpu()
+        if faults_found > 0:
+            losses = own[:, loss_at].tolist()
             faults = [fault for (ids, _), loss in zip(step, losses, strict=True) for fault in _faults(ids, loss)]
             self._stop_at(faults, f"the loss of step {self.global_step + 1}")
-        for name, value in zip(names, found, strict=False):
+        for name, value in zip(names, values, strict=True):
             self.log(f"train/{name}", value, prog_bar=name == "loss")
 
     def _stop_at(self, faults: Sequence[str], what: str) -> None:

@@ -111,6 +111,13 @@ def make_policy(settings: TrainSettings, base: Base) -> nn.Module:
     recompute_activations(model, settings.activation_checkpointing)
     if settings.compile:
         compile_layers(model)
+    policy = with_adapter(model, settings, base)
+    halve_lora(policy)
+    return policy
+
+
+def with_adapter(model: PreTrainedModel, settings: TrainSettings, base: Base) -> nn.Module:
+    """The model under the adapter that trains; as it is where all its weights do."""
     if settings.model.adapter is not None:
         adapter = Path(settings.model.adapter).expanduser()
         layers = set() if settings.lora is None else targets_of(model, settings.lora)
@@ -118,12 +125,9 @@ def make_policy(settings: TrainSettings, base: Base) -> nn.Module:
         differences = ", ".join(unlike(policy, adapter, settings.lora, layers))
         if differences:
             log.info(f"lora: goes on training {adapter} with {differences}")
-        halve_lora(policy)
         return policy
     if settings.lora is not None:
-        policy = add_lora(model, settings.lora)
-        halve_lora(policy)
-        return policy
+        return add_lora(model, settings.lora)
     require(settings.model.quantization is None, "quantised weights cannot train: set lora, or model.quantization=null")
     return model
 

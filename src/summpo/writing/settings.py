@@ -62,6 +62,11 @@ class WritingSettings:
         return device_named(self.accelerator)
 
     @property
+    def device_kind(self) -> str:
+        """cpu, or gpu: which of several decides nothing of a summary."""
+        return "cpu" if self.device == "cpu" else "gpu"
+
+    @property
     def record(self) -> dict[str, Any]:
         """The settings as plain data, under their config keys."""
         own = ("prompt", "tokens", "generation", "split", "input", "seed", "cache_dir")
@@ -69,7 +74,7 @@ class WritingSettings:
             "model": node_of(self.model, with_target=True),
             "dataset": node_of(self.dataset, with_target=True),
             **{name: node_of(getattr(self, name)) for name in own},
-            "accelerator": "cpu" if self.device == "cpu" else "gpu",  # which one decides nothing
+            "accelerator": self.device_kind,
             "long_documents": self.long.how,
             "map_reduce": {
                 "part_template": self.long.part.template,

@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from summpo.models.forward.families import SHARED_PREFIX, is_known
-from summpo.records import Batch, LogProbs, Padded, SharedPrefix
+from summpo.records import Batch, LogProbs, Padded
 
 LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}
 """How many logits of a frozen head exist at a time, by device: 32 MiB in float32, or 512 MiB where a GPU's launches
@@ -43,28 +43,24 @@ def inputs_of(model: nn.Module, batch: Batch) -> dict[str, Any]:
     Raises:
         ValueError: the batch shares prompts, and the model's attention would not see them.
     """
-    layout, config = batch.layout, model.config
-    shares = isinstance(layout, SharedPrefix)
-    if config._attn_implementation != SHARED_PREFIX:  # type: ignore[union-attr]
-        if shares:
-            raise ValueError("this model's attention does not know shared prompts: completions would lose theirs")
-        return {"input_ids": batch.input_ids, "attention_mask": padding_mask(layout, batch.input_ids)}
-    width = batch.input_ids.shape[1]
-    window = getattr(config, "sliding_window", None)
-    if not shares and window is not None and window < width:  # type: ignore[operator]
-        return {"input_ids": batch.input_ids, "attention_mask": padding_mask(layout, batch.input_ids)}
-    positions = layout.position_ids if shares else torch.arange(width, device=batch.input_ids.device).unsqueeze(0)
+    layout, ids, config = batch.layout, batch.input_ids, model.config
+    knows = config._attn_implementation == SHARED_PREFIX  # type: ignore[union-attr]
+    if isinstance(layout, Padded):
+        width = ids.shape[1]
+        window: Any = getattr(config, "sliding_window", None) or width
+        if not knows or window < width:
+            return {"input_ids": ids, "attention_mask": layout.attention_mask.to(ids.dtype)}
+        row, positions = None, torch.arange(width, device=ids.device).unsqueeze(0)
+    elif not knows:
+        raise ValueError("this model's attention does not know shared prompts: completions would lose theirs")
+    else:
+        row, positions = layout, layout.position_ids
     return {
-        "input_ids": batch.input_ids,
-        "attention_mask": batch.input_ids.new_ones((1, 1, 1, 1), dtype=torch.bool),
+        "input_ids": ids,
+        "attention_mask": ids.new_ones((1, 1, 1, 1), dtype=torch.bool),
         "position_ids": positions,
-        "shared_prefix": layout if shares else None,
+        "shared_prefix": row,
     }
-
-
-def padding_mask(layout: Padded, input_ids: Int[Tensor, "row position"]) -> Int[Tensor, "row position"]:
-    """As transformers takes it."""
-    return layout.attention_mask.to(input_ids.dtype)
 
 
 def _run(model: nn.Module, batch: Batch, runs_head: bool) -> tuple[Tensor, Tensor]:
